@@ -1,0 +1,60 @@
+"""What a province's hosts are made of, in order. ``pyinfra inventories/PROVINCE/hosts.py deploy.py``"""
+
+from pyinfra import host, state
+
+from roles.accounts import deploy as accounts
+from roles.audit import deploy as audit
+from roles.common.inventory import open_inventory
+from roles.common.lock import hold_deploy_lock
+from roles.common.operations import apt_packages
+from roles.common.progress import report_progress
+from roles.dovecot import deploy as dovecot
+from roles.identity import deploy as identity
+from roles.portal import deploy as portal
+from roles.postfix import deploy as postfix
+from roles.resolver import deploy as resolver
+from roles.rspamd import deploy as rspamd
+
+inventory = open_inventory(host.data.inventory)
+target = inventory.host(host.name)
+mailstore = bool({"gateway", "mailstore"} & set(target.roles))
+web = "portal" in target.roles
+
+report_progress(state)
+hold_deploy_lock(host)
+
+# Install: everything at once, nothing started before it has our configuration.
+parts = [
+    resolver,
+    identity,
+    *([rspamd, accounts, dovecot, postfix, audit] if mailstore else []),
+    *([portal] if web else []),
+]
+apt_packages(
+    name="packages",
+    packages=sorted({package for part in parts for package in part.PACKAGES}),
+    preseed=postfix.PRESEED if mailstore else (),
+)
+
+# Configure: staged beside what is live. Keys come first, since hosts know each other by them.
+resolver.configure()
+identity.configure(inventory, target)
+if mailstore:
+    accounts.configure(inventory, target)
+    rspamd.configure(inventory, target)
+    dovecot.configure(target)
+    postfix.configure(inventory, target)
+    audit.configure(inventory)
+if web:
+    portal.configure(inventory, target)
+
+# Activate: validated, switched, reloaded, probed; in the order in which they need each other.
+resolver.activate()
+if mailstore:
+    accounts.activate(inventory, target)
+    rspamd.activate(inventory, target)
+    dovecot.activate(target)
+    postfix.activate(inventory, target)
+    audit.activate(inventory)
+if web:
+    portal.activate(inventory, target)

@@ -1,0 +1,452 @@
+"""Rules that span an inventory: what each entry may say given all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edumail.groups import NAMES_OF_RFC_2142, Groups
+from edumail.model import Group, Host, Province, Unit
+from edumail.problems import Problem, Where
+from edumail.sources import Sources
+from edumail.units import Units, portal_host
+
+_LONGEST_NAME = 110
+"""Of 253 characters, two names and what DMARC puts between them must fit: RFC 7489, 7.1."""
+
+
+def check(province: Province, sources: Sources) -> list[Problem]:
+    """Every mistake that no single entry shows by itself."""
+    units = Units(province)
+    problems = [*_tree(units, sources)]
+    sound_tree = not problems
+    if "province" not in sources.gaps:
+        problems += _settings(units, sources)
+    problems += [
+        *_hosts(province, sources),
+        *_published(province, sources),
+        *_units(units, sources),
+        *_people(units, sources),
+        *_addresses(units, sources),
+    ]
+    # Groups are expanded over the tree; over a broken one they would only repeat what is already said.
+    return [*problems, *(_groups(units, sources) if sound_tree else ())]
+
+
+def _lies_under(name: str, suffixes: tuple[str, ...]) -> bool:
+    return any(name == suffix or name.endswith("." + suffix) for suffix in suffixes)
+
+
+def _names(words: object) -> str:
+    return ", ".join(sorted(str(word) for word in words))  # type: ignore[attr-defined]
+
+
+def _hosts(province: Province, sources: Sources) -> Iterator[Problem]:
+    yield from _one_gateway(province, sources)
+    taken: dict[str, str] = {}
+    for host in province.hosts.values():
+        for key in ("fqdn", "ipv4", "ipv6"):
+            value = str(getattr(host, key))
+            if value != "None" and taken.setdefault(value, host.name) != host.name:
+                yield Problem(
+                    sources.at("host", host.name, key),
+                    "duplicate-host",
+                    f"{value} đã là của máy chủ «{taken[value]}»; mỗi máy chủ một tên và địa chỉ riêng",
+                    f"{value} is host '{taken[value]}''s already; give each host a name and addresses of its own",
+                )
+        yield from _in_zone(province, host.fqdn, sources, "host", host.name, "fqdn")
+
+
+def _one_gateway(province: Province, sources: Sources) -> Iterator[Problem]:
+    gateways = [host for host in province.hosts.values() if "gateway" in host.roles]
+    if len(gateways) > 1 or (not gateways and sources.complete("host")):
+        names = _names(host.name for host in gateways) or "0"
+        yield Problem(
+            Where("hosts.yml"),
+            "one-gateway",
+            f"phải có đúng một máy chủ với vai trò gateway (đang có: {names})",
+            f"exactly one host must have the role gateway (there are: {names})",
+        )
+
+
+def _in_zone(province: Province, name: str, sources: Sources, *place: str) -> Iterator[Problem]:
+    if "province" in sources.gaps:
+        return
+    zones = province.settings.zones
+    table, key, *path = place
+    if not _lies_under(name, zones):
+        yield Problem(
+            sources.at(table, key, *path),
+            "outside-zones",
+            f"{name} không nằm trong zone nào của province.yml ({_names(zones)}); thêm zone hoặc sửa tên",
+            f"{name} lies in none of the zones of province.yml ({_names(zones)}); add the zone or mend the name",
+        )
+    if len(name) > _LONGEST_NAME:
+        yield Problem(
+            sources.at(table, key, *path),
+            "long-name",
+            f"tên dài {len(name)} ký tự; tối đa {_LONGEST_NAME} để DNS còn chỗ cho các tên DKIM và DMARC bên dưới",
+            f"the name has {len(name)} characters; at most {_LONGEST_NAME} leave room in DNS for DKIM and DMARC names",
+        )
+
+
+def _settings(units: Units, sources: Sources) -> Iterator[Problem]:
+    settings = units.province.settings
+    yield from _in_zone(units.province, settings.domain, sources, "province", "province", "domain")
+    for index, server in enumerate(settings.nameservers):
+        if server.ipv4 is None and server.ipv6 is None and _lies_under(server.name, settings.zones):
+            yield Problem(
+                sources.at("province", "province", "nameservers", index),
+                "no-glue",
+                f"{server.name} nằm trong zone của tỉnh nên cần «ipv4» hoặc «ipv6» của nó",
+                f"{server.name} lies in a zone of the province, so its 'ipv4' or 'ipv6' is needed",
+            )
+    if sources.complete("unit", "person", "group") and settings.hostmaster not in _reachable(units):
+        yield Problem(
+            sources.at("province", "province", "hostmaster"),
+            "unknown-hostmaster",
+            f"không có hộp thư hay nhóm nào là {settings.hostmaster}; báo cáo DMARC sẽ mất. Thêm hộp thư này",
+            f"there is no mailbox or group {settings.hostmaster}, and DMARC reports would be lost; add the mailbox",
+        )
+
+
+def _reachable(units: Units) -> set[str]:
+    """Every address of the province but the names of RFC 2142."""
+    result = {person.address for person in units.province.people} | {g.address for g in units.province.groups}
+    for unit in units.units.values():
+        result |= {mailbox.address for mailbox in unit.mailboxes} | {section.address for section in unit.sections}
+    return result
+
+
+def _published(province: Province, sources: Sources) -> Iterator[Problem]:
+    owners: dict[str, str] = {}
+    for name, published in province.published.items():
+        if name not in province.hosts and not sources.missing("host", name):
+            yield Problem(
+                sources.at("published", name),
+                "unknown-host",
+                f"không có máy chủ «{name}» trong hosts.yml; xóa tệp này nếu máy đã bỏ",
+                f"there is no host '{name}' in hosts.yml; delete this file if the host is gone",
+            )
+        if published.dkim is None:
+            continue
+        selector = published.dkim.selector
+        if owners.setdefault(selector, name) != name:
+            yield Problem(
+                sources.at("published", name, "dkim", "selector"),
+                "duplicate-selector",
+                f"selector «{selector}» đã là của máy chủ «{owners[selector]}»; mỗi khóa DKIM một selector",
+                f"selector '{selector}' is host '{owners[selector]}''s already; each DKIM key needs its own",
+            )
+
+
+def _tree(units: Units, sources: Sources) -> Iterator[Problem]:
+    province = units.province
+    for unit in province.units.values():
+        kind = province.kinds.get(unit.kind)
+        if kind is None and "kind" not in sources.gaps:
+            yield Problem(
+                sources.at("unit", unit.id, "kind"),
+                "unknown-kind",
+                f"không có loại đơn vị «{unit.kind}»; dùng một trong: {_names(province.kinds)}",
+                f"there is no kind of unit '{unit.kind}'; use one of: {_names(province.kinds)}",
+            )
+        if unit.parent is None:
+            if kind is not None and kind.parents:
+                yield Problem(
+                    sources.at("unit", unit.id),
+                    "no-parent",
+                    f"đơn vị loại «{unit.kind}» phải có «parent»: một đơn vị loại {_names(kind.parents)}",
+                    f"a unit of kind '{unit.kind}' needs a 'parent': a unit of kind {_names(kind.parents)}",
+                )
+            continue
+        where = sources.at("unit", unit.id, "parent")
+        parent = province.units.get(unit.parent)
+        if parent is None:
+            if not sources.missing("unit", unit.parent):
+                yield _unknown_unit(where, unit.parent)
+        elif kind is not None and parent.kind not in kind.parents:
+            allowed = _names(kind.parents) or "–"
+            yield Problem(
+                where,
+                "wrong-parent",
+                f"đơn vị loại «{unit.kind}» không thể thuộc đơn vị loại «{parent.kind}» (được phép: {allowed})",
+                f"a unit of kind '{unit.kind}' can't stand under one of kind '{parent.kind}' (allowed: {allowed})",
+            )
+        top = list(units.ancestors(unit))[-1]
+        if top.parent == unit.id:
+            yield Problem(
+                where,
+                "tree-loop",
+                f"«{unit.id}» nằm trong một vòng cấp trên: {' → '.join(u.id for u in units.ancestors(unit))}; "
+                "sửa một «parent»",
+                f"'{unit.id}' is part of a loop of parents: {' → '.join(u.id for u in units.ancestors(unit))}; "
+                "mend one 'parent'",
+            )
+
+
+def _unknown_unit(where: Where, name: str) -> Problem:
+    return Problem(
+        where,
+        "unknown-unit",
+        f"không có đơn vị «{name}» trong units/; sửa mã hoặc thêm đơn vị",
+        f"there is no unit '{name}' in units/; mend the id or add the unit",
+    )
+
+
+def _units(units: Units, sources: Sources) -> Iterator[Problem]:
+    province = units.province
+    portals: dict[str, str] = {}
+    hosts = {host.fqdn: host.name for host in province.hosts.values()}
+    for unit in province.units.values():
+        yield from _placement(province.hosts, unit, sources)
+        for key, name in (("domain", unit.domain), ("portal", unit.portal)):
+            where = sources.at("unit", unit.id, key)
+            if "province" not in sources.gaps and not _lies_under(name, province.settings.allowed_suffixes):
+                allowed = _names(province.settings.allowed_suffixes)
+                yield Problem(
+                    where,
+                    "outside-suffixes",
+                    f"{name} không thuộc đuôi tên miền được phép ({allowed}); sửa tên hoặc «allowed_suffixes»",
+                    f"{name} is outside the allowed suffixes ({allowed}); mend the name or 'allowed_suffixes'",
+                )
+            yield from _in_zone(province, name, sources, "unit", unit.id, key)
+        if portals.setdefault(unit.portal, unit.id) != unit.id:
+            yield Problem(
+                sources.at("unit", unit.id, "portal"),
+                "duplicate-portal",
+                f"{unit.portal} đã là trang của «{portals[unit.portal]}»; mỗi đơn vị một tên riêng",
+                f"{unit.portal} is the page of '{portals[unit.portal]}' already; give each unit a name of its own",
+            )
+        host = hosts.get(unit.portal)
+        if host is not None and host != portal_host(unit):
+            yield Problem(
+                sources.at("unit", unit.id, "portal"),
+                "portal-is-host",
+                f"{unit.portal} là tên của máy chủ «{host}», không phải máy phục vụ trang này; chọn tên khác",
+                f"{unit.portal} is the name of host '{host}', which does not serve this page; choose another",
+            )
+        if unit.public_address not in {mailbox.address for mailbox in unit.mailboxes}:
+            yield Problem(
+                sources.at("unit", unit.id, "public_address"),
+                "public-address",
+                f"{unit.public_address} không phải hộp thư nào của đơn vị; thêm vào «mailboxes» kèm người giữ",
+                f"{unit.public_address} is none of the unit's mailboxes; add it to 'mailboxes' with its holders",
+            )
+        officer = units.person.get(unit.officer)
+        if (officer is None and not sources.missing("person", unit.officer)) or (officer and officer.unit != unit.id):
+            yield Problem(
+                sources.at("unit", unit.id, "officer"),
+                "unknown-officer",
+                f"không có người mang mã «{unit.officer}» trong people/{unit.id}.csv; ghi mã của cán bộ phụ trách",
+                f"nobody in people/{unit.id}.csv has the id '{unit.officer}'; give the id of the officer in charge",
+            )
+        yield from _mailboxes_and_sections(units, unit, sources)
+
+
+def _placement(hosts: dict[str, Host], unit: Unit, sources: Sources) -> Iterator[Problem]:
+    for key, name, role in (("host", unit.host, "mailstore"), ("portal_host", portal_host(unit), "portal")):
+        host = hosts.get(name)
+        where = sources.at("unit", unit.id, key if key == "host" or unit.portal_host else "host")
+        if host is None:
+            if (key == "host" or unit.portal_host) and not sources.missing("host", name):
+                yield Problem(
+                    where,
+                    "unknown-host",
+                    f"không có máy chủ «{name}» trong hosts.yml (có: {_names(hosts)})",
+                    f"there is no host '{name}' in hosts.yml (there are: {_names(hosts)})",
+                )
+        elif role not in host.roles:
+            yield Problem(
+                where,
+                "wrong-host-role",
+                f"máy chủ «{name}» không có vai trò «{role}»; thêm vai trò trong hosts.yml hoặc chọn máy khác",
+                f"host '{name}' does not have the role '{role}'; add the role in hosts.yml or choose another host",
+            )
+
+
+def _mailboxes_and_sections(units: Units, unit: Unit, sources: Sources) -> Iterator[Problem]:
+    ids = {person.id for person in units.people[unit.id]}
+    whole = not sources.missing("roster", unit.id)
+    for index, mailbox in enumerate(unit.mailboxes):
+        for position, holder in enumerate(mailbox.holders):
+            known = holder in ids or holder in units.province.posts or sources.missing("post", holder)
+            if not known and not sources.missing("person", holder):
+                yield Problem(
+                    sources.at("unit", unit.id, "mailboxes", index, "holders", position),
+                    "unknown-holder",
+                    f"«{holder}» không phải mã người trong people/{unit.id}.csv hay mã chức vụ",
+                    f"'{holder}' is neither a person's id in people/{unit.id}.csv nor a post's code",
+                )
+        if whole and not units.holders(unit, mailbox):
+            yield Problem(
+                sources.at("unit", unit.id, "mailboxes", index, "holders"),
+                "no-holder",
+                f"không ai giữ hộp thư {mailbox.address}: đơn vị không có người mang mã hay chức vụ này",
+                f"nobody holds {mailbox.address}: no person of the unit has this id or post",
+            )
+    sections = {section.id for section in unit.sections}
+    used = {person.section for person in units.people[unit.id]}
+    for index, section in enumerate(unit.sections):
+        if [s.id for s in unit.sections].index(section.id) != index:
+            yield Problem(
+                sources.at("unit", unit.id, "sections", index, "id"),
+                "duplicate-section",
+                f"đơn vị đã có tổ «{section.id}»; đổi mã hoặc xóa một",
+                f"the unit has a section '{section.id}' already; rename or delete one",
+            )
+        elif whole and section.id not in used:
+            yield Problem(
+                sources.at("unit", unit.id, "sections", index),
+                "empty-section",
+                f"tổ «{section.id}» không có ai: ghi tổ này cho ít nhất một người trong people/{unit.id}.csv",
+                f"section '{section.id}' has nobody: give it to at least one person in people/{unit.id}.csv",
+            )
+    for person in units.people[unit.id]:
+        if person.section and person.section not in sections:
+            yield Problem(
+                sources.at("person", person.id),
+                "unknown-section",
+                f"đơn vị «{unit.id}» không có tổ «{person.section}» (có: {_names(sections) or '–'})",
+                f"unit '{unit.id}' has no section '{person.section}' (there are: {_names(sections) or '–'})",
+            )
+
+
+def _people(units: Units, sources: Sources) -> Iterator[Problem]:
+    for person in units.province.people:
+        domain = units.units[person.unit].domain
+        if not person.address.endswith("@" + domain):
+            yield Problem(
+                sources.at("person", person.id),
+                "foreign-address",
+                f"{person.address} không thuộc tên miền thư của đơn vị ({domain})",
+                f"{person.address} is not in the unit's mail domain ({domain})",
+            )
+
+
+def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
+    """Each address has one owner in the whole province."""
+    owners: dict[str, Where] = {}
+    own = [(unit, unit.domain) for unit in units.units.values()]
+    entries: list[tuple[str, Where]] = []
+    for unit, domain in own:
+        listed = [("mailboxes", i, m.address) for i, m in enumerate(unit.mailboxes)]
+        listed += [("sections", i, s.address) for i, s in enumerate(unit.sections)]
+        for table, index, address in listed:
+            where = sources.at("unit", unit.id, table, index, "address")
+            entries.append((address, where))
+            if not address.endswith("@" + domain):
+                yield Problem(
+                    where,
+                    "foreign-address",
+                    f"{address} không thuộc tên miền thư của đơn vị ({domain})",
+                    f"{address} is not in the unit's mail domain ({domain})",
+                )
+    entries += [(person.address, sources.at("person", person.id)) for person in units.province.people]
+    domains = {unit.domain for unit in units.units.values()}
+    for group in units.province.groups:
+        where = sources.at("group", group.address, "address")
+        entries.append((group.address, where))
+        if group.address.partition("@")[2] not in domains and sources.complete("unit"):
+            yield Problem(
+                where,
+                "foreign-address",
+                f"{group.address} không thuộc tên miền thư nào của tỉnh",
+                f"{group.address} is in none of the province's mail domains",
+            )
+    for address, where in entries:
+        local = address.partition("@")[0]
+        if len(local) > 64:
+            yield Problem(
+                where,
+                "long-local-part",
+                f"phần trước @ của {address} dài quá 64 ký tự (RFC 5321)",
+                f"the part of {address} before the @ is longer than 64 characters (RFC 5321)",
+            )
+        if local in NAMES_OF_RFC_2142:
+            yield Problem(
+                where,
+                "reserved-address",
+                f"{address} đã tự động thuộc về cán bộ phụ trách thư của tên miền; chọn địa chỉ khác",
+                f"{address} belongs to the domain's officer in charge by itself; choose another address",
+            )
+        if address in owners:
+            yield Problem(
+                where,
+                "two-owners",
+                f"{address} đã được dùng ở {owners[address]}; mỗi địa chỉ một chủ",
+                f"{address} is used at {owners[address]} already; an address has one owner",
+            )
+        else:
+            owners[address] = where
+
+
+def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
+    province = units.province
+    sound = []
+    for group in province.groups:
+        problems = list(_rule(province, group, sources))
+        yield from problems
+        named = (group.unit, group.members.below or group.unit)
+        if not problems and all(unit in province.units for unit in named):
+            sound.append(group)
+    unsound = {group.address for group in province.groups} - {group.address for group in sound}
+    units = Units(province.model_copy(update={"groups": tuple(sound)})) if unsound else units
+    whole = sources.complete("unit", "person", "roster", "group") and not unsound
+    groups = Groups(units)
+    mailboxes = {m.address for unit in units.units.values() for m in unit.mailboxes}
+    mailboxes |= {person.address for person in province.people}
+    for group in sound:
+        for index, address in enumerate(group.members.addresses):
+            where = sources.at("group", group.address, "members", "addresses", index)
+            if address not in mailboxes and address not in groups.all:
+                if not whole:
+                    continue  # whose it is may stand where nobody could read
+                yield Problem(
+                    where,
+                    "unknown-member",
+                    f"không có hộp thư hay nhóm nào là {address}",
+                    f"there is no mailbox or group {address}",
+                )
+            elif _reaches(groups, address, group.address):
+                yield Problem(
+                    where,
+                    "group-loop",
+                    f"nhóm {group.address} chứa chính nó qua {address}; bỏ một mắt xích",
+                    f"group {group.address} contains itself through {address}; take one link out",
+                )
+        if whole and not groups.mailboxes(group.address):
+            yield Problem(
+                sources.at("group", group.address, "members"),
+                "empty-group",
+                f"nhóm {group.address} không có ai; sửa điều kiện hoặc xóa nhóm",
+                f"group {group.address} has nobody; mend its rule or delete it",
+            )
+
+
+def _rule(province: Province, group: Group, sources: Sources) -> Iterator[Problem]:
+    """What a group names and nobody knows."""
+    for unit, path in ((group.unit, ("unit",)), (group.members.below, ("members", "below"))):
+        if unit is not None and unit not in province.units and not sources.missing("unit", unit):
+            yield _unknown_unit(sources.at("group", group.address, *path), unit)
+    for table, known in (("kinds", province.kinds), ("posts", province.posts)):
+        for index, name in enumerate(getattr(group.members, table)):
+            if name not in known and not sources.missing(table[:-1], name):
+                yield Problem(
+                    sources.at("group", group.address, "members", table, index),
+                    f"unknown-{table[:-1]}",
+                    f"không có «{name}»; dùng một trong: {_names(known)}",
+                    f"there is no '{name}'; use one of: {_names(known)}",
+                )
+
+
+def _reaches(groups: Groups, start: str, target: str) -> bool:
+    seen: set[str] = set()
+    stack = [start]
+    while stack:
+        current = stack.pop()
+        if current == target:
+            return True
+        if current not in seen and current in groups.all:
+            seen.add(current)
+            stack.extend(groups.all[current].members)
+    return False

@@ -1,0 +1,110 @@
+"""``edumail lab``: the hosts of inventories/lab on this machine."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from edumail.cli.language import Commands, Parser, UserError, language, say
+
+INVENTORY = Path(__file__).resolve().parent.parent.parent / "inventories" / "lab"
+
+
+def add_parser(commands: Commands[Parser]) -> None:
+    """Make the command known."""
+    summary = say("các máy chủ thử nghiệm ngay trên máy này", "trial hosts on this very machine")
+    parser = commands.add_parser(
+        "lab",
+        help=summary,
+        description=summary
+        + say(
+            ": các máy của inventories/lab và một máy «internet». Chỉ up, down và reset cần quyền root.",
+            ": the hosts of inventories/lab and one called 'internet'. Only up, down and reset need root.",
+        ),
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar=say("VIỆC", "ACTION"))
+
+    def action(name: str, run: Any, vi: str, en: str, host: bool = False) -> Parser:
+        child = actions.add_parser(name, help=say(vi, en), description=say(vi, en))
+        if host:
+            child.add_argument(
+                "host", metavar="HOST", help=say("tên máy, như mail-so", "the host's name, such as mail-so")
+            )
+        child.set_defaults(run=_guarded(run))
+        return child
+
+    action("up", _up, "dựng và khởi động các máy; máy đang chạy được giữ nguyên", "bring the hosts up; what runs stays")
+    down = action("down", _down, "tắt và xóa mọi dấu vết của phòng lab", "remove every trace of the lab")
+    down.add_argument(
+        "--purge",
+        action="store_true",
+        help=say("xóa cả ảnh và gói đã tải", "images and downloaded packages too"),
+    )
+    action("status", _status, "máy nào đang chạy", "which hosts are up")
+    action("shell", _shell, "mở shell root trên một máy", "open a root shell on a host", host=True)
+    action("reset", _reset, "đưa một máy về trạng thái mới cài", "make a host pristine again", host=True)
+
+
+def _guarded(run: Any) -> Any:
+    """``run`` with the lab's own error as ours."""
+
+    def guarded(args: Namespace) -> int:
+        from lab.text import LabError
+
+        try:
+            status: int = run(args)
+        except LabError as error:
+            raise UserError(error.to("vi"), error.to("en")) from error
+        return status
+
+    return guarded
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
+def _up(args: Namespace) -> int:
+    from edumail.load import load
+    from lab import lab
+    from lab.topology import Machine
+
+    hosts = load(INVENTORY).hosts.values()
+    machines = [Machine(host.name, host.fqdn, str(host.ipv4), str(host.ipv6 or "")) for host in hosts]
+    lab.up(machines, say=_print, lang=language())
+    return 0
+
+
+def _down(args: Namespace) -> int:
+    from lab import lab
+
+    lab.down(purge=args.purge, say=_print, lang=language())
+    return 0
+
+
+def _status(args: Namespace) -> int:
+    from lab import lab
+
+    hosts = lab.status()
+    if not hosts:
+        print(say("Phòng lab chưa được dựng: sudo edumail lab up", "There is no lab: sudo edumail lab up"))
+    for host in hosts:
+        state = say("đang chạy", "up") if host.up else say("đã tắt", "down")
+        machine = host.machine
+        print(f"{machine.name:<12} {state:<10} {host.boot:<10} {machine.ipv4:<15} {machine.ipv6:<20} {machine.fqdn}")
+    return 0
+
+
+def _shell(args: Namespace) -> int:
+    from lab import lab
+
+    lab.shell(args.host)
+    return 0
+
+
+def _reset(args: Namespace) -> int:
+    from lab import lab
+
+    lab.reset(args.host)
+    return 0

@@ -1,0 +1,284 @@
+"""An inventory's folder → a :class:`~edumail.model.Province`, or every mistake in it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel
+
+from edumail.check import check
+from edumail.model import (
+    Auditor,
+    Defaults,
+    Group,
+    Host,
+    Nameserver,
+    Person,
+    Policies,
+    Province,
+    Published,
+    Settings,
+    Unit,
+)
+from edumail.problems import InventoryError, Problem, Where
+from edumail.roster import post_codes, read_roster
+from edumail.sources import Sources
+from edumail.validation import validate
+from edumail.yamlsource import Document, read_yaml
+
+M = TypeVar("M", bound=BaseModel)
+_NO_SETTINGS = Settings(
+    id="x",
+    name="?",
+    name_en="?",
+    domain="unread.test",
+    zones=("unread.test",),
+    allowed_suffixes=("unread.test",),
+    nameservers=(Nameserver(name="unread.test"),),
+    hostmaster="x@unread.test",
+)
+"""Stands in where province.yml can't be read; no rule looks at it then."""
+DEFAULTS = Path(__file__).resolve().parent.parent / "group_vars" / "all.yml"
+
+
+def load(folder: Path) -> Province:
+    """Read and check the inventory in ``folder``.
+
+    Raises InventoryError with all that is wrong: as far as the files can be read, cross-checks included.
+    """
+    reader = _Reader(Path(folder))
+    province = reader.province()
+    problems = list(reader.problems)
+    if province is not None:
+        problems += check(province, reader.sources)
+    if problems:
+        raise InventoryError(problems)
+    assert province is not None
+    return province
+
+
+def load_published(folder: Path) -> dict[str, Published]:
+    """Only what hosts gave back (``published/``), by host. Raises InventoryError."""
+    reader = _Reader(Path(folder))
+    published = reader.published()
+    if reader.problems:
+        raise InventoryError(reader.problems)
+    return published
+
+
+def save_published(folder: Path, host: str, published: Published) -> None:
+    """Write what ``host`` gave back. A crash in the middle leaves the old file whole."""
+    target = Path(folder) / "published" / f"{host}.yml"
+    target.parent.mkdir(exist_ok=True)
+    text = "# Written by a deploy: public halves of the keys that were made on the host.\n"
+    text += yaml.safe_dump(published.model_dump(exclude_none=True), sort_keys=True, width=1000)
+    staged = target.with_suffix(".yml.new")
+    staged.write_text(text, encoding="utf-8")
+    staged.replace(target)
+
+
+@dataclass
+class _Reader:
+    folder: Path
+    problems: list[Problem] = field(default_factory=list)
+    sources: Sources = field(default_factory=Sources)
+
+    def text(self, path: Path, file: str) -> str | None:
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = error.object[: error.start].count(b"\n") + 1
+            vi, en = "không phải UTF-8; lưu lại tệp với mã UTF-8", "this is not UTF-8; save the file as UTF-8"
+            self.problems.append(Problem(Where(file, line), "encoding", vi, en))
+        except FileNotFoundError:
+            vi, en = f"không có tệp này trong {self.folder}", f"there is no such file in {self.folder}"
+            self.problems.append(Problem(Where(file), "missing-file", vi, en))
+        except OSError as error:
+            vi, en = f"không đọc được tệp: {error.strerror}", f"the file can't be read: {error.strerror}"
+            self.problems.append(Problem(Where(file), "unreadable-file", vi, en))
+        return None
+
+    def document(self, file: str, path: Path | None = None) -> Document:
+        text = self.text(path or self.folder / file, file)
+        document = Document(file) if text is None else read_yaml(file, text)
+        document.readable = text is not None and not document.problems
+        self.problems += document.problems
+        document.problems = []
+        return document
+
+    def model(self, kind: type[M], document: Document, path: tuple[str | int, ...], value: Any) -> M | None:
+        result = validate(kind, document, path, value)
+        self.problems += document.problems
+        document.problems = []
+        return result
+
+    def items(self, kind: type[M], table: str, key: str, file: str, whole: str | None = None) -> list[M]:
+        """The entries of a YAML list, each registered with its place; the list may stand under the key ``whole``."""
+        document = self.document(file)
+        if not document.readable:
+            self.sources.gaps.add(table)
+            return []
+        value: Any = document.value
+        path: tuple[str | int, ...] = ()
+        if whole is not None and isinstance(value, dict) and set(value) == {whole}:
+            value, path = value[whole], (whole,)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            vi, en = "tệp phải là một danh sách: mỗi mục bắt đầu bằng «- »", "the file must be a list of '- ' items"
+            self.problems.append(Problem(document.where(()), "not-a-list", vi, en))
+            self.sources.gaps.add(table)
+            return []
+        result = []
+        for index, entry in enumerate(value):
+            item = self.model(kind, document, (*path, index), entry)
+            if item is None:
+                written = entry.get(key) if isinstance(entry, dict) else None
+                if isinstance(written, str):
+                    self.sources.unread.add((table, written))
+                else:
+                    self.sources.gaps.add(table)
+                continue
+            name = getattr(item, key)
+            first = self.sources.add(table, name, document, (*path, index))
+            if first is not None:
+                vi = f"«{name}» đã khai báo ở {first}; đổi tên hoặc xóa một"
+                en = f"'{name}' is declared at {first} already; rename or delete one"
+                self.problems.append(Problem(document.where((*path, index, key)), f"duplicate-{table}", vi, en))
+            else:
+                result.append(item)
+        return result
+
+    def defaults(self) -> Defaults:
+        """The catalogue and figures of all provinces, overridden entry by entry by this one's."""
+        layers = [self.document("group_vars/all.yml (edumail)", DEFAULTS)]
+        if (self.folder / "group_vars" / "all.yml").exists():
+            layers.append(self.document("group_vars/all.yml"))
+        base = Defaults()
+        for document in layers:
+            layer = self.whole(Defaults, document)
+            if layer is None:
+                self.sources.gaps |= {"kind", "post"}
+                continue
+            policies = {**base.policies.model_dump(), **layer.policies.model_dump(exclude_unset=True)}
+            base = Defaults(
+                kinds={**base.kinds, **layer.kinds},
+                posts={**base.posts, **layer.posts},
+                policies=Policies(**policies),
+                message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
+            )
+        return base
+
+    def whole(self, kind: type[M], document: Document) -> M | None:
+        """A file that is one entry; an empty file is an entry that says nothing."""
+        if not document.readable:
+            return None
+        return self.model(kind, document, (), {} if document.value is None else document.value)
+
+    def province(self) -> Province | None:
+        if not self.folder.is_dir():
+            vi = "không có thư mục này; ghi đường dẫn tới một inventory, như inventories/lab"
+            en = "there is no such folder; give the path of an inventory, such as inventories/lab"
+            self.problems.append(Problem(Where(str(self.folder)), "missing-folder", vi, en))
+            return None
+        document = self.document("province.yml")
+        self.sources.add("province", "province", document, ())
+        settings = self.whole(Settings, document)
+        if settings is None:
+            self.sources.gaps.add("province")
+            settings = _NO_SETTINGS
+        defaults = self.defaults()
+        hosts = self.items(Host, "host", "name", "hosts.yml")
+        units: list[Unit] = []
+        for file in self.files("units", ".yml"):
+            units += self.items(Unit, "unit", "id", file)
+        groups = self.items(Group, "group", "address", "groups.yml") if (self.folder / "groups.yml").exists() else []
+        by_id = {unit.id: unit for unit in units}
+        people = self.people(by_id, defaults)
+        return Province(
+            settings=settings,
+            kinds=defaults.kinds,
+            posts=defaults.posts,
+            default_policies=defaults.policies,
+            message_size_limit_mb=defaults.message_size_limit_mb or 25,
+            hosts={host.name: host for host in hosts},
+            units=by_id,
+            people=tuple(people),
+            groups=tuple(groups),
+            auditors=self.auditors(),
+            published=self.published(),
+        )
+
+    def files(self, folder: str, suffix: str) -> list[str]:
+        """The files to read in a folder, in order of name. One that would go unread is a mistake, unless hidden."""
+        found = []
+        for path in sorted((self.folder / folder).glob("*")):
+            file = f"{folder}/{path.name}"
+            if path.suffix == suffix:
+                found.append(file)
+            elif not path.name.startswith((".", "~")):
+                vi = f"edumail không đọc tệp này; đổi đuôi thành {suffix}, hoặc chuyển đi nơi khác"
+                en = f"edumail does not read this file; rename it to end in {suffix}, or move it elsewhere"
+                self.problems.append(Problem(Where(file), "unknown-file", vi, en))
+        return found
+
+    def people(self, units: dict[str, Unit], defaults: Defaults) -> list[Person]:
+        codes = post_codes(defaults.posts)
+        result: list[Person] = []
+        first: dict[str, Where] = {}
+        for file in self.files("people", ".csv"):
+            unit = PurePosixPath(file).stem
+            if unit not in units and not self.sources.missing("unit", unit):
+                vi = f"không có đơn vị «{unit}»; đặt tên tệp theo mã đơn vị"
+                en = f"there is no unit '{unit}'; name the file after a unit's id"
+                self.problems.append(Problem(Where(file), "unknown-unit", vi, en))
+                continue
+            text = self.text(self.folder / file, file)
+            if text is None:
+                self.sources.gaps.add("person")
+                self.sources.unread.add(("roster", unit))
+                continue
+            roster = read_roster(file, text, unit, codes)
+            self.problems += [p for p in roster.problems if p.code != "unknown-post" or "post" not in self.sources.gaps]
+            self.sources.unread |= {("person", id) for id in roster.unread}
+            if roster.broken:
+                self.sources.gaps.add("person")
+            if roster.broken or roster.unread:
+                self.sources.unread.add(("roster", unit))
+            for person in roster.people:
+                where = Where(file, roster.lines[person.id])
+                if person.id in first:
+                    vi = f"mã «{person.id}» đã dùng ở {first[person.id]}; mỗi người một mã"
+                    en = f"id '{person.id}' is used at {first[person.id]} already; one id a person"
+                    self.problems.append(Problem(where, "duplicate-person", vi, en))
+                    continue
+                first[person.id] = where
+                self.sources.add_row("person", person.id, where)
+                if unit in units:
+                    result.append(person)
+        return result
+
+    def auditors(self) -> tuple[Auditor, ...]:
+        result = []
+        for path in sorted((self.folder / "auditors").glob("*.pub")):
+            file = f"auditors/{path.name}"
+            text = self.text(path, file)
+            document = Document(file, value={"name": path.stem, "ssh_key": (text or "").strip()})
+            auditor = self.model(Auditor, document, (), document.value) if text is not None else None
+            if auditor is not None:
+                result.append(auditor)
+        return tuple(result)
+
+    def published(self) -> dict[str, Published]:
+        result = {}
+        for file in self.files("published", ".yml"):
+            document = self.document(file)
+            host = PurePosixPath(file).stem
+            self.sources.add("published", host, document, ())
+            published = self.whole(Published, document)
+            if published is not None:
+                result[host] = published
+        return result

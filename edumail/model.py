@@ -1,0 +1,272 @@
+"""The province as typed, frozen data: what an inventory may say, and nothing else."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from edumail.text import nfc
+
+# Everything that reaches a daemon's configuration is matched against one of these, so that no character
+# in an inventory can mean anything to a daemon. Addresses are ASCII and lower case; "+" is the delimiter of
+# sub-addressing (RFC 5233) and can't be part of an assigned address.
+LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+DOMAIN_PATTERN = rf"^(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])$"
+LOCAL_PATTERN = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+ADDRESS_PATTERN = rf"^{LOCAL_PATTERN}@(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])$"
+ID_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
+POST_PATTERN = r"^[a-z0-9]+(?:_[a-z0-9]+)*$"
+TEXT_PATTERN = r"^[^\p{C}\p{Zl}\p{Zp}]+$"
+PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
+SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
+PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=64)]
+PostCode = Annotated[str, StringConstraints(pattern=POST_PATTERN, max_length=40)]
+Domain = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
+Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN, max_length=254)]
+# A roster saved on macOS comes in NFD; the inventory has one form (TCVN 6909:2001 is Unicode, 12.1).
+Text = Annotated[str, AfterValidator(nfc), StringConstraints(pattern=TEXT_PATTERN, max_length=200)]
+Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
+SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
+
+
+def _plain_address(value: object) -> object:
+    """Refuses what the standard library takes for an address besides one: integers, and "%" with any text after it."""
+    if isinstance(value, int) or (isinstance(value, str) and not ADDRESS_CHARACTERS.issuperset(value)):
+        kind = "ip_v6_address" if ":" in str(value) else "ip_v4_address"
+        raise PydanticCustomError(kind, "not an address")
+    return value
+
+
+ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
+Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
+Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
+
+HostRole = Literal["gateway", "mailstore", "portal"]
+Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
+Posting = Literal["anyone", "province", "unit", "members"]
+
+
+class Model(BaseModel):
+    """Frozen, and strict about keys: a key nobody reads is a mistake, not a comment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Policies(Model):
+    """Settings of one level of the tree; what is not set is inherited from the level above.
+
+    None of the figures is the circular's: it sets no quota and no size limit. They are the province's own.
+    """
+
+    mailbox_quota_mb: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Size of each mailbox in MiB; Dovecot enforces it at delivery and APPEND. Default 2048 (group_vars/all.yml)."""
+    activation_code_days: Annotated[int, Field(ge=1, le=365)] | None = None
+    """How many days a one-time activation code lives; the accounts command enforces it. Default 30."""
+
+
+class Kind(Model):
+    """A kind of unit, as data: its names, what it may stand under, and whom the circular means by it."""
+
+    name: Text
+    name_en: Text
+    binds: Literal["sở", "phòng", "school"]
+    """The circular's word for such a unit (Article 1)."""
+    by_succession: bool = False
+    """The unit took over the duties of a body that the circular names (communes' offices, since 1 July 2025)."""
+    parents: tuple[Id, ...] = ()
+    """Kinds that it may stand under; empty means the root of the tree."""
+
+
+class Post(Model):
+    """A post that people hold in a unit."""
+
+    name: Text
+    name_en: Text
+    head: bool = False
+    """The holder is the unit's head («thủ trưởng», Article 2)."""
+
+
+class Defaults(Model):
+    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, and the default policies."""
+
+    kinds: dict[Id, Kind] = Field(default_factory=dict)
+    posts: dict[PostCode, Post] = Field(default_factory=dict)
+    policies: Policies = Policies()
+    message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
+
+
+class Nameserver(Model):
+    """An authoritative name server of the province's zones, for NS records and glue."""
+
+    name: Domain
+    ipv4: Ipv4 | None = None
+    ipv6: Ipv6 | None = None
+
+
+class Auditor(Model):
+    """Someone who may verify the hosts: an SSH public key (``auditors/<name>.pub``), never a password."""
+
+    name: str
+    ssh_key: SshKey
+
+
+class Settings(Model):
+    """``province.yml``: the province as a whole."""
+
+    id: Id
+    name: Text
+    name_en: Text
+    domain: Domain
+    """The province's own domain; postmaster of the hosts lies under it."""
+    zones: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    """DNS zones that ``edumail dns`` renders; every name of the inventory lies in one of them."""
+    allowed_suffixes: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    """Where mail domains and portal names may lie (3.1b.1)."""
+    nameservers: Annotated[tuple[Nameserver, ...], Field(min_length=1)]
+    hostmaster: Address
+    """Who answers for the zones (SOA RNAME) and receives DMARC reports."""
+    ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
+    """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
+    policies: Policies = Policies()
+
+
+class Ssh(Model):
+    """How the control machine reaches a host, where that is not in an OpenSSH configuration file."""
+
+    address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$")] | None = None
+    user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")] = "root"
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+
+
+class Host(Model):
+    """A server running Debian 13."""
+
+    name: Id
+    fqdn: Domain
+    ipv4: Ipv4
+    ipv6: Ipv6 | None = None
+    roles: Annotated[tuple[HostRole, ...], Field(min_length=1)]
+    ssh: Ssh = Ssh()
+
+
+class Section(Model):
+    """An internal section of a unit; its address is a group of its people (4.3.3)."""
+
+    id: Id
+    name: Text
+    address: Address
+
+
+class SharedMailbox(Model):
+    """A mailbox of the unit, not of a person: the public address, the clerk's office. Nobody has its password."""
+
+    address: Address
+    name: Text
+    holders: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")], ...], Field(min_length=1)]
+    """Who reads it and may send as it: people by id, or whoever holds a post in the unit."""
+
+
+class Unit(Model):
+    """A department, a commune's office, a school, a centre."""
+
+    id: Id
+    kind: Id
+    name: Text
+    name_en: Text | None = None
+    parent: Id | None = None
+    levels: tuple[Level, ...] = ()
+    host: Id
+    """The one mail host its mailboxes live on."""
+    domain: Domain
+    """Mail domain; several units may share one."""
+    portal: Domain
+    """The name of its web page."""
+    portal_host: Id | None = None
+    """The host that serves the page; by default the one with its mailboxes."""
+    street_address: Text
+    phone: Phone
+    officer: Id
+    """The officer in charge of email (4.5), by id of a person of the unit."""
+    public_address: Address
+    """The address for the public's questions (4.2.1): one of the unit's mailboxes."""
+    mailboxes: Annotated[tuple[SharedMailbox, ...], Field(min_length=1)]
+    sections: tuple[Section, ...] = ()
+    policies: Policies = Policies()
+
+
+class Person(Model):
+    """One row of a roster. The address is assigned once and kept; nothing derives it anew."""
+
+    id: Id
+    unit: Id
+    name: Text
+    section: Id | None
+    posts: tuple[PostCode, ...]
+    address: Address
+
+
+class Rule(Model):
+    """Who belongs to a group: people of the tree by what they are, plus addresses and groups by hand.
+
+    Conditions on people are joined by "and"; with none of them no person is taken.
+    """
+
+    below: Id | None = None
+    """This unit and all units under it; by default the group's own unit."""
+    kinds: tuple[Id, ...] = ()
+    levels: tuple[Level, ...] = ()
+    posts: tuple[PostCode, ...] = ()
+    staff: bool = False
+    """Everybody, whatever the post."""
+    addresses: tuple[Address, ...] = ()
+    """Single mailboxes, or other groups, of the province."""
+
+
+class Group(Model):
+    """An address that stands for several mailboxes (5.3)."""
+
+    address: Address
+    name: Text
+    unit: Id
+    """The unit that owns it; it lives on that unit's host."""
+    members: Rule
+    posting: Posting = "province"
+    """Who may write to it: anyone, everybody signed in, the owner's staff, its members."""
+
+
+class Dkim(Model):
+    """The public half of a host's DKIM key (RFC 6376)."""
+
+    selector: Id
+    public_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]+=*$", max_length=2000)]
+    """The ``p=`` value: base64 of the SubjectPublicKeyInfo."""
+
+
+class Published(Model):
+    """What a host gave back: ``published/<host>.yml``, written by a deploy, never by hand."""
+
+    dkim: Dkim | None = None
+    identity: Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$")] | None = None
+    """SHA-256 of the public key in the host's certificate, as Postfix prints it."""
+
+
+class Province(Model):
+    """A whole inventory, read and checked."""
+
+    settings: Settings
+    kinds: dict[str, Kind]
+    posts: dict[str, Post]
+    default_policies: Policies
+    message_size_limit_mb: int
+    hosts: dict[str, Host]
+    units: dict[str, Unit]
+    people: tuple[Person, ...]
+    groups: tuple[Group, ...]
+    auditors: tuple[Auditor, ...]
+    published: dict[str, Published]

@@ -1,0 +1,172 @@
+"""Pydantic's findings as sentences for the person who wrote the line, in both languages."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from edumail import model
+from edumail.problems import Problem
+from edumail.yamlsource import Document, Path
+
+M = TypeVar("M", bound=BaseModel)
+
+_PATTERNS = {
+    model.ADDRESS_PATTERN: (
+        "phải là một địa chỉ thư chữ thường không dấu, như vanthu@truong.tinh.edu.vn",
+        "must be a mail address in lower case ASCII, such as vanthu@school.province.edu.vn",
+    ),
+    model.DOMAIN_PATTERN: (
+        "phải là một tên miền chữ thường không dấu, như truong.tinh.edu.vn",
+        "must be a domain name in lower case ASCII, such as school.province.edu.vn",
+    ),
+    model.ID_PATTERN: (
+        "phải là mã gồm chữ thường không dấu, chữ số và dấu gạch ngang, như thcs-le-loi",
+        "must be an id of lower-case letters, digits and hyphens, such as thcs-le-loi",
+    ),
+    model.POST_PATTERN: (
+        "phải là mã chức vụ gồm chữ thường, chữ số và dấu gạch dưới, như pho_hieu_truong",
+        "must be a post's code of lower-case letters, digits and underscores, such as pho_hieu_truong",
+    ),
+    model.TEXT_PATTERN: (
+        "không được để trống hay chứa ký tự điều khiển hoặc ký tự ẩn; xóa rồi gõ lại",
+        "must not be empty or hold control or invisible characters; delete it and type it again",
+    ),
+    model.PHONE_PATTERN: (
+        "phải là số điện thoại, như 0251 3 822 101",
+        "must be a telephone number, such as 0251 3 822 101",
+    ),
+    model.SSH_KEY_PATTERN: (
+        "phải là một khóa công khai SSH trên một dòng, như trong tệp id_ed25519.pub",
+        "must be an SSH public key on one line, as in a file id_ed25519.pub",
+    ),
+}
+
+# Keys whose absence is more than a slip of the pen: law asks for what they say.
+_MISSING = {
+    "officer": (
+        "thiếu «officer»: Điều 4 khoản 5 yêu cầu mỗi đơn vị có cán bộ phụ trách thư điện tử; ghi mã của người đó",
+        "'officer' is missing: Article 4 clause 5 asks for an officer in charge of email; give the person's id",
+    ),
+    "public_address": (
+        "thiếu «public_address»: Điều 4 khoản 2 yêu cầu công khai một địa chỉ tiếp nhận ý kiến; "
+        "ghi một hộp thư của đơn vị",
+        "'public_address' is missing: Article 4 clause 2 asks for a published address; name a mailbox of the unit",
+    ),
+}
+
+_TYPES = {
+    "string_type": ("phải là chữ; đặt trong ngoặc kép", "must be text; put it in quotes"),
+    "int_type": ("phải là số nguyên", "must be a whole number"),
+    "int_parsing": ("phải là số nguyên", "must be a whole number"),
+    "int_from_float": ("phải là số nguyên", "must be a whole number"),
+    "bool_type": ("phải là true hoặc false", "must be true or false"),
+    "bool_parsing": ("phải là true hoặc false", "must be true or false"),
+    "tuple_type": ("phải là danh sách: mỗi mục một dòng, bắt đầu bằng «- »", "must be a list: one '- ' line an item"),
+    "dict_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
+    "model_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
+    "ip_v4_address": ("phải là địa chỉ IPv4, như 203.0.113.10", "must be an IPv4 address, such as 203.0.113.10"),
+    "ip_v6_address": ("phải là địa chỉ IPv6, như 2001:db8::10", "must be an IPv6 address, such as 2001:db8::10"),
+}
+
+
+# Fields that no rule across entries looks at, and what stands in for a wrong value while these rules are asked.
+_STAND_INS: dict[str, Any] = {
+    "name": "?",
+    "name_en": "?",
+    "street_address": "?",
+    "phone": "000",
+    "policies": {},
+    "ssh": {},
+    "ssh_config": None,
+    "auditors": (),
+    "ipv6": None,
+    "posting": "province",
+    "message_size_limit_mb": None,
+}
+
+
+def validate(kind: type[M], document: Document, path: Path, value: Any) -> M | None:
+    """``value`` at ``path`` of ``document`` as a ``kind``, with its mistakes added to the document's.
+
+    An entry whose mistakes concern nobody else is given with stand-ins for what is wrong, so that one misspelt key
+    does not hide what else is wrong around the entry; None where that can't be.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+    for details in found:
+        document.problems.append(_problem(document, path, details, kind))
+    if not isinstance(value, dict):
+        return None
+    mended = dict(value)
+    for details in found:
+        name = details["loc"][0] if details["loc"] else ""
+        if name in _STAND_INS and name in kind.model_fields:
+            mended[str(name)] = _STAND_INS[str(name)]
+        elif details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
+            mended.pop(name, None)
+        else:
+            return None
+    try:
+        return kind.model_validate(mended)
+    except ValidationError:
+        return None
+
+
+def _problem(document: Document, base: Path, details: ErrorDetails, kind: type[BaseModel]) -> Problem:
+    loc = tuple(part for part in details["loc"] if part != "[key]")
+    where = document.where((*base, *loc))
+    name = next((part for part in reversed(loc) if isinstance(part, str)), "")
+    vi, en = explain(details, name, kind)
+    return Problem(where, details["type"].replace("_", "-"), vi, en)
+
+
+def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[str, str]:
+    """What is wrong with the value called ``name`` and what to write instead: (Vietnamese, English)."""
+    context = details.get("ctx", {})
+    shown = _shown(details["input"])
+    found_vi, found_en = (f"«{name}» là {shown}: ", f"'{name}' is {shown}: ") if name else (f"{shown}: ", f"{shown}: ")
+    match details["type"]:
+        case "missing":
+            return _MISSING.get(
+                name, (f"thiếu «{name}»; thêm dòng «{name}: …»", f"'{name}' is missing; add '{name}: …'")
+            )
+        case "extra_forbidden":
+            known = ", ".join(sorted(kind.model_fields)) if len(details["loc"]) == 1 else ""
+            return (
+                f"không có khóa nào tên «{name}»; sửa chính tả hoặc xóa" + (f" (có: {known})" if known else ""),
+                f"there is no key '{name}'; mend the spelling or delete it"
+                + (f" (there are: {known})" if known else ""),
+            )
+        case "string_pattern_mismatch":
+            vi, en = _PATTERNS.get(
+                context["pattern"], ("có ký tự không được phép", "holds a character not allowed here")
+            )
+            return found_vi + vi, found_en + en
+        case "literal_error":
+            expected = str(context["expected"]).replace(" or ", ", ")
+            return found_vi + f"chỉ nhận {expected}", found_en + f"must be one of {expected}"
+        case "greater_than_equal":
+            return found_vi + f"phải từ {context['ge']} trở lên", found_en + f"must be {context['ge']} or more"
+        case "less_than_equal":
+            return found_vi + f"phải từ {context['le']} trở xuống", found_en + f"must be {context['le']} or less"
+        case "string_too_long":
+            limit = context["max_length"]
+            return found_vi + f"dài quá {limit} ký tự", found_en + f"is longer than {limit} characters"
+        case "too_short":
+            return f"«{name}» phải có ít nhất một mục", f"'{name}' needs at least one item"
+        case other:
+            vi, en = _TYPES.get(other, (f"không hợp lệ ({details['msg']})", f"is not valid ({details['msg']})"))
+            return found_vi + vi, found_en + en
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "(trống/empty)"
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "“" + (text if len(text) <= 60 else text[:57] + "…") + "”"

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""What an auditor may ask of a mail host, through sudo: an audit's one-time token and sign-in, and facts.
+
+While an audit is open, a message that carries its token is filed into the folder Audit of the real mailbox, and its
+sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by themselves after an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from passlib.context import CryptContext
+
+DATABASE = "/var/lib/edumail/accounts/accounts.db"
+SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
+GROUP = "vmail"
+SECONDS = 3600
+CONTEXT = CryptContext(
+    schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
+)
+
+
+def script(tokens: list[str]) -> str:
+    """The global Sieve script (RFC 5228) for the audits that are open."""
+    if not tokens:
+        return "# no audit is open\n"
+    listed = ", ".join(f'"{token}"' for token in tokens)
+    return (
+        'require ["fileinto", "mailbox"];\n'
+        f'if header :is "X-Edumail-Audit" [{listed}] {{ fileinto :create "Audit"; stop; }}\n'
+    )
+
+
+def install(text: str) -> None:
+    """Compile and switch the script. The binary goes last: it has to be the younger one."""
+    new = SIEVE.with_name("new.sieve")
+    new.write_text(text, encoding="ascii")
+    subprocess.run(["/usr/bin/sievec", new], check=True, capture_output=True, text=True)
+    for file in (new, new.with_suffix(".svbin")):
+        subprocess.run(["/usr/bin/chgrp", GROUP, file], check=True)
+        file.chmod(0o640)
+    new.replace(SIEVE)
+    new.with_suffix(".svbin").replace(SIEVE.with_suffix(".svbin"))
+
+
+def refresh(database: sqlite3.Connection, now: int) -> None:
+    """Forget audits that have ended and install the script of the others."""
+    database.execute("DELETE FROM audit WHERE expires <= ?", (now,))
+    install(script([row[0] for row in database.execute("SELECT token FROM audit ORDER BY token")]))
+
+
+def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
+    """A new audit: its login, password and token, and when it ends (seconds since 1970)."""
+    login, password, token = f"auditor-{secrets.token_hex(4)}", secrets.token_urlsafe(18), secrets.token_hex(16)
+    expires = now + SECONDS
+    database.execute("INSERT INTO audit VALUES (?, ?, ?, ?)", (login, token, CONTEXT.hash(password), expires))
+    refresh(database, now)
+    return {"login": login, "password": password, "token": token, "expires": expires}
+
+
+def facts(database: sqlite3.Connection) -> dict[str, object]:
+    """The accounts as the database has them and as the running Dovecot answers; no names, no secrets."""
+    rows = database.execute("SELECT address, unit, person, state FROM account ORDER BY address")
+    accounts = [dict(zip(("address", "unit", "person", "state"), row, strict=True)) for row in rows]
+    users = subprocess.run(["/usr/bin/doveadm", "user", "*"], check=True, capture_output=True, text=True).stdout
+    return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": int(time.time())}
+
+
+def main(words: list[str]) -> int:
+    """``open``, ``close LOGIN``, ``refresh`` or ``facts``; JSON on standard output."""
+    os.umask(0o027)
+    now = int(time.time())
+    database = sqlite3.connect(DATABASE, isolation_level=None, timeout=30)
+    match words:
+        case ["open"]:
+            print(json.dumps(open_audit(database, now)))
+        case ["close", login]:
+            database.execute("DELETE FROM audit WHERE login = ?", (login,))
+            refresh(database, now)
+        case ["refresh"]:
+            refresh(database, now)
+        case ["facts"]:
+            print(json.dumps(facts(database)))
+        case _:
+            print("edumail-audit open | close LOGIN | refresh | facts", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"edumail-audit: {error}: {error.stderr}")
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"edumail-audit: {type(error).__name__}: {error}")

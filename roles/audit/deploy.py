@@ -1,0 +1,33 @@
+"""The auditor: signs in by SSH key, reads, and changes nothing but an audit of their own."""
+
+from __future__ import annotations
+
+from roles.audit.render import COMMAND, HOME, tree
+from roles.common.inventory import Inventory
+from roles.common.operations import activate_tree, stage_tree
+from roles.common.paths import live
+
+PACKAGES = ("sudo",)
+
+
+def configure(inventory: Inventory) -> None:
+    """Stage keys, sudo rule and command."""
+    stage_tree(name="audit: stage", role="audit", tree=tree(inventory.province.auditors), world_readable=True)
+
+
+def activate(inventory: Inventory) -> None:
+    """Let visudo judge the rule; make the user and its folders; install the Sieve script of no audit."""
+    here = live("audit")
+    users = f"systemd-sysusers {here}/sysusers.conf && systemd-tmpfiles --create {here}/tmpfiles.conf"
+    activate_tree(
+        name="audit: activate",
+        role="audit",
+        tree=tree(inventory.province.auditors),
+        links={
+            COMMAND: "edumail-audit",
+            f"{HOME}/.ssh/authorized_keys": "authorized_keys",
+            "/etc/sudoers.d/edumail": "sudoers",
+        },
+        check=["visudo -q -c -f {tree}/sudoers"],
+        reload=f"{users} && {COMMAND} refresh",
+    )

@@ -1,0 +1,49 @@
+"""Some files of a tree as one gzipped tar: the same files give the same bytes on every machine."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Iterable
+
+from edumail.tree import Tree
+
+MANIFEST = ".manifest"
+"""Where a release keeps its tree's manifest."""
+
+SUMS = ".sums"
+"""Where a release keeps the plain SHA-256 of its files, in the form ``sha256sum -c`` reads; made on the host."""
+
+ACCESS = ".access"
+"""Where a release keeps who may read it: ``owner:group directory-mode file-mode``."""
+
+RESERVED = frozenset({MANIFEST, SUMS, ACCESS})
+
+
+def pack(tree: Tree, paths: Iterable[str], *, file_mode: int = 0o640) -> bytes:
+    """The files ``paths`` of ``tree`` and its manifest, as a tar.gz without times, owners or names of users.
+
+    An executable file also gets the execute bits of its readers. Raises ValueError when the tree holds a file
+    whose name the release needs for itself.
+    """
+    if taken := RESERVED.intersection(tree.files):
+        raise ValueError(f"reserved in every tree: {', '.join(sorted(taken))}")
+    executable_mode = file_mode | 0o100 | (file_mode & 0o444) >> 2
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.GNU_FORMAT) as tar,
+    ):
+        _add(tar, MANIFEST, tree.manifest.encode(), file_mode)
+        for path in sorted(paths):
+            file = tree.files[path]
+            _add(tar, path, file.content, executable_mode if file.executable else file_mode)
+    return packed.getvalue()
+
+
+def _add(tar: tarfile.TarFile, path: str, content: bytes, mode: int) -> None:
+    member = tarfile.TarInfo(path)
+    member.size = len(content)
+    member.mode = mode
+    tar.addfile(member, io.BytesIO(content))

@@ -1,0 +1,18 @@
+"""Where things live on a host, for renderers: pure, so that templates and tests agree with the operations."""
+
+from __future__ import annotations
+
+from roles.common.scripts import trees_path
+
+TLS = "/etc/edumail/tls"
+"""``ca.pem``; ``host.key``, ``host.pem`` (the host's own name); ``portal.key``, ``portal.pem`` (its units' pages)."""
+DKIM_KEY = "/etc/edumail/dkim/host.key"
+ACCOUNTS_DB = "/var/lib/edumail/accounts/accounts.db"
+AUDIT_SIEVE = "/var/lib/edumail/audit/audit.sieve"
+VMAIL_ID = 5000
+"""Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
+
+
+def live(role: str) -> str:
+    """The folder through which a role's live tree is seen; daemons' configuration names files by it."""
+    return f"{trees_path(role)}/current"

@@ -1,0 +1,50 @@
+"""Postfix: submission, the way in and out on the gateway, and mutual TLS between the province's hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edumail.model import Host
+from edumail.tree import Tree
+from roles.common.inventory import Inventory
+from roles.common.operations import activate_tree, stage_tree
+from roles.postfix.render import tree
+
+PACKAGES = ("postfix", "postfix-cdb")
+PRESEED = ("postfix postfix/main_mailer_type select No configuration",)
+
+
+def _tree(inventory: Inventory, host: Host) -> Callable[[], Tree]:
+    # Asked for when it is used: the same run publishes the keys by which hosts know each other.
+    def build() -> Tree:
+        size = inventory.province.message_size_limit_mb
+        return tree(inventory.mail.host(host.name), size, inventory.published())
+
+    return build
+
+
+def configure(inventory: Inventory, host: Host) -> None:
+    """Stage configuration and tables."""
+    stage_tree(name="postfix: stage", role="postfix", tree=_tree(inventory, host), group="postfix")
+
+
+def activate(inventory: Inventory, host: Host) -> None:
+    """Compile the tables, let Postfix judge the whole, switch, reload, and wait for its greeting."""
+    activate_tree(
+        name="postfix: activate",
+        role="postfix",
+        tree=_tree(inventory, host),
+        links={
+            "/etc/postfix/main.cf": "main.cf",
+            "/etc/postfix/master.cf": "master.cf",
+            "/etc/systemd/system/postfix.service.d/edumail.conf": "postfix.conf",
+        },
+        compile=[
+            "cd {tree} && for table in *; do case $table in"
+            " *.cf|*.conf|*.cdb) ;; *) postmap -c {tree} cdb:./$table || exit 1 ;; esac; done"
+        ],
+        check=["postfix -c {tree} check", "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }"],
+        unit="postfix.service",
+        restart_on=["master.cf", "postfix.conf"],
+        probe=["printf 'QUIT\\r\\n' | timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/587; head -1 <&3' | grep -q ^220"],
+    )

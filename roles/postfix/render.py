@@ -1,0 +1,81 @@
+"""Postfix's configuration and tables for one host, as one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edumail.mail import PROVINCE_RULE, HostMail
+from edumail.model import Published
+from edumail.templates import render
+from edumail.tree import Tree
+from roles.common.paths import TLS, live
+
+PEER_PORT = 2525
+"""Where the province's hosts take mail from each other."""
+OUTSIDE = "REJECT nhom nay chi nhan thu cua nguoi trong nganh / this group takes mail from signed-in members only"
+
+
+def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]:
+    """Every look-up table as text for postmap(1), by name."""
+    result = {
+        "domains": _table(dict.fromkeys(mail.domains, "-")),
+        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote], "-")),
+        "transport": _table({a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()}),
+        "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
+        "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
+        "posting": _table(mail.posting),
+        "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
+        "posting_outside": _table(dict.fromkeys(mail.posting, OUTSIDE)),
+        # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
+        "peers": _table(
+            {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
+        ),
+    }
+    for rule, passing in mail.rules.items():
+        result[rule] = _table(dict.fromkeys(passing, "OK"))
+    for name, senders in mail.peers.items():
+        if senders:
+            # Bounces have no sender; the host that made one could not send it otherwise.
+            result[f"peer_{peer_word(name)}"] = _table({**dict.fromkeys(senders, "OK"), "<>": "OK"})
+    return result
+
+
+def peer_word(host: str) -> str:
+    """A host's name as part of a restriction class; "-" would end the name for Postfix."""
+    return host.replace("-", "_")
+
+
+def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Published]) -> Tree:
+    """All of Postfix on the host of ``mail``."""
+    host = mail.host
+    peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
+    classes = [PROVINCE_RULE, *(word for rule in mail.rules for word in (rule, f"{rule}_peer"))]
+    values = {
+        "host": host,
+        "gateway": mail.gateway,
+        "is_gateway": host == mail.gateway,
+        "live": live("postfix"),
+        "tls": TLS,
+        "peer_port": PEER_PORT,
+        "message_size_limit": message_size_limit_mb * 1024 * 1024,
+        "largest_group": max((len(members) for members in mail.aliases.values()), default=0),
+        "rules": list(mail.rules),
+        "peers": peers,
+        "classes": [*classes, *(f"peer_{name}" for name in peers)],
+    }
+    return Tree.of(
+        {
+            "main.cf": render("postfix/etc/postfix/main.cf.j2", **values),
+            "master.cf": render("postfix/etc/postfix/master.cf.j2", **values),
+            "postfix.conf": render("postfix/etc/systemd/postfix.conf.j2"),
+            **tables(mail, published),
+        }
+    )
+
+
+def _identity(published: Mapping[str, Published], host: str) -> str | None:
+    return published[host].identity if host in published else None
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    return "".join(f"{key} {value}\n" for key, value in rows.items())

@@ -1,0 +1,31 @@
+"""Rspamd and its Redis: DKIM signing, SPF, DKIM and DMARC of what comes in, and From bound to the sign-in."""
+
+from __future__ import annotations
+
+from edumail.model import Host
+from roles.common.inventory import Inventory
+from roles.common.operations import activate_tree, stage_tree
+from roles.rspamd.render import tree
+
+PACKAGES = ("rspamd", "redis-server")
+
+
+def configure(inventory: Inventory, host: Host) -> None:
+    """Stage the local files."""
+    stage_tree(name="rspamd: stage", role="rspamd", tree=tree(inventory.mail.host(host.name)), group="_rspamd")
+
+
+def activate(inventory: Inventory, host: Host) -> None:
+    """Let Rspamd read the staged files, switch, reload, and wait for an answer."""
+    files = tree(inventory.mail.host(host.name))
+    linked = [path for path in files if path.startswith("local.d/") or path == "rspamd.local.lua"]
+    activate_tree(
+        name="rspamd: activate",
+        role="rspamd",
+        tree=files,
+        links={f"/etc/rspamd/{path}": path for path in linked},
+        check=["rspamadm --var=LOCAL_CONFDIR={tree} configtest -q"],
+        unit="rspamd.service",
+        restart_on=["local.d/worker-proxy.inc", "local.d/worker-controller.inc"],
+        probe=["systemctl start redis-server.service", "ss -Hltn sport = :11332 | grep -q ."],
+    )
