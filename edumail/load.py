@@ -75,7 +75,7 @@ def save_published(folder: Path, host: str, published: Published) -> None:
     target.parent.mkdir(exist_ok=True)
     text = "# Written by a deploy: public halves of the keys that were made on the host.\n"
     text += yaml.safe_dump(published.model_dump(exclude_none=True), sort_keys=True, width=1000)
-    staged = target.with_suffix(".yml.new")
+    staged = target.with_name(f".{target.name}.new")
     staged.write_text(text, encoding="utf-8")
     staged.replace(target)
 
@@ -212,14 +212,14 @@ class _Reader:
             published=self.published(),
         )
 
-    def files(self, folder: str, suffix: str) -> list[str]:
-        """The files to read in a folder, in order of name. One that would go unread is a mistake, unless hidden."""
+    def files(self, folder: str, suffix: str, aside: str = "") -> list[str]:
+        """The files to read in a folder, in order of name. One that would go unread is a mistake, unless hidden or ``aside``."""
         found = []
         for path in sorted((self.folder / folder).glob("*")):
             file = f"{folder}/{path.name}"
             if path.suffix == suffix:
                 found.append(file)
-            elif not path.name.startswith((".", "~")):
+            elif path.name != aside and not path.name.startswith((".", "~")):
                 vi = f"edumail không đọc tệp này; đổi đuôi thành {suffix}, hoặc chuyển đi nơi khác"
                 en = f"edumail does not read this file; rename it to end in {suffix}, or move it elsewhere"
                 self.problems.append(Problem(Where(file), "unknown-file", vi, en))
@@ -274,7 +274,7 @@ class _Reader:
 
     def published(self) -> dict[str, Published]:
         result = {}
-        for file in self.files("published", ".yml"):
+        for file in self.files("published", ".yml", aside="ca.pem"):
             document = self.document(file)
             host = PurePosixPath(file).stem
             self.sources.add("published", host, document, ())

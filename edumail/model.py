@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from edumail.text import nfc
@@ -24,12 +24,17 @@ PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
 SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
 PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
 
+
+def _normal(value: object) -> object:
+    return nfc(value) if isinstance(value, str) else value
+
+
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=64)]
 PostCode = Annotated[str, StringConstraints(pattern=POST_PATTERN, max_length=40)]
 Domain = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN, max_length=254)]
 # A roster saved on macOS comes in NFD; the inventory has one form (TCVN 6909:2001 is Unicode, 12.1).
-Text = Annotated[str, AfterValidator(nfc), StringConstraints(pattern=TEXT_PATTERN, max_length=200)]
+Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), BeforeValidator(_normal)]
 Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
 SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
 

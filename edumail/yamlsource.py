@@ -16,12 +16,18 @@ Path = tuple[str | int, ...]
 _INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}\.[0-9]{1,18}")
 
-# A date, a sexagesimal or an octal number (0251 is the beginning of a telephone number) written without quotes would change its meaning behind the writer's back.
+# A date, a sexagesimal or an octal number written without quotes would change its meaning behind the writer's back:
+# 0251 is the beginning of a telephone number.
 _SCALARS: dict[str, Callable[[str], Any]] = {
     "tag:yaml.org,2002:null": lambda text: None,
     "tag:yaml.org,2002:int": lambda text: int(text) if _INTEGER.fullmatch(text) else text,
     "tag:yaml.org,2002:float": lambda text: float(text) if _DECIMAL.fullmatch(text) else text,
 }
+_DEEPEST = 30
+_TOO_DEEP = ("lồng nhau quá sâu; viết phẳng hơn", "nested too deeply; write it flatter")
+_HARMLESS = 500
+_INDENTED = re.compile(rf"^[ ?:-]{{{_HARMLESS}}}", re.MULTILINE)
+_UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -46,8 +52,10 @@ class Document:
 def read_yaml(file: str, text: str) -> Document:
     """Read one file. Never raises for bad input: with mistakes in ``problems`` the value is not to be used."""
     document = Document(file)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        deep = _too_deep(text, loader)
+        root = yaml.compose(text, Loader=loader) if deep is None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Where(file, mark.line + 1, mark.column + 1) if mark else Where(file, 1, 1)
@@ -60,33 +68,45 @@ def read_yaml(file: str, text: str) -> Document:
             )
         )
         return document
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError):
+        unreadable = _UNREADABLE.search(text)
+        before = text[: unreadable.start()] if unreadable else ""
+        where = Where(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         document.problems.append(
             Problem(
-                Where(file, 1, 1),
+                where,
                 "yaml-syntax",
-                f"không đọc được tệp YAML ({error}); lưu lại bằng UTF-8, bỏ ký tự điều khiển",
-                f"this file can't be read as YAML ({error}); save it as UTF-8 without control characters",
+                "có ký tự điều khiển mà YAML không cho phép; xóa rồi gõ lại",
+                "a control character stands here that YAML does not allow; delete it and type again",
             )
         )
         return document
-    if root is not None:
-        _Builder(document).build_root(root)
+    if deep is not None:
+        document.problems.append(Problem(Where(file, deep.line + 1, deep.column + 1), "yaml-nesting", *_TOO_DEEP))
+    elif root is not None:
+        document.value = _Builder(document).build(root, ())
     return document
+
+
+def _too_deep(text: str, loader: Any) -> Any:
+    """The mark where nesting becomes a danger: libyaml's composer recurses in C and crashes the process. Or None."""
+    if text.count("[") + text.count("{") < _HARMLESS and not _INDENTED.search(text):
+        return None
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _HARMLESS:
+                return event.start_mark
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 class _Builder:
     def __init__(self, document: Document):
         self.document = document
         self.open: set[int] = set()
-
-    def build_root(self, root: yaml.Node) -> None:
-        try:
-            self.document.value = self.build(root, ())
-        except RecursionError:
-            self.problem(
-                root, "yaml-nesting", "lồng nhau quá sâu; viết phẳng hơn", "nested too deeply; write it flatter"
-            )
 
     def problem(self, node: yaml.Node, code: str, vi: str, en: str) -> None:
         self.document.problems.append(Problem(self.place(node), code, vi, en))
@@ -102,6 +122,9 @@ class _Builder:
                 "không dùng neo và bí danh YAML (& và *); viết lại giá trị ở đây",
                 "YAML anchors and aliases (& and *) are not used here; write the value out",
             )
+            return None
+        if len(path) > _DEEPEST:
+            self.problem(node, "yaml-nesting", *_TOO_DEEP)
             return None
         self.open.add(id(node))
         self.document.places[path] = self.place(node)

@@ -101,7 +101,9 @@ def _inside(text: str) -> bool:
         network_ = ipaddress.ip_network(text, strict=False)
     except ValueError:  # "default", "unreachable …"
         return False
-    return network_.subnet_of(NET4) if network_.version == 4 else network_.subnet_of(NET6)
+    if isinstance(network_, ipaddress.IPv4Network):
+        return network_.subnet_of(NET4)
+    return network_.subnet_of(NET6)
 
 
 def _network() -> list[Problem]:

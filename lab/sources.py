@@ -33,17 +33,16 @@ class Source:
 
 
 def ours(listing: str) -> list[tuple[str, str]]:
-    """Return (address, suite of the lab's release) for each Debian-like line of ``apt-get indextargets``.
+    """Return (address, suite of the lab's release) for each Debian-like line of ``apt-get --print-uris update``.
 
-    Lines are ``address suite component``. A suite of any Debian release counts: the machine's release is not the lab's.
+    Lines are ``'address/dists/suite/InRelease' …``. A suite of any Debian release counts: the machine's need not be the
+    lab's.
     """
     found: dict[tuple[str, str], None] = {}
-    for line in listing.splitlines():
-        uri, _, rest = line.partition(" ")
-        suite, _, component = rest.partition(" ")
+    for uri, suite in re.findall(r"^'(https?://\S+?)/+dists/(\S+)/InRelease'", listing, re.MULTILINE):
         match = _SUITE.fullmatch(suite)
-        if match and component == "main" and uri.startswith(("http://", "https://")):
-            found[uri.rstrip("/"), RELEASE + match[1]] = None
+        if match:
+            found[uri, RELEASE + match[1]] = None
     return list(found)
 
 
@@ -118,8 +117,8 @@ def _listing() -> str:
     if chosen:
         if not Path(chosen).is_file():
             raise LabError(f"EDUMAIL_APT_SOURCES: không có tệp {chosen}.", f"EDUMAIL_APT_SOURCES: no file {chosen}.")
-        return _targets(Path(chosen).resolve())
-    listing = _targets(None)
+        return _indexes(Path(chosen).resolve())
+    listing = _indexes(None)
     if ours(listing):
         return listing
     with tempfile.TemporaryDirectory() as folder:
@@ -131,14 +130,14 @@ def _listing() -> str:
             stdin=subprocess.DEVNULL,
             check=False,
         )
-        return _targets(Path(folder, "debian.list")) if Path(folder, "debian.list").exists() else ""
+        return _indexes(Path(folder, "debian.list")) if Path(folder, "debian.list").exists() else ""
 
 
-def _targets(file: Path | None) -> str:
-    """Let apt read its own sources: both formats, every option."""
+def _indexes(file: Path | None) -> str:
+    """Let apt read its own sources: both formats, every option; it downloads nothing."""
     only = ["-o", f"Dir::Etc::SourceList={file}", "-o", "Dir::Etc::SourceParts=-"] if file else []
     return run(
-        ["apt-get", *only, "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
+        ["apt-get", *only, "--print-uris", "update"],
         Text("Đọc nguồn apt", "Read the apt sources"),
     )
 

@@ -11,8 +11,8 @@ from lab.text import LabError
 
 BRIDGE = "edumail0"
 # RFC 2544 (benchmarking) and RFC 3849 (documentation): nobody routes to either.
-NET4 = ipaddress.ip_network("198.18.37.0/24")
-NET6 = ipaddress.ip_network("2001:db8:37::/64")
+NET4 = ipaddress.IPv4Network("198.18.37.0/24")
+NET6 = ipaddress.IPv6Network("2001:db8:37::/64")
 GATEWAY4 = "198.18.37.1"
 GATEWAY6 = "2001:db8:37::1"
 FOREIGN_DOMAIN = "ngoai.test"

@@ -22,6 +22,10 @@ def tree(mail: HostMail) -> Tree:
             "accounts.json": json.dumps(wanted, ensure_ascii=False, indent=0) + "\n",
             "edumail-accounts": File(APP.read_bytes(), executable=True),
             "sysusers.conf": f"g vmail {VMAIL_ID}\nu vmail {VMAIL_ID}:{VMAIL_ID} 'edumail mailboxes' /var/vmail\n",
-            "tmpfiles.conf": f"d /var/vmail 0750 vmail vmail\nd {folder} 0750 root dovecot\n",
+            # Dovecot's sockets stand in Postfix's folder, which Postfix makes at its first start only.
+            "tmpfiles.conf": (
+                f"d /var/vmail 0750 vmail vmail\nd {folder} 0750 root dovecot\n"
+                "d /var/spool/postfix/private 0700 postfix root\n"
+            ),
         }
     )

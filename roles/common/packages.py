@@ -95,7 +95,7 @@ finish() {{
 }}
 update() {{
   if apt-get $options -o APT::Update::Error-Mode=any update; then
-    mkdir -p {LISTS_STAMP.rpartition("/")[0]}
+    mkdir -p "$(dirname {LISTS_STAMP})"
     touch {LISTS_STAMP}
   else
     echo "không tải được danh sách gói, dùng danh sách cũ / package lists not fetched, using the old ones" >&2

@@ -27,5 +27,7 @@ def activate(inventory: Inventory, host: Host) -> None:
         check=["rspamadm --var=LOCAL_CONFDIR={tree} configtest -q"],
         unit="rspamd.service",
         restart_on=["local.d/worker-proxy.inc", "local.d/worker-controller.inc"],
+        # The first start compiles the list of top-level domains, 13 s on two cores.
+        probe_seconds=120,
         probe=["systemctl start redis-server.service", "ss -Hltn sport = :11332 | grep -q ."],
     )

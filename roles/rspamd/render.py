@@ -9,8 +9,21 @@ from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import DKIM_KEY, live
 
-# These modules fetch lists from, or send digests to, their makers' servers.
-_CALL_HOME = ("asn", "bimi", "fuzzy_check", "known_senders", "multimap", "phishing", "rbl", "spamassassin", "whitelist")
+# These fetch lists from, or send digests to, their makers; and greylisting would keep a Ministry waiting (5.1).
+_OFF = (
+    "asn",
+    "bimi",
+    "fuzzy_check",
+    "greylist",
+    "known_senders",
+    "mid",
+    "mime_types",
+    "multimap",
+    "phishing",
+    "rbl",
+    "spamassassin",
+    "whitelist",
+)
 _FILES = (
     "dkim_signing",
     "groups",
@@ -32,7 +45,7 @@ def tree(mail: HostMail) -> Tree:
         files[f"local.d/{file}"] = render(
             f"rspamd/etc/rspamd/local.d/{file}.j2", host=mail.host, dkim_key=DKIM_KEY, live=live("rspamd")
         )
-    for module in _CALL_HOME:
+    for module in _OFF:
         files[f"local.d/{module}.conf"] = "enabled = false;\n"
     files["rspamd.local.lua"] = render("rspamd/etc/rspamd/rspamd.local.lua.j2", live=live("rspamd"))
     files["holders.map"] = _holders(mail.senders)

@@ -53,14 +53,13 @@ def test_an_address_of_the_lab_on_a_foreign_interface_is_a_problem_and_on_its_ow
 def test_suites_of_any_debian_release_become_the_labs_and_others_are_skipped():
     listing = "\n".join(
         [
-            "http://mirror.test/debian/ bookworm main",
-            "http://mirror.test/debian/ bookworm contrib",
-            "http://mirror.test/debian/ bookworm-updates main",
-            "http://mirror.test/debian/ bookworm-backports main",
-            "https://mirror.test/debian-security/ stable-security main",
-            "https://other.test/apt/ nodistro main",
-            "https://other.test/ubuntu/ noble main",
-            "cdrom://disc/ bookworm main",
+            "'http://mirror.test/debian/dists/bookworm/InRelease' mirror.test_debian_dists_bookworm_InRelease 0 ",
+            "'http://mirror.test/debian/dists/bookworm-updates/InRelease' x 0 ",
+            "'http://mirror.test/debian/dists/bookworm-backports/InRelease' x 0 ",
+            "'https://mirror.test/debian-security/dists/stable-security/InRelease' x 0 ",
+            "'https://other.test/apt/dists/nodistro/InRelease' x 0 ",
+            "'https://other.test/ubuntu/dists/noble/InRelease' x 0 ",
+            "'cdrom://disc/dists/bookworm/InRelease' x 0 ",
         ]
     )
     found = sources.name_sources(sources.ours(listing))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import sqlite3
 import subprocess
@@ -65,6 +66,58 @@ def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
     return {"login": login, "password": password, "token": token, "expires": expires}
 
 
+def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> int:
+    """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
+
+    Only tokens can make a probe invisible to people, so a probe without one of an open audit of this host is refused.
+    """
+    known = {row[0] for row in database.execute("SELECT token FROM audit")}
+    mailboxes = {row[0] for row in database.execute("SELECT address FROM account WHERE state <> 'closed'")}
+    if not known.intersection(tokens):
+        raise ValueError("no audit with these tokens is open here")
+    headers = "".join(f"X-Edumail-Audit: {token}\n" for token in tokens if re.fullmatch("[0-9a-f]{32}", token))
+    for probe in probes:
+        sender, recipient, message_id = probe["sender"], probe["recipient"], probe["message_id"]
+        if sender not in mailboxes:
+            raise ValueError(f"not a mailbox of this host: {sender}")
+        if not all(re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+", word) for word in (recipient, message_id)):
+            raise ValueError(f"not an address: {recipient} {message_id}")
+        text = (
+            f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
+            "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
+            "Thư kiểm tra tự động / an automatic audit probe.\n"
+        )
+        command = ["/usr/sbin/sendmail", "-i", "-f", sender, "--", recipient]
+        subprocess.run(command, input=text.encode(), check=True, capture_output=True)
+    return len(probes)
+
+
+def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]:
+    """What Postfix logged of each message on this host: to whom, for which original address, how it ended."""
+    command = ["/usr/bin/journalctl", f"--since=@{since}", "_SYSTEMD_UNIT=postfix.service", "-o", "cat", "--no-pager"]
+    log = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
+    wanted = set(message_ids)
+    queue: dict[str, str] = {}
+    result: dict[str, list[dict[str, str]]] = {message_id: [] for message_id in message_ids}
+    for line in log.splitlines():
+        if (found := re.match(r"([0-9A-Za-z]+): message-id=<([^>]*)>", line)) and found[2] in wanted:
+            queue[found[1]] = found[2]
+        elif (found := re.match(r"([0-9A-Za-z]+): to=<([^>]*)>,(?: orig_to=<([^>]*)>,)? relay=([^,]*),", line)) and (
+            message_id := queue.get(found[1])
+        ):
+            status = re.search(r"status=(\w+) \((.*)\)$", line)
+            result[message_id].append(
+                {
+                    "to": found[2],
+                    "orig_to": found[3] or found[2],
+                    "relay": found[4],
+                    "status": status[1] if status else "",
+                    "reply": status[2][:200] if status else "",
+                }
+            )
+    return result
+
+
 def facts(database: sqlite3.Connection) -> dict[str, object]:
     """The accounts as the database has them and as the running Dovecot answers; no names, no secrets."""
     rows = database.execute("SELECT address, unit, person, state FROM account ORDER BY address")
@@ -74,7 +127,7 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
 
 
 def main(words: list[str]) -> int:
-    """``open``, ``close LOGIN``, ``refresh`` or ``facts``; JSON on standard output."""
+    """One of the commands below; requests are JSON on standard input, answers JSON on standard output."""
     os.umask(0o027)
     now = int(time.time())
     database = sqlite3.connect(DATABASE, isolation_level=None, timeout=30)
@@ -86,10 +139,16 @@ def main(words: list[str]) -> int:
             refresh(database, now)
         case ["refresh"]:
             refresh(database, now)
+        case ["send"]:
+            request = json.load(sys.stdin)
+            print(send(database, request["probes"], request["tokens"]))
+        case ["trace"]:
+            request = json.load(sys.stdin)
+            print(json.dumps(trace(request["message_ids"], int(request["since"]))))
         case ["facts"]:
             print(json.dumps(facts(database)))
         case _:
-            print("edumail-audit open | close LOGIN | refresh | facts", file=sys.stderr)
+            print("edumail-audit open | close LOGIN | refresh | send | trace | facts", file=sys.stderr)
             return 2
     return 0
 
@@ -99,5 +158,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except subprocess.CalledProcessError as error:
         sys.exit(f"edumail-audit: {error}: {error.stderr}")
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, ValueError, KeyError, sqlite3.Error) as error:
         sys.exit(f"edumail-audit: {type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""Circular 37/2020/TT-BGDĐT as data: its requirements, whom they bind, and verdicts on them."""

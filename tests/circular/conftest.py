@@ -1,0 +1,104 @@
+"""Shared by all articles: one audit for the session, and the record of verdicts.
+
+``pytest tests/circular --inventory inventories/PROVINCE [--hosts=ssh://auditor@HOST] [--verdicts FILE]``
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edumail.circular.verdicts import Finding, Verdict, as_json
+from edumail.load import load
+from edumail.problems import InventoryError
+from tests.circular.audit import Audit
+
+INVENTORY = pytest.StashKey[Path]()
+FINDINGS = pytest.StashKey[list[Finding]]()
+INCOMPLETE = pytest.StashKey[list[str]]()
+Record = Callable[[str, str, Verdict, list[str]], None]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("edumail")
+    group.addoption("--inventory", default=os.environ.get("EDUMAIL_INVENTORY", "inventories/lab"), help="the province")
+    group.addoption("--verdicts", help="write all findings to this JSON file")
+    group.addoption("--outside", help="your own address outside the province: proves that mail leaves it (C37-4.1)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "requirement(*ids): the requirements of the circular that a test answers")
+    config.stash[INVENTORY] = Path(config.getoption("--inventory"))
+    config.stash[FINDINGS] = []
+    config.stash[INCOMPLETE] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Without ``--hosts`` every host of the inventory is judged."""
+    if "on" not in metafunc.fixturenames:
+        return
+    given = metafunc.config.getoption("--hosts")
+    try:
+        province = load(metafunc.config.stash[INVENTORY])
+    except InventoryError as error:
+        raise pytest.UsageError("\n".join(problem.text("en") for problem in error.problems)) from None
+    names = [word.rpartition("@")[2].rpartition("/")[2] for word in given.split(",")] if given else list(province.hosts)
+    unknown = sorted(set(names) - set(province.hosts))
+    if unknown:
+        raise pytest.UsageError(f"not in the inventory: {', '.join(unknown)}")
+    metafunc.parametrize("on", names, scope="session")
+
+
+@pytest.fixture(scope="session")
+def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
+    """The audit of all hosts, closed at the end whatever happens."""
+    audit = Audit(request.config.stash[INVENTORY])
+    try:
+        audit.open(request.config.getoption("--ssh-config"))
+        request.config.stash[INCOMPLETE] += [f"{name}: {why}" for name, why in audit.unreachable.items()]
+        yield audit
+    finally:
+        audit.close()
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Iterator[Record]:
+    """Say a verdict. The test fails in the end with all the fails it recorded, so that no unit hides another."""
+    failed: list[str] = []
+
+    def say(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
+        request.config.stash[FINDINGS].append(Finding(unit, requirement, verdict, tuple(evidence)))
+        if verdict == "fail":
+            failed.append(f"{unit} {requirement}: {'; '.join(evidence)}")
+
+    yield say
+    assert not failed, "\n".join(failed)
+
+
+@pytest.fixture(autouse=True)
+def _progress(request: pytest.FixtureRequest) -> None:
+    """A line for each question and host when someone watches (``edumail verify``)."""
+    if os.environ.get("EDUMAIL_PROGRESS"):
+        print(f"  {request.node.name}", file=sys.__stderr__, flush=True)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """A check that broke (rather than found something) leaves its question open: the run is then incomplete."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(AssertionError):
+        item.config.stash[INCOMPLETE].append(f"{item.name}: {call.excinfo.typename}: {str(call.excinfo.value)[:300]}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    path = session.config.getoption("--verdicts")
+    if path:
+        findings = as_json(session.config.stash[FINDINGS])
+        content = {"findings": findings, "incomplete": session.config.stash[INCOMPLETE]}
+        Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -1,0 +1,162 @@
+"""How the auditor's machine reaches a unit from outside: names by DNS, then real protocols over IPv4 or IPv6."""
+
+from __future__ import annotations
+
+import contextlib
+import imaplib
+import re
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPResponse, HTTPSConnection
+from pathlib import Path
+
+import dns.exception
+import dns.resolver
+
+from edumail.model import Province
+
+TIMEOUT = 15
+
+
+@dataclass
+class Network:
+    """Look-ups at the province's own name servers, and TLS that trusts the system's and the province's authorities."""
+
+    province: Province
+    authority: Path
+    _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.resolver = dns.resolver.Resolver(configure=False)
+        servers = [str(ip) for ns in self.province.settings.nameservers for ip in (ns.ipv4, ns.ipv6) if ip]
+        self.resolver.nameservers = servers
+        self.resolver.lifetime = TIMEOUT
+
+    def lookup(self, name: str, kind: str) -> list[str]:
+        """Records as text, sorted; none when there are none. Raises OSError when no server answers."""
+        if (name, kind) not in self._answers:
+            try:
+                self._answers[name, kind] = sorted(str(record) for record in self.resolver.resolve(name, kind))
+            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+                self._answers[name, kind] = []
+            except dns.exception.DNSException as error:
+                raise OSError(f"DNS {kind} {name}: {error}") from error
+        return self._answers[name, kind]
+
+    def address(self, name: str) -> str:
+        """The IPv4 address of ``name``. Raises OSError when it has none."""
+        found = self.lookup(name, "A")
+        if not found:
+            raise OSError(f"{name} has no A record")
+        return found[0]
+
+    def exchanger(self, domain: str) -> str:
+        """The mail exchanger that is to be asked first (RFC 5321, 5.1). Raises OSError when there is none."""
+        found = sorted((int(p), host.rstrip(".")) for p, host in (r.split() for r in self.lookup(domain, "MX")))
+        if not found or not found[0][1]:
+            raise OSError(f"{domain} has no MX record")
+        return found[0][1]
+
+    def context(self) -> ssl.SSLContext:
+        """A client's TLS settings that check name and chain."""
+        context = ssl.create_default_context()
+        if self.authority.exists():
+            context.load_verify_locations(self.authority)
+        return context
+
+    def tls(self, host: str, port: int) -> ssl.SSLSocket:
+        """A verified TLS connection to ``host``."""
+        raw = socket.create_connection((self.address(host), port), timeout=TIMEOUT)
+        return self.context().wrap_socket(raw, server_hostname=host)
+
+    def smtp(self, host: str, port: int = 25) -> smtplib.SMTP:
+        """An SMTP dialogue after EHLO, without TLS."""
+        client = smtplib.SMTP(self.address(host), port, timeout=TIMEOUT, local_hostname="kiemtra.invalid")
+        client._host = host  # type: ignore[attr-defined] - the name that STARTTLS checks
+        client.ehlo()
+        return client
+
+    @contextlib.contextmanager
+    def imap(self, host: str, login: str, password: str) -> Iterator[imaplib.IMAP4]:
+        """A signed-in IMAPS session. Raises imaplib.IMAP4.error when the sign-in is refused."""
+        client = _Imap(self, host)
+        try:
+            client.login(login, password)
+            yield client
+        finally:
+            with contextlib.suppress(OSError, imaplib.IMAP4.error):
+                client.logout()
+
+    def https(self, host: str, path: str = "/") -> tuple[HTTPResponse, bytes]:
+        """GET over verified HTTPS, no redirect followed, at most 2 MB read."""
+        connection = HTTPSConnection(host, timeout=TIMEOUT)
+        connection.sock = self.tls(host, 443)
+        connection.request("GET", path, headers={"User-Agent": "edumail-audit"})
+        response = connection.getresponse()
+        return response, response.read(2_000_000)
+
+
+class _Imap(imaplib.IMAP4_SSL):
+    def __init__(self, network: Network, host: str):
+        self.network = network
+        super().__init__(host, 993, ssl_context=network.context(), timeout=TIMEOUT)
+
+    def _create_socket(self, timeout: float | None) -> ssl.SSLSocket:
+        return self.network.tls(self.host, self.port)
+
+
+def certificate_text(connection: ssl.SSLSocket) -> str:
+    """Protocol version and issuer of a TLS connection, for evidence."""
+    issuer = dict(pair[0] for pair in connection.getpeercert().get("issuer", ()))  # type: ignore[union-attr]
+    return f"{connection.version()}, issuer {issuer.get('commonName', '?')}"
+
+
+def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
+    """Whether a server accepts exactly this TLS version, and what was seen.
+
+    Raises RuntimeError when this machine's own TLS library can't speak the version: then nothing was learnt.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")  # or the old versions would be refused on this side
+    with contextlib.suppress(DeprecationWarning):
+        context.minimum_version = version
+        context.maximum_version = version
+    if starttls:
+        client = network.smtp(host, port)
+        client.docmd("STARTTLS")
+        raw = client.sock
+    else:
+        raw = socket.create_connection((network.address(host), port), timeout=TIMEOUT)
+    assert raw is not None
+    try:
+        with context.wrap_socket(raw, server_hostname=host) as connection:
+            return True, f"{host}:{port} {connection.version()} accepted"
+    except ssl.SSLError as error:
+        if error.reason in ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABLE"):
+            raise RuntimeError(f"this machine can't speak {version.name}: {error.reason}") from error
+        return False, f"{host}:{port} {version.name} refused ({error.reason})"
+    except (ConnectionError, EOFError) as error:
+        return False, f"{host}:{port} {version.name} refused ({type(error).__name__})"
+    finally:
+        raw.close()
+
+
+def mailto_addresses(html: str) -> list[str]:
+    """Addresses of plain ``mailto:`` links, as a reader without JavaScript finds them."""
+    from html.parser import HTMLParser
+
+    found: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            href = dict(attrs).get("href") or ""
+            if tag == "a" and href.lower().startswith("mailto:"):
+                found.append(re.split(r"[?]", href[7:])[0].lower())
+
+    Links().feed(html)
+    return found
