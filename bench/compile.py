@@ -1,7 +1,7 @@
 """How long, and how much memory, it takes to turn a large province's inventory into all that its hosts get.
 
 ``python bench/compile.py [UNITS]`` prints a table for an invented province of UNITS units (3,500) and one of a tenth,
-and the ratio. Aim: under 15 s and 1 GB for 3,500 units and 130,000 people, and no step that grows faster than its input.
+and the ratio. Aim: under 15 s and 1 GB for 3,500 units and 130,000 people, no step growing faster than its input.
 Each size is measured in a process of its own; peak memory is the process's, after each step.
 """
 
@@ -81,9 +81,8 @@ def main() -> None:
             results.append(json.loads(done.stdout))
     small, large = results
     for size, result in zip(sizes, results, strict=True):
-        print(
-            f"{size} units, {result['people']} people, {result['hosts']} hosts: {result['bytes'] / 2**20:.1f} MiB of files"
-        )
+        content = f"{result['people']} people, {result['hosts']} hosts: {result['bytes'] / 2**20:.1f} MiB of files"
+        print(f"{size} units, {content}")
     print(f"\n{'':<36}{sizes[0]:>7} units {sizes[1]:>7} units   ratio   peak MiB")
     for step, (seconds, peak) in large["steps"].items():
         before = small["steps"][step][0]

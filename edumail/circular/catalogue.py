@@ -25,6 +25,8 @@ class Requirement:
     en: str
     vi: str
     how: str
+    """What a check looks at."""
+    note: str = ""
 
     def applies_to(self, kind: Kind) -> bool:
         """Whether it binds units of this kind."""

@@ -11,6 +11,9 @@ POLICY = "/usr/sbin/policy-rc.d"
 
 LOCK = "/run/edumail-packages.lock"
 
+LOG = "/run/edumail-packages.log"
+"""What apt said last: not to the connection, so that losing it does not stop apt half way."""
+
 LISTS_STAMP = "/var/lib/edumail/package-lists"
 """Its time is that of the last package list update that succeeded."""
 
@@ -68,10 +71,10 @@ def install(packages: Sequence[str], *, preseed: Sequence[str] = (), start_servi
             f'  [ -z "$(find /etc/apt/sources.list /etc/apt/sources.list.d -newer {LISTS_STAMP} 2>/dev/null)" ] &&',
             "  ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then fresh=yes; fi",
             "if [ $fresh = no ]; then update; fi",
-            f"if ! apt-get $options install {names}; then",
-            "  if [ $fresh = no ]; then exit 1; fi",
+            f"if ! quietly apt-get $options install {names}; then",
+            "  [ $fresh = yes ] || failed",
             "  update",
-            f"  apt-get $options install {names}",
+            f"  quietly apt-get $options install {names} || failed",
             "fi",
         )
     )
@@ -83,6 +86,8 @@ _OPTIONS = (
 )
 
 _FUNCTIONS = f"""\
+quietly() {{ "$@" > {LOG} 2>&1; }}
+failed() {{ tail -n 40 {LOG} >&2; exit 1; }}
 finish() {{
   # dpkg itself does not wait for its lock, so this does.
   tries=0
@@ -94,7 +99,7 @@ finish() {{
   done
 }}
 update() {{
-  if apt-get $options -o APT::Update::Error-Mode=any update; then
+  if quietly apt-get $options -o APT::Update::Error-Mode=any update; then
     mkdir -p "$(dirname {LISTS_STAMP})"
     touch {LISTS_STAMP}
   else

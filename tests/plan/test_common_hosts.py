@@ -24,7 +24,8 @@ case "$*" in
     echo "install ${*##* install }" >> "$HERE/calls"
     if [ -x "$HERE/policy-rc.d" ]; then "$HERE/policy-rc.d" && echo "may start" >> "$HERE/calls"; fi
     if [ -e "$HERE/slow" ]; then echo waiting >> "$HERE/calls"; sleep 30; fi
-    if [ -e "$HERE/stale" ] && [ ! -e "$HERE/lists_Packages" ]; then exit 100; fi
+    if [ -e "$HERE/broken" ]; then echo "E: no such package"; exit 100; fi
+    if [ -e "$HERE/stale" ]; then rm "$HERE/stale"; exit 100; fi
     for name in ${*##* install }; do echo "installed $name" >> "$HERE/installed"; done ;;
 esac""",
     "debconf-set-selections": 'sed "s/^/debconf /" >> "$HERE/calls"',
@@ -51,6 +52,7 @@ class Debian:
         for path, here in (
             (packages.POLICY, "policy-rc.d"),
             (packages.LOCK, "lock"),
+            (packages.LOG, "log"),
             (packages.LISTS_STAMP, "state/stamp"),
             ("/var/lib/apt/lists/*_Packages*", "lists_Packages"),
             ("/etc/apt/sources.list.d", "sources"),
@@ -111,6 +113,22 @@ def test_lists_are_fetched_again_when_the_sources_changed(debian: Debian) -> Non
     (debian.folder / "sources").touch()
     debian.install("postfix")
     assert debian.calls() == ["update", "install postfix"]
+
+
+def test_a_package_that_fresh_lists_do_not_know_is_looked_for_once_more(debian: Debian) -> None:
+    debian.install("nginx")
+    debian.calls()
+    (debian.folder / "stale").touch()
+    assert debian.install("postfix").returncode == 0
+    assert debian.calls() == ["install postfix", "update", "install postfix"]
+
+
+def test_what_apt_said_is_shown_when_it_fails(debian: Debian) -> None:
+    (debian.folder / "broken").touch()
+    done = debian.install("nginx")
+    assert done.returncode != 0
+    assert "E: no such package" in done.stderr
+    assert not debian.policy.exists()
 
 
 def test_an_interrupted_dpkg_is_finished_first(debian: Debian) -> None:

@@ -265,6 +265,30 @@ def test_hosts_that_are_not_reached_over_ssh_are_not_locked() -> None:
     assert run.changed == [False]
 
 
+@in_own_process
+def test_the_lock_names_its_holder_and_ends_with_its_connection(tmp_path: Path) -> None:
+    from roles.common.lock import LOST_SECONDS, holder_script
+
+    def hold(who: str, lost: str = "9") -> subprocess.Popen[str]:
+        script = holder_script(who, str(tmp_path / "lock")).replace(f"timeout {LOST_SECONDS}", f"timeout {lost}")
+        return subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def says(holder: subprocess.Popen[str]) -> str:
+        assert holder.stdout is not None
+        return holder.stdout.readline().strip()
+
+    first, second = hold("an's $(false)"), hold("bình")
+    assert says(first) == "held"
+    assert says(second).startswith("busy an's $(false), 20")
+    assert second.wait() == 75
+    first.stdin.close()  # as when the deploying process is killed: the kernel closes its connection
+    first.wait()
+    third = hold("chi", lost="0.2")  # and as when its machine vanishes: nothing closes, no heartbeat comes
+    assert says(third) == "held"
+    third.wait(5)
+    assert says(hold("dũng")) == "held"
+
+
 @pytest.mark.parametrize("module", ["archive", "scripts", "packages", "ssh", "paths"])
 def test_the_pure_half_does_not_load_pyinfra(module: str) -> None:
     code = f"import sys, roles.common.{module}; print(*sorted({{'pyinfra', 'gevent', 'paramiko'}} & set(sys.modules)))"

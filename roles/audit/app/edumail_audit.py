@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -40,15 +41,14 @@ def script(tokens: list[str]) -> str:
 
 
 def install(text: str) -> None:
-    """Compile and switch the script. The binary goes last: it has to be the younger one."""
+    """Switch the script, and compile it where it stands: a binary remembers the place of its script."""
     new = SIEVE.with_name("new.sieve")
     new.write_text(text, encoding="ascii")
-    subprocess.run(["/usr/bin/sievec", new], check=True, capture_output=True, text=True)
-    for file in (new, new.with_suffix(".svbin")):
-        subprocess.run(["/usr/bin/chgrp", GROUP, file], check=True)
-        file.chmod(0o640)
+    shutil.chown(new, "root", GROUP)
     new.replace(SIEVE)
-    new.with_suffix(".svbin").replace(SIEVE.with_suffix(".svbin"))
+    subprocess.run(["/usr/bin/sievec", SIEVE], check=True, capture_output=True, text=True)
+    shutil.chown(SIEVE.with_suffix(".svbin"), "root", GROUP)
+    SIEVE.with_suffix(".svbin").chmod(0o640)
 
 
 def refresh(database: sqlite3.Connection, now: int) -> None:
