@@ -4,9 +4,11 @@ from pyinfra import host, state
 
 from roles.accounts import deploy as accounts
 from roles.audit import deploy as audit
+from roles.base import deploy as base
 from roles.common.inventory import open_inventory
 from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
+from roles.common.paths import has_mail
 from roles.common.progress import report_progress
 from roles.dovecot import deploy as dovecot
 from roles.identity import deploy as identity
@@ -17,29 +19,27 @@ from roles.rspamd import deploy as rspamd
 
 inventory = open_inventory(host.data.inventory)
 target = inventory.host(host.name)
-mailstore = bool({"gateway", "mailstore"} & set(target.roles))
+mail = has_mail(target)
 web = "portal" in target.roles
 
 report_progress(state)
 hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
-parts = [
-    resolver,
-    identity,
-    *([rspamd, accounts, dovecot, postfix, audit] if mailstore else []),
-    *([portal] if web else []),
-]
+parts = [base, resolver, identity]
+parts += [rspamd, accounts, dovecot, postfix] if mail else []
+parts += [portal] if web else []
 apt_packages(
     name="packages",
     packages=sorted({package for part in parts for package in part.PACKAGES}),
-    preseed=postfix.PRESEED if mailstore else (),
+    preseed=postfix.PRESEED if mail else (),
 )
 
 # Configure: staged beside what is live. Keys come first, since hosts know each other by them.
+base.configure(target)
 resolver.configure()
 identity.configure(inventory, target)
-if mailstore:
+if mail:
     accounts.configure(inventory, target)
     rspamd.configure(inventory, target)
     dovecot.configure(target)
@@ -49,8 +49,9 @@ if web:
     portal.configure(inventory, target)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
+base.activate(target)
 resolver.activate()
-if mailstore:
+if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
     dovecot.activate(target)

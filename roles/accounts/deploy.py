@@ -19,8 +19,7 @@ def configure(inventory: Inventory, host: Host) -> None:
 def activate(inventory: Inventory, host: Host) -> None:
     """Try the wanted accounts on an empty database, switch, then apply them to the real one in one transaction."""
     here = live("accounts")
-    sync = f"umask 027; systemd-sysusers {here}/sysusers.conf && systemd-tmpfiles --create {here}/tmpfiles.conf"
-    sync += f" && {here}/edumail-accounts sync {here}/accounts.json && chgrp dovecot {ACCOUNTS_DB}"
+    sync = f"umask 027; {here}/edumail-accounts sync {here}/accounts.json && chgrp dovecot {ACCOUNTS_DB}"
     activate_tree(
         name="accounts: activate",
         role="accounts",

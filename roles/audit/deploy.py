@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from roles.audit.render import COMMAND, HOME, tree
+from roles.audit.render import COMMAND, tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
-from roles.common.paths import live
-
-PACKAGES = ("sudo",)
+from roles.common.paths import AUDITOR_HOME
 
 
 def configure(inventory: Inventory) -> None:
@@ -16,18 +14,16 @@ def configure(inventory: Inventory) -> None:
 
 
 def activate(inventory: Inventory) -> None:
-    """Let visudo judge the rule; make the user and its folders; install the Sieve script of no audit."""
-    here = live("audit")
-    users = f"systemd-sysusers {here}/sysusers.conf && systemd-tmpfiles --create {here}/tmpfiles.conf"
+    """Let visudo judge the rule; install the Sieve script of the audits that are open."""
     activate_tree(
         name="audit: activate",
         role="audit",
         tree=tree(inventory.province.auditors),
         links={
             COMMAND: "edumail-audit",
-            f"{HOME}/.ssh/authorized_keys": "authorized_keys",
+            f"{AUDITOR_HOME}/.ssh/authorized_keys": "authorized_keys",
             "/etc/sudoers.d/edumail": "sudoers",
         },
         check=["visudo -q -c -f {tree}/sudoers"],
-        reload=f"{users} && {COMMAND} refresh",
+        reload=f"{COMMAND} refresh",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edumail.model import Host
 from roles.common.scripts import trees_path
 
 TLS = "/etc/edumail/tls"
@@ -9,8 +10,14 @@ TLS = "/etc/edumail/tls"
 DKIM_KEY = "/etc/edumail/dkim/host.key"
 ACCOUNTS_DB = "/var/lib/edumail/accounts/accounts.db"
 AUDIT_SIEVE = "/var/lib/edumail/audit/audit.sieve"
+AUDITOR_HOME = "/var/lib/edumail/auditor"
 VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
+
+
+def has_mail(host: Host) -> bool:
+    """Whether mail runs on the host: the gateway has the whole mail stack, as a mail store has."""
+    return not {"gateway", "mailstore"}.isdisjoint(host.roles)
 
 
 def live(role: str) -> str:

@@ -20,12 +20,8 @@ def activate(host: Host) -> None:
         name="dovecot: activate",
         role="dovecot",
         tree=tree(host),
-        links={
-            "/etc/dovecot/dovecot.conf": "dovecot.conf",
-            "/etc/systemd/system/dovecot.service.d/edumail.conf": "dovecot.service.conf",
-        },
+        links={"/etc/dovecot/dovecot.conf": "dovecot.conf"},
         check=["doveconf -n -c {tree}/dovecot.conf >/dev/null"],
         unit="dovecot.service",
-        restart_on=["dovecot.service.conf"],
         probe=["doveadm user '*' >/dev/null", "ss -Hltn sport = :993 | grep -q ."],
     )

@@ -18,6 +18,4 @@ def tree(host: Host) -> Tree:
         audit_sieve=AUDIT_SIEVE,
         vmail=VMAIL_ID,
     )
-    return Tree.of(
-        {"dovecot.conf": configuration, "dovecot.service.conf": render("dovecot/etc/systemd/dovecot.conf.j2")}
-    )
+    return Tree.of({"dovecot.conf": configuration})

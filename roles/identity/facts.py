@@ -21,10 +21,9 @@ class Public:
     def __getitem__(self, part: str) -> bytes:
         return self.parts.get(part, b"")
 
-    @property
-    def has_keys(self) -> bool:
-        """Whether all private keys are on the host."""
-        return all(self[part] for part in ("host-key", "portal-key", "dkim-key"))
+    def has_keys(self, dkim: bool) -> bool:
+        """Whether all private keys are on the host; not every host signs mail."""
+        return all(self[part] for part in ("host-key", "portal-key", *(["dkim-key"] if dkim else [])))
 
 
 class PublicHalves(FactBase[Public]):

@@ -16,17 +16,19 @@ from edumail.load import save_published
 from edumail.model import Dkim, Host, Published
 from edumail.units import portal_host
 from roles.common.inventory import Inventory
-from roles.common.paths import DKIM_KEY, TLS
+from roles.common.paths import DKIM_KEY, TLS, has_mail
 from roles.identity.authority import open_authority
 from roles.identity.facts import Public, PublicHalves
 
 # Each key appears whole or not at all, so that a killed run leaves nothing that a later one would trust.
 _MAKE_KEYS = f"""set -eu; umask 077
-install -d -m 755 /etc/edumail {TLS}; install -d -m 750 -g _rspamd /etc/edumail/dkim
+install -d -m 755 /etc/edumail {TLS}
 make() {{ [ -s "$1" ] || {{ openssl genpkey -quiet $2 -out "$1.new"; chgrp "$3" "$1.new"; chmod "$4" "$1.new"; \
 sync "$1.new"; mv "$1.new" "$1"; }}; }}
 make {TLS}/host.key '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' root 600
-make {TLS}/portal.key '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' root 600
+make {TLS}/portal.key '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' root 600"""
+_MAKE_DKIM_KEY = f"""
+install -d -m 750 -g _rspamd /etc/edumail/dkim
 make {DKIM_KEY} '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' _rspamd 640"""
 _RELOAD = "systemctl try-reload-or-restart postfix.service dovecot.service nginx.service"
 
@@ -39,8 +41,8 @@ def identity(inventory: Inventory, name_of_host: str) -> Generator[Any, None, No
     if _done(inventory, target, found):
         host.noop("keys, certificates and published halves are as they should be")
         return
-    if not found.has_keys:
-        yield StringCommand(_MAKE_KEYS)
+    if not found.has_keys(has_mail(target)):
+        yield StringCommand(_MAKE_KEYS + (_MAKE_DKIM_KEY if has_mail(target) else ""))
     yield FunctionCommand(_certify, [inventory, target], {})
     if found["host-certificate"]:
         yield StringCommand(_RELOAD)
@@ -53,13 +55,15 @@ def names(inventory: Inventory, target: Host) -> dict[str, set[str]]:
 
 
 def _publishable(target: Host, found: Public) -> Published:
-    dkim = Dkim(selector=target.name, public_key=pki.dkim_value(found["dkim-key"]))
+    dkim = None
+    if has_mail(target):
+        dkim = Dkim(selector=target.name, public_key=pki.dkim_value(found["dkim-key"]))
     return Published(dkim=dkim, identity=pki.fingerprint(found["host-key"]))
 
 
 def _done(inventory: Inventory, target: Host, found: Public) -> bool:
     authority = inventory.folder / "published" / "ca.pem"
-    if not found.has_keys or not authority.exists() or found["authority"] != authority.read_bytes():
+    if not found.has_keys(has_mail(target)) or not authority.exists() or found["authority"] != authority.read_bytes():
         return False
     if inventory.published().get(target.name) != _publishable(target, found):
         return False

@@ -37,14 +37,13 @@ def activate(inventory: Inventory, host: Host) -> None:
         links={
             "/etc/postfix/main.cf": "main.cf",
             "/etc/postfix/master.cf": "master.cf",
-            "/etc/systemd/system/postfix.service.d/edumail.conf": "postfix.conf",
         },
         compile=[
             "cd {tree} && for table in *; do case $table in"
-            " *.cf|*.conf|*.cdb) ;; *) postmap -c {tree} cdb:./$table || exit 1 ;; esac; done"
+            " *.cf|*.cdb) ;; *) postmap -c {tree} cdb:./$table || exit 1 ;; esac; done"
         ],
         check=["postfix -c {tree} check", "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }"],
         unit="postfix.service",
-        restart_on=["master.cf", "postfix.conf"],
+        restart_on=["master.cf"],
         probe=["printf 'QUIT\\r\\n' | timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/587; head -1 <&3' | grep -q ^220"],
     )

@@ -67,7 +67,6 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         {
             "main.cf": render("postfix/etc/postfix/main.cf.j2", **values),
             "master.cf": render("postfix/etc/postfix/master.cf.j2", **values),
-            "postfix.conf": render("postfix/etc/systemd/postfix.conf.j2"),
             **tables(mail, published),
         }
     )
