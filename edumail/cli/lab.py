@@ -41,6 +41,7 @@ def add_parser(commands: Commands[Parser]) -> None:
         action="store_true",
         help=say("xóa cả ảnh và gói đã tải", "images and downloaded packages too"),
     )
+    action("dns", _dns, "nạp các zone của tỉnh vào máy internet", "load the province's zones into 'internet'")
     action("status", _status, "máy nào đang chạy", "which hosts are up")
     action("shell", _shell, "mở shell root trên một máy", "open a root shell on a host", host=True)
     action("reset", _reset, "đưa một máy về trạng thái mới cài", "make a host pristine again", host=True)
@@ -67,12 +68,28 @@ def _print(line: str) -> None:
 
 def _up(args: Namespace) -> int:
     from edumail.load import load
-    from lab import lab
+    from lab import lab, ssh
     from lab.topology import Machine
 
     hosts = load(INVENTORY).hosts.values()
     machines = [Machine(host.name, host.fqdn, str(host.ipv4), str(host.ipv6 or "")) for host in hosts]
     lab.up(machines, say=_print, lang=language())
+    # In the lab whoever boots it may audit it.
+    auditor = INVENTORY / "auditors" / "lab.pub"
+    auditor.parent.mkdir(exist_ok=True)
+    auditor.write_bytes(ssh.KEY.with_suffix(".pub").read_bytes())
+    return 0
+
+
+def _dns(args: Namespace) -> int:
+    from edumail.dns import zones
+    from edumail.load import load
+    from lab import lab
+
+    # The lab's name server counts serials itself.
+    published = zones(load(INVENTORY), serial=1)
+    lab.publish_zones(published)
+    print(say(f"Đã công bố {len(published)} zone, có ký DNSSEC.", f"{len(published)} zones published, DNSSEC-signed."))
     return 0
 
 

@@ -12,7 +12,7 @@ from roles.common.paths import TLS, live
 
 PEER_PORT = 2525
 """Where the province's hosts take mail from each other."""
-OUTSIDE = "REJECT nhom nay chi nhan thu cua nguoi trong nganh / this group takes mail from signed-in members only"
+REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 
 
 def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]:
@@ -25,7 +25,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         "posting": _table(mail.posting),
         "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
-        "posting_outside": _table(dict.fromkeys(mail.posting, OUTSIDE)),
+        "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL)),
         # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
         "peers": _table(
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
@@ -61,6 +61,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "largest_group": max((len(members) for members in mail.aliases.values()), default=0),
         "rules": list(mail.rules),
         "peers": peers,
+        "refusal": REFUSAL,
         "classes": [*classes, *(f"peer_{name}" for name in peers)],
     }
     return Tree.of(

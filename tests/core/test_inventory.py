@@ -11,6 +11,7 @@ from conftest import Inventory
 from edumail.load import load
 from edumail.model import Province
 from edumail.units import Units
+from edumail.yamlsource import read_yaml
 
 SO, SUOI_MO, HOSTS, GROUPS = "units/so.yml", "units/suoi-mo.yml", "hosts.yml", "groups.yml"
 THCS, SO_PEOPLE = "people/thcs-suoi-mo.csv", "people/so.csv"
@@ -179,6 +180,7 @@ def test_a_mistake_is_named_where_it_stands(inventory: Inventory, mistake: Mista
         ("group_vars/all.yml", b"kinds: {so: {nam: x}}", "missing", 1),
         ("province.yml", b"", "missing", 1),
         ("province.yml", b"- a\n", "model-type", 1),
+        ("province.yml", b"\n[]\n", "model-type", 2),
         ("units/sau.yml", b"- " * 50_000, "yaml-nesting", 1),
         ("units/sau.yml", b"[" * 50_000, "yaml-nesting", 1),
     ],
@@ -232,6 +234,12 @@ def test_all_mistakes_come_at_once(inventory: Inventory) -> None:
     }
 
 
+def test_a_misspelt_key_does_not_hide_what_the_rest_of_its_entry_shows(inventory: Inventory) -> None:
+    inventory.replace("province.yml", "zones: [minhha.test, thptsongque.test]", "zone: x\nzones: [minhha.test]")
+    found = {(p.where.file, p.code) for p in inventory.problems()}
+    assert found == {("province.yml", "extra-forbidden"), (HOSTS, "outside-zones"), (SO, "outside-zones")}
+
+
 def test_an_entry_that_can_not_be_read_makes_no_echo(inventory: Inventory) -> None:
     """Whoever names it is right: it is there."""
     inventory.replace(SUOI_MO, "domain: suoimo.minhha.test", "domain: SUOIMO")
@@ -258,6 +266,17 @@ def test_a_roster_may_be_decomposed_and_write_posts_without_marks(inventory: Inv
     text = path.read_text(encoding="utf-8").replace("Phó Giám đốc", "pho giam doc")
     path.write_text("\ufeff" + unicodedata.normalize("NFD", text).replace("\n", "\r\n"), encoding="utf-8")
     assert load(inventory.folder).people == province.people
+
+
+@pytest.mark.parametrize("word", ["0777", "0251", "1_000", "1:30", "2026-11-24", ".inf", "1._", "1" * 5000, "0x1f"])
+def test_what_yaml_would_make_another_value_of_stays_as_it_was_written(word: str) -> None:
+    assert read_yaml("f.yml", f"a: {word}").value == {"a": word}
+
+
+def test_text_is_kept_in_one_normal_form(inventory: Inventory, province: Province) -> None:
+    path = inventory.folder / SUOI_MO
+    path.write_text(unicodedata.normalize("NFD", path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert load(inventory.folder) == province.model_copy(update={"published": {}})
 
 
 def test_false_is_the_only_false(inventory: Inventory) -> None:
