@@ -100,5 +100,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--verdicts")
     if path:
         findings = as_json(session.config.stash[FINDINGS])
-        content = {"findings": findings, "incomplete": session.config.stash[INCOMPLETE]}
+        asked = {name for item in session.items for mark in item.iter_markers("requirement") for name in mark.args}
+        content = {"findings": findings, "incomplete": session.config.stash[INCOMPLETE], "asked": sorted(asked)}
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -32,7 +32,7 @@ def province() -> Iterator[LabProvince]:
         return
     run("lab", "down")
     try:
-        for step in (["lab", "up"], ["deploy", str(INVENTORY), "--yes"], ["lab", "dns"]):
+        for step in (["lab", "up"], ["deploy", str(INVENTORY)], ["lab", "dns"]):
             run(*step)
         yield LabProvince(INVENTORY)
     finally:

@@ -137,7 +137,7 @@ class TestGroups:
         # Another unit's clerk is refused by the gateway, which knows the sender by the sending host's key.
         message_id = province.send(CLERK, written)
         bounce = wait_for_bounce(province, CLERK, message_id)
-        assert "this group takes mail from" in bounce
+        assert "this group takes mail from" in " ".join(bounce.split())
 
     def test_a_stranger_with_a_forged_sender_is_refused(self, province: LabProvince) -> None:
         code, _ = province.from_outside(PRINCIPAL, "toantruong@thptsongque.test")
