@@ -1,4 +1,4 @@
-"""``python -m lab up|down|status|shell|reset|kill|start`` with the default hosts."""
+"""``python -m lab preflight|up|down|status|shell|reset|kill|start`` with the default hosts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from lab import lab
+from lab.preflight import before_packages
 from lab.text import LabError, language
 from lab.topology import DEFAULT
 
@@ -14,6 +15,7 @@ def main() -> int:
     """Run one command; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("preflight")
     commands.add_parser("up")
     commands.add_parser("down").add_argument("--purge", action="store_true")
     commands.add_parser("status")
@@ -21,6 +23,11 @@ def main() -> int:
         commands.add_parser(name).add_argument("host")
     chosen = parser.parse_args()
     try:
+        if chosen.command == "preflight":
+            problems = before_packages()
+            for problem in problems:
+                print(problem.vi if language() == "vi" else problem.en, file=sys.stderr)
+            return 1 if problems else 0
         if chosen.command == "up":
             lab.up(DEFAULT)
         elif chosen.command == "down":

@@ -47,6 +47,16 @@ def preflight() -> list[Problem]:
     ]
 
 
+def before_packages() -> list[Problem]:
+    """Return what can be known before the lab's own packages are installed: nothing has been changed by then."""
+    if os.geteuid() != 0:
+        return [Problem("Cần quyền root: chạy «sudo make demo».", "Root is needed: run 'sudo make demo'.")]
+    folder = _existing(state.ROOT)
+    free_mb = shutil.disk_usage(folder).free // 1_000_000
+    taken = _network() if shutil.which("ip") else []
+    return [*disk_space(folder, free_mb, _size_mb(state.ROOT)), *_cgroup(), *taken]
+
+
 def missing_commands(names: Iterable[str]) -> list[Problem]:
     """Return one problem that names the packages which bring the commands ``names``; none if there are none."""
     names = list(names)
@@ -125,7 +135,7 @@ def _network() -> list[Problem]:
     return taken_ranges(routes, json.loads(run(["ip", "-json", "address"], what) or "[]"))
 
 
-def _kernel() -> list[Problem]:
+def _cgroup() -> list[Problem]:
     problems: list[Problem] = []
     root = cage.hierarchy()
     if root is None or not (root / "cgroup.procs").exists() or not os.access(root, os.W_OK):
@@ -142,6 +152,11 @@ def _kernel() -> list[Problem]:
                 f"The kernel {os.uname().release} is too old: 5.14 or newer is needed.",
             )
         )
+    return problems
+
+
+def _kernel() -> list[Problem]:
+    problems = _cgroup()
     # In a network namespace of its own, which ends with the command: the very bridge, cable and rules of the lab.
     script = (
         'ip link add "$0" type bridge; ip link add lab0 type veth peer lab1; ip link set lab0 master "$0"; nft -f -'

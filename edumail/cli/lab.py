@@ -42,6 +42,8 @@ def add_parser(commands: Commands[Parser]) -> None:
         help=say("xóa cả ảnh và gói đã tải", "images and downloaded packages too"),
     )
     action("dns", _dns, "nạp các zone của tỉnh vào máy internet", "load the province's zones into 'internet'")
+    guide = action("guide", _guide, "các máy, trang, hộp thư ở đâu", "where hosts, pages and mailboxes are")
+    guide.add_argument("--report", type=Path, metavar="FILE", help=say("báo cáo kiểm tra", "the audit's report"))
     action("status", _status, "máy nào đang chạy", "which hosts are up")
     action("shell", _shell, "mở shell root trên một máy", "open a root shell on a host", host=True)
     action("reset", _reset, "đưa một máy về trạng thái mới cài", "make a host pristine again", host=True)
@@ -90,6 +92,45 @@ def _dns(args: Namespace) -> int:
     published = zones(load(INVENTORY), serial=1)
     lab.publish_zones(published)
     print(say(f"Đã công bố {len(published)} zone, có ký DNSSEC.", f"{len(published)} zones published, DNSSEC-signed."))
+    return 0
+
+
+def _guide(args: Namespace) -> int:
+    """Where to look, after ``make demo``."""
+    from edumail.load import load
+    from edumail.units import portal_host
+
+    province = load(INVENTORY)
+    print(say("\nMáy chủ (mở shell: edumail lab shell TÊN)", "\nHosts (a shell: edumail lab shell NAME)"))
+    for host in province.hosts.values():
+        print(f"  {host.name:<10} {host.ipv4!s:<14} {host.ipv6!s:<18} {host.fqdn:<26} {', '.join(host.roles)}")
+    print(say("\nTrang của từng đơn vị", "\nPages"))
+    for unit in province.units.values():
+        print(f"  https://{unit.portal + '/':<36} {province.hosts[portal_host(unit)].ipv4!s:<14} {unit.name}")
+    unit = next(unit for unit in province.units.values() if unit.id == "th-suoi-mo")
+    host = province.hosts[unit.host]
+    print(
+        say(
+            f"  Xem một trang: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{host.ipv4} "
+            f"https://{unit.portal}/",
+            f"  See one: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{host.ipv4} "
+            f"https://{unit.portal}/",
+        )
+    )
+    person = next(person for person in province.people if person.unit == unit.id and "van_thu" in person.posts)
+    print(say(f"\nĐọc hộp thư của {person.address}", f"\nRead the mailbox of {person.address}"))
+    print(f"  edumail lab shell {host.name}")
+    print(f"    edumail-accounts code {person.address}")
+    print(f"    edumail-accounts activate {person.address}")
+    print(
+        say(
+            f"  rồi IMAPS {host.ipv4}:993, gửi thư {host.ipv4}:465",
+            f"  then IMAPS {host.ipv4}:993, submission {host.ipv4}:465",
+        )
+    )
+    if args.report:
+        print(say(f"\nBáo cáo kiểm tra: {args.report}", f"\nThe audit's report: {args.report}"))
+    print(say("Dọn sạch: make demo-down", "Take it all away: make demo-down"))
     return 0
 
 

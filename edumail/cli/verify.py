@@ -1,4 +1,4 @@
-"""``edumail verify``: what of the circular holds on the hosts, unit by unit. Plain ``pytest tests/circular`` does the same."""
+"""``edumail verify``: what of the circular holds on the hosts, unit by unit; ``pytest tests/circular`` in a table."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import Inventory
 
 from edumail.load import load
-from edumail.model import Province
+from edumail.model import Policies, Province
 from edumail.units import Units
 from edumail.yamlsource import read_yaml
 
@@ -30,17 +30,18 @@ def test_the_lab_is_sound(province: Province) -> None:
 
 
 def test_policies_come_from_the_nearest_level(province: Province) -> None:
-    units = Units(province)
+    def quota(unit: str, **own: int) -> int | None:
+        """The unit's quota where the units named by ``own`` set one of theirs, and the others none."""
+        changed = {
+            id: unit.model_copy(update={"policies": Policies(mailbox_quota_mb=own.get(id.replace("-", "_")))})
+            for id, unit in province.units.items()
+        }
+        return Units(province.model_copy(update={"units": changed})).policies(changed[unit]).mailbox_quota_mb
 
-    def quota(unit: str) -> int | None:
-        return units.policies(province.units[unit]).mailbox_quota_mb
-
-    assert quota("thcs-suoi-mo") == 1024  # its own
-    assert quota("th-suoi-mo") == 4096  # the department's, two levels up
-    province = province.model_copy(update={"units": {**province.units}})
-    without = province.units["so"].model_copy(update={"policies": type(province.default_policies)()})
-    province.units["so"] = without
-    assert Units(province).policies(without).mailbox_quota_mb == 2048  # the shipped default
+    assert quota("th-suoi-mo", so=1, vhxh_suoi_mo=2, th_suoi_mo=3) == 3
+    assert quota("th-suoi-mo", so=1, vhxh_suoi_mo=2) == 2
+    assert quota("th-suoi-mo", so=1, thcs_suoi_mo=2) == 1  # two levels up, and not beside it
+    assert quota("th-suoi-mo") == province.default_policies.mailbox_quota_mb == 2048
 
 
 @dataclass(frozen=True)
