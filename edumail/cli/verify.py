@@ -1,39 +1,57 @@
-"""``edumail verify``: what of the circular holds on the hosts, unit by unit; ``pytest tests/circular`` in a table."""
+"""``edumail verify``: what of the circular holds on each unit's hosts. ``pytest tests/circular`` asks the same."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
+import unicodedata
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TextIO
 
 from edumail.circular.catalogue import requirements
-from edumail.circular.summary import page
 from edumail.circular.verdicts import Finding, Verdict, as_json, complete, counts, from_json
 from edumail.cli.check import add_inventory
-from edumail.cli.deploy import ROOT, add_hosts, chosen_hosts
-from edumail.cli.language import Commands, Parser, say
+from edumail.cli.deploy import Status, add_hosts, chosen_hosts, follow, opened_log, plain
+from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.load import load
 from edumail.model import Province
 
-_INCOMPLETE = 2
-_PYTEST_RAN = (0, 1)  # all passed, some failed; everything else means that pytest itself was stopped
+_GOOD, _SOME_FAIL, _INCOMPLETE, _INTERRUPTED = 0, 1, 2, 130
+_PYTEST_RAN = (0, 1)
+"""All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
+
 _WORDS: dict[Verdict, tuple[str, str]] = {
     "pass": ("đạt", "pass"),
-    "fail": ("KHÔNG ĐẠT", "FAIL"),
+    "fail": ("không đạt", "fail"),
     "attested": ("xác nhận", "attested"),
-    "not-applicable": ("–", "–"),
     "not-tested": ("chưa thử", "not tested"),
+    "not-applicable": ("không áp dụng", "not applicable"),
 }
+_CELLS: dict[Verdict, tuple[str, str]] = {
+    "pass": ("✓ đạt", "✓ pass"),
+    "fail": ("✗ KHÔNG", "✗ FAIL"),
+    "attested": ("§ x.nh", "§ att."),
+    "not-tested": ("? chưa", "? open"),
+    "not-applicable": ("–", "–"),
+}
+_COLOURS: dict[Verdict, str] = {"pass": "32", "fail": "1;31", "attested": "35", "not-tested": "33"}
+_NAME_WIDTH = 34
+_UNSAID = "a check failed without saying for which unit"
 
 
 def add_parser(commands: Commands[Parser]) -> None:
     """Make the command known."""
-    summary = say("kiểm tra máy chủ theo Thông tư 37/2020, không thay đổi gì", "audit the hosts, changing nothing")
+    summary = say(
+        "đối chiếu máy chủ đang chạy với Thông tư 37/2020, không thay đổi gì",
+        "assess the live hosts against Circular 37/2020, changing nothing",
+    )
     parser = commands.add_parser(
         "verify",
         help=summary,
@@ -46,10 +64,14 @@ def add_parser(commands: Commands[Parser]) -> None:
     add_inventory(parser)
     add_hosts(parser)
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help=say("ghi kết quả ra JSON", "write the result as JSON")
+        "--json", type=Path, metavar="FILE", help=say("ghi mọi kết luận ra tệp JSON", "write all verdicts as JSON")
     )
-    parser.add_argument("--html", type=Path, metavar="FILE", help=say("ghi báo cáo HTML", "write a report as HTML"))
-    parser.add_argument("--evidence", action="store_true", help=say("in cả bằng chứng", "print the evidence too"))
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help=say("ghi báo cáo ra một tệp HTML", "write a report as one HTML file")
+    )
+    parser.add_argument(
+        "--evidence", action="store_true", help=say("in bằng chứng của mọi kết luận", "print each verdict's evidence")
+    )
     parser.add_argument(
         "--outside",
         metavar="ADDRESS",
@@ -61,101 +83,269 @@ def add_parser(commands: Commands[Parser]) -> None:
     parser.set_defaults(run=run)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What the checks gave back."""
+
+    found: list[Finding] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    """Why the run is not whole; empty when it is."""
+    asked: list[str] = field(default_factory=list)
+    """The requirements that have a check, in the circular's order."""
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By host and requirement: why a question stayed open."""
+
+
 def run(args: Namespace) -> int:
     """Ask the hosts, print the table, write the files."""
     province = load(args.inventory)
     hosts = chosen_hosts(province.hosts, args.host)
-    found, incomplete, asked = _ask(args, hosts)
-    units = [unit.id for unit in province.units.values() if unit.host in hosts]
-    findings = complete(province, units, [*found, *_unanswered(province, units, found, asked, incomplete)])
+    for path in (args.json, args.html):
+        _refuse_what_can_not_be_written(path)
+    with opened_log("verify") as log:
+        answers = _ask(args, hosts, log)
     at = datetime.now(UTC).replace(microsecond=0)
-    _print(province, findings, sorted(asked, key=list(requirements()).index), args.evidence)
+    findings, incomplete = judge(province, hosts, answers)
+    _print(province, findings, answers.asked, args.evidence)
     if args.json:
-        content = {
-            "inventory": province.settings.id,
-            "at": at.isoformat(),
-            "hosts": hosts,
-            "incomplete": incomplete,
-            "findings": as_json(findings),
-        }
-        args.json.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        _write(args.json, _json(args.inventory, province, findings, answers.asked, hosts, incomplete, at))
     if args.html:
-        args.html.write_text(page(province, findings, incomplete, at), encoding="utf-8")
-    for reason in incomplete:
-        print(say("Chưa trọn vẹn: ", "Incomplete: ") + reason, file=sys.stderr)
-    if incomplete:
-        return _INCOMPLETE
-    return 1 if counts(findings)["fail"] else 0
+        from edumail.circular.summary import page
+
+        text = page(province, findings, asked=answers.asked, hosts=hosts, incomplete=incomplete, at=at)
+        _write(args.html, text)
+    return _conclude(findings, answers.asked, incomplete, log.name)
 
 
-def _ask(args: Namespace, hosts: list[str]) -> tuple[list[Finding], list[str], set[str]]:
-    """Run the checks in pytest: their findings, why the run is incomplete, and which requirements they answer."""
+def _refuse_what_can_not_be_written(path: Path | None) -> None:
+    """Before the audit, not after it."""
+    if path is not None and (path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK)):
+        raise UserError(f"không ghi được {path}", f"can't write {path}", _INCOMPLETE)
+
+
+# --- asking ---
+
+
+def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
+    """Run the checks in pytest, in a process of their own: whatever happens there, here it is told."""
     with tempfile.TemporaryDirectory(prefix="edumail-verify-") as scratch:
         verdicts = Path(scratch) / "verdicts.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "tests/circular"]
+        # Progress goes to the real standard error, so pytest may only hold back what Python prints.
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--capture=sys", "-p", "no:cacheprovider"]
         command += ["--inventory", str(args.inventory.resolve()), "--verdicts", str(verdicts)]
-        if args.host:
-            command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)]
-        if args.outside:
-            command += ["--outside", args.outside]
-        environment = os.environ | {"EDUMAIL_PROGRESS": "1", "PYTEST_ADDOPTS": ""}
-        result = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
-        if not verdicts.exists():
-            tail = " | ".join(result.stdout.strip().splitlines()[-5:])
-            return [], [f"pytest {result.returncode}: {tail}"], set()
-        content = json.loads(verdicts.read_text(encoding="utf-8"))
-    incomplete = list(content["incomplete"])
-    if result.returncode not in _PYTEST_RAN:
-        incomplete.append(f"pytest ended with {result.returncode}")
-    found = from_json(content["findings"])
-    if result.returncode == 1 and not incomplete and not any(f.verdict == "fail" for f in found):
-        incomplete.append("a check failed without saying which unit fails: see pytest tests/circular")
-    return found, incomplete, set(content["asked"])
-
-
-def _unanswered(
-    province: Province, units: list[str], found: list[Finding], asked: set[str], incomplete: list[str]
-) -> list[Finding]:
-    """A question that has a check, binds the unit and got no answer is open, and the run incomplete."""
-    answered = {(finding.unit, finding.requirement) for finding in found}
-    open_ = []
-    for unit in units:
-        kind = province.kinds[province.units[unit].kind]
-        for name in sorted(asked):
-            if requirements()[name].applies_to(kind) and (unit, name) not in answered:
-                open_.append(
-                    Finding(unit, name, "not-tested", ("the check did not come to this unit; see 'incomplete'",))
+        command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
+        command += ["--outside", args.outside] if args.outside else []
+        status = Status()
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stdout:
+            try:
+                code = follow(
+                    [*command, "tests/circular"],
+                    {"EDUMAIL_PROGRESS": "1", "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
+                    log,
+                    lambda line: _progress(status, line),
+                    status.tick,
+                    stdout,
                 )
-    if open_ and not incomplete:
-        incomplete.append(f"{len(open_)} questions got no answer")
-    return open_
+            except KeyboardInterrupt:
+                raise UserError(
+                    "đã dừng theo yêu cầu; chưa có kết luận nào", "interrupted; there is no verdict", _INTERRUPTED
+                ) from None
+            finally:
+                status.clear()
+                stdout.seek(0)
+                said = stdout.read()
+                log.write(said)
+        try:
+            content = json.loads(verdicts.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = None
+    return read_answers(code, content, said)
 
 
-def _print(province: Province, findings: list[Finding], asked: list[str], evidence: bool) -> None:
+def _progress(status: Status, line: str) -> None:
+    if line.startswith("  "):
+        text = line.strip()
+        status.now(text) if status.live else status.line(text)
+
+
+def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Answers:
+    """What pytest's exit status ``code``, the file of ``--verdicts`` (None: there is none) and its output mean."""
+    if content is None:
+        last = " | ".join(line.strip() for line in said.strip().splitlines()[-4:])
+        return Answers(incomplete=[plain(f"pytest ended with {code} and gave no verdicts: {last}")])
+    found = from_json(content["findings"])
+    incomplete = [plain(" ".join(reason.split())) for reason in content["incomplete"]]
+    if code not in _PYTEST_RAN:
+        incomplete.append(f"pytest ended with {code}")
+    if code == 1 and not incomplete and not any(finding.verdict == "fail" for finding in found):
+        incomplete.append(_UNSAID)
+    asked = sorted(content["asked"], key=list(requirements()).index)
+    if not asked and not incomplete:
+        incomplete.append("nothing was asked")
+    reasons = {(row["host"], name): row["why"] for row in content.get("open", []) for name in row["requirements"]}
+    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons)
+
+
+def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[list[Finding], list[str]]:
+    """All findings on the units of ``hosts``, and why the run is incomplete, if it is.
+
+    A question that has a check, binds the unit and got no answer is open, and makes the run incomplete.
+    """
+    units = [unit for unit in province.units.values() if unit.host in hosts]
+    answered = {(finding.unit, finding.requirement) for finding in answers.found}
+    unanswered = []
+    for unit in units:
+        for name in answers.asked:
+            if requirements()[name].applies_to(province.kinds[unit.kind]) and (unit.id, name) not in answered:
+                why = answers.reasons.get((unit.host, name), "the check gave no answer for this unit")
+                unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
+    incomplete = list(answers.incomplete)
+    if unanswered and not incomplete:
+        incomplete.append(f"{len(unanswered)} questions got no answer")
+    return complete(province, [unit.id for unit in units], [*answers.found, *unanswered]), incomplete
+
+
+# --- telling ---
+
+
+def _json(
+    folder: Path,
+    province: Province,
+    findings: Sequence[Finding],
+    asked: Sequence[str],
+    hosts: Sequence[str],
+    incomplete: Sequence[str],
+    at: datetime,
+) -> str:
+    content = {
+        "inventory": str(folder),
+        "province": province.settings.id,
+        "at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "assessed_against": "Circular 37/2020/TT-BGDĐT as codified",
+        "hosts": list(hosts),
+        "incomplete": list(incomplete),
+        "asked": list(asked),
+        "findings": as_json(findings),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    print(say(f"Đã ghi {path}", f"Wrote {path}"))
+
+
+def _print(province: Province, findings: Sequence[Finding], asked: Sequence[str], evidence: bool) -> None:
     by_key = {(finding.unit, finding.requirement): finding for finding in findings}
-    print(say("Đối chiếu với Thông tư 37/2020/TT-BGDĐT", "Assessed against Circular 37/2020/TT-BGDĐT") + "\n")
-    for unit in sorted({finding.unit for finding in findings}):
-        print(f"{province.units[unit].name} ({unit})")
-        for name in asked:
-            finding = by_key[unit, name]
-            requirement = requirements()[name]
-            text = say(requirement.vi, requirement.en)
-            print(f"  {name:<14} {_coloured(finding.verdict):<12} {text[:90]}")
-            if evidence or finding.verdict == "fail":
-                for line in finding.evidence:
-                    print(f"      {line}")
-        print()
-    number = counts(findings)
-    print(", ".join(f"{say(*_WORDS[verdict])}: {number[verdict]}" for verdict in _WORDS if verdict != "not-applicable"))
     print(
         say(
-            f"Có phép thử cho {len(asked)} trong {len(requirements())} yêu cầu; phần còn lại là «chưa thử».",
-            f"{len(asked)} of {len(requirements())} requirements have a check; the rest are 'not tested'.",
+            f"{province.settings.name}: đối chiếu với Thông tư 37/2020/TT-BGDĐT (bản hợp nhất)",
+            f"{province.settings.name_en}: assessed against Circular 37/2020/TT-BGDĐT as codified",
         )
+    )
+    units = [unit.id for unit in province.units.values() if any((unit.id, name) in by_key for name in asked)]
+    _print_table(province, units, asked, by_key)
+    if asked:
+        print(say("\nYêu cầu:", "\nRequirements:"))
+    for name in asked:
+        print(f"  {name:<14} {say(requirements()[name].vi, requirements()[name].en)}")
+    shown = [by_key[unit, name] for unit in units for name in asked]
+    detailed = shown if evidence else [finding for finding in shown if finding.verdict == "fail"]
+    if detailed:
+        print(say("\nBằng chứng:", "\nEvidence:") if evidence else say("\nKhông đạt:", "\nFails:"))
+    for finding in detailed:
+        word = _paint(say(*_WORDS[finding.verdict]).upper(), finding.verdict)
+        print(f"  {word} {finding.requirement} · {province.units[finding.unit].name} ({finding.unit})")
+        for line in finding.evidence:
+            print(f"      {plain(line)}")
+
+
+def _print_table(
+    province: Province, units: Sequence[str], asked: Sequence[str], by_key: Mapping[tuple[str, str], Finding]
+) -> None:
+    """A row for each unit, a column for each requirement; several tables, one below the other, on a narrow terminal."""
+    heads = [name.removeprefix("C37-").rpartition("-")[::2] for name in asked]
+    widths = [
+        max(map(_columns, [*head, *(say(*_CELLS[by_key[unit, name].verdict]) for unit in units)]))
+        for head, name in zip(heads, asked, strict=True)
+    ]
+    names = [_cut(province.units[unit].name, _NAME_WIDTH) for unit in units]
+    margin = max(map(_columns, [*names, say("Đơn vị", "Unit")]), default=0)
+    room = shutil.get_terminal_size((120, 24)).columns - margin
+    start = 0
+    while start < len(asked):
+        end = start + 1
+        while end < len(asked) and sum(width + 2 for width in widths[start : end + 1]) <= room:
+            end += 1
+        part = range(start, end)
+        print()
+        for row in (0, 1):
+            left = say("Đơn vị", "Unit") if row else ""
+            if row or any(heads[i][0] for i in part):
+                print((_pad(left, margin) + "".join("  " + _pad(heads[i][row], widths[i]) for i in part)).rstrip())
+        print("─" * (margin + sum(widths[i] + 2 for i in part)))
+        for unit, name in zip(units, names, strict=True):
+            line = _pad(name, margin)
+            for i in part:
+                verdict = by_key[unit, asked[i]].verdict
+                line += "  " + _paint(_pad(say(*_CELLS[verdict]), widths[i]), verdict)
+            print(line.rstrip())
+        start = end
+
+
+def _conclude(findings: Sequence[Finding], asked: Sequence[str], incomplete: Sequence[str], log: str) -> int:
+    """The last words and the exit status. An incomplete run never looks like a good one."""
+    number = counts(finding for finding in findings if finding.requirement in set(asked))
+    print("\n" + ", ".join(f"{say(*words)}: {number[verdict]}" for verdict, words in _WORDS.items()))
+    every = len(requirements())
+    print(
+        say(
+            f"{every - len(asked)} trong {every} yêu cầu của thông tư chưa có phép thử: chưa thử, không phải là đạt.",
+            f"{every - len(asked)} of the circular's {every} requirements have no check yet: not tested, not passed.",
+        )
+    )
+    if incomplete:
+        print(_paint(say("LẦN KIỂM TRA CHƯA TRỌN VẸN:", "THE RUN WAS INCOMPLETE:"), "fail"))
+        for reason in incomplete:
+            print(f"  {reason}")
+        print(say(f"Nhật ký đầy đủ: {log}", f"Full log: {log}"))
+        return _INCOMPLETE
+    if number["fail"]:
+        print(_paint(say(f"{number['fail']} điểm không đạt.", f"{number['fail']} fail."), "fail"))
+        return _SOME_FAIL
+    if number["not-tested"]:
+        words = say(
+            f"Không có điểm nào không đạt; {number['not-tested']} điểm còn để ngỏ (--evidence cho biết vì sao).",
+            f"No fail; {number['not-tested']} questions are left open (--evidence says why).",
+        )
+        print(_paint(words, "not-tested"))
+    else:
+        print(_paint(say("Không có điểm nào không đạt.", "No fail."), "pass"))
+    return _GOOD
+
+
+def _paint(text: str, verdict: Verdict) -> str:
+    colour = _COLOURS.get(verdict)
+    if colour is None or not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{colour}m{text}\033[0m"
+
+
+def _columns(text: str) -> int:
+    """How many columns ``text`` takes on a terminal."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in unicodedata.normalize("NFC", text)
     )
 
 
-def _coloured(verdict: Verdict) -> str:
-    word = f"{say(*_WORDS[verdict]):<11}"
-    colour = {"pass": "32", "fail": "31;1", "not-tested": "33"}.get(verdict)
-    return f"\033[{colour}m{word}\033[0m" if colour and sys.stdout.isatty() else word
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
+
+
+def _cut(text: str, width: int) -> str:
+    if _columns(text) <= width:
+        return text
+    while _columns(text) > width - 1:
+        text = text[:-1]
+    return text.rstrip() + "…"

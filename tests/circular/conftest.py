@@ -5,22 +5,27 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edumail.circular.verdicts import Finding, Verdict, as_json
 from edumail.load import load
 from edumail.problems import InventoryError
-from tests.circular.audit import Audit
+from tests.circular.audit import Audit, AuditError
 
 INVENTORY = pytest.StashKey[Path]()
 FINDINGS = pytest.StashKey[list[Finding]]()
 INCOMPLETE = pytest.StashKey[list[str]]()
+UNREACHABLE = pytest.StashKey[dict[str, str]]()
+OPEN = pytest.StashKey[list[dict[str, Any]]]()
 Record = Callable[[str, str, Verdict, list[str]], None]
 
 
@@ -36,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[INVENTORY] = Path(config.getoption("--inventory"))
     config.stash[FINDINGS] = []
     config.stash[INCOMPLETE] = []
+    config.stash[UNREACHABLE] = {}
+    config.stash[OPEN] = []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,7 +67,10 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     audit = Audit(request.config.stash[INVENTORY])
     try:
         audit.open(request.config.getoption("--ssh-config"))
-        request.config.stash[INCOMPLETE] += [f"{name}: {why}" for name, why in audit.unreachable.items()]
+        judged = {_host(item) for item in request.session.items}
+        unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}
+        request.config.stash[UNREACHABLE] = unreachable
+        request.config.stash[INCOMPLETE] += [f"{name} was not reached: {why}" for name, why in unreachable.items()]
         yield audit
     finally:
         audit.close()
@@ -84,7 +94,39 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
 def _progress(request: pytest.FixtureRequest) -> None:
     """A line for each question and host when someone watches (``edumail verify``)."""
     if os.environ.get("EDUMAIL_PROGRESS"):
-        print(f"  {request.node.name}", file=sys.__stderr__, flush=True)
+        items = request.session.items
+        number = f"[{items.index(request.node) + 1}/{len(items)}]"
+        names = ", ".join(_requirements(request.node))
+        print(f"  {number} {_host(request.node)}: {names}", file=sys.__stderr__, flush=True)
+
+
+@pytest.fixture(autouse=True)
+def _reached(request: pytest.FixtureRequest, _progress: None) -> None:
+    """A host that lets no auditor in is not judged from its closed doors: its questions stay open."""
+    if "audit" in request.fixturenames:
+        why = request.getfixturevalue("audit").unreachable.get(_host(request.node))
+        if why is not None:
+            raise AuditError(f"{_host(request.node)} was not reached: {_brief(why)}")
+
+
+def _brief(reason: str) -> str:
+    """Of a command that SSH could not run only what SSH said: the command itself holds the audit's tokens."""
+    if "CommandResult(" in reason:
+        found = re.search(r"""_stderr=(b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*")""", reason)
+        said = ast.literal_eval(found[1]).decode(errors="replace") if found else ""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return f"SSH: {lines[-1] if lines else 'no answer'}"[:300]
+    return reason[:300]
+
+
+def _host(item: pytest.Item) -> str:
+    """The host that a test is about; empty when it is about none."""
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("on", "")) if callspec else ""
+
+
+def _requirements(item: pytest.Item) -> list[str]:
+    return [name for mark in item.iter_markers("requirement") for name in mark.args]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -93,13 +135,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(AssertionError):
-        item.config.stash[INCOMPLETE].append(f"{item.name}: {call.excinfo.typename}: {str(call.excinfo.value)[:300]}")
+        host, stash = _host(item), item.config.stash
+        why = stash[UNREACHABLE].get(host)
+        if why is None:
+            why = _brief(f"{call.excinfo.typename}: {call.excinfo.value}")
+            stash[INCOMPLETE].append(f"{item.name}: {why}")
+            why = f"the check broke: {why}"
+        else:
+            why = f"{host} was not reached: {why}"
+        stash[OPEN].append({"host": host, "requirements": _requirements(item), "why": why})
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--verdicts")
     if path:
         findings = as_json(session.config.stash[FINDINGS])
-        asked = {name for item in session.items for mark in item.iter_markers("requirement") for name in mark.args}
-        content = {"findings": findings, "incomplete": session.config.stash[INCOMPLETE], "asked": sorted(asked)}
+        content = {
+            "findings": findings,
+            "incomplete": session.config.stash[INCOMPLETE],
+            "asked": sorted({name for item in session.items for name in _requirements(item)}),
+            "open": session.config.stash[OPEN],
+        }
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

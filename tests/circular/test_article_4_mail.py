@@ -58,7 +58,11 @@ def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on:
         except (OSError, smtplib.SMTPException) as error:
             record(unit.id, "C37-4.2.3", "fail", [seen, f"{type(error).__name__}: {error}"])
             continue
-        sent[unit.id] = (probe, [seen, f"MX {exchanger}: {reply[:120]}"])
+        evidence = [seen, f"MX {exchanger}: {reply[:120]}"]
+        if found[0] not in audit.mail.home:
+            record(unit.id, "C37-4.2.3", "fail", [*evidence, f"{found[0]} is no address of this province"])
+            continue
+        sent[unit.id] = (probe, evidence)
     for unit_id, (probe, evidence) in sent.items():
         reached = sorted(audit.tables(on).aliases.get(probe.recipient, (probe.recipient,)))
         seen_in = [mailbox for mailbox in reached if audit.found(mailbox, {probe.message_id})]

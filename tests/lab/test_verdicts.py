@@ -1,0 +1,182 @@
+"""The audit itself: green on a sound province, and red for each thing that is broken on purpose. Nothing stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.lab.province import ROOT, LabProvince
+
+CHECKED = {
+    "C37-4.1", "C37-4.2.1", "C37-4.2.2", "C37-4.2.3", "C37-4.3.1", "C37-4.3.3", "C37-5.3",
+    "C37-S39-smtp", "C37-S39-smtps", "C37-S39-imaps", "C37-S39-https", "C37-S39-tls",
+}  # fmt: skip
+LIVE = "/var/lib/edumail/trees"
+
+
+def verify(inventory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edumail", "verify", str(inventory), "--lang", "en", *words]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+
+
+def test_a_sound_province_passes_and_nothing_stays_behind(
+    province: LabProvince, inventory: Path, tmp_path: Path
+) -> None:
+    target, report = tmp_path / "verdicts.json", tmp_path / "report.html"
+    result = verify(inventory, "--outside", "kiemtra@ngoai.test", "--json", str(target), "--html", str(report))
+    assert result.returncode == 0, result.stdout + result.stderr
+    content = json.loads(target.read_text())
+    assert content["incomplete"] == []
+    answered = {f["requirement"] for f in content["findings"] if f["verdict"] in ("pass", "fail")}
+    assert answered == CHECKED
+    assert all(f["evidence"] for f in content["findings"])
+    assert not [f for f in content["findings"] if f["verdict"] == "fail"]
+    assert "certified" not in (result.stdout + report.read_text()).lower()
+    for host in province.province.hosts:
+        assert province.run(host, "ls -d /var/vmail/*/*/Maildir/.Audit 2>/dev/null || true") == ""
+        assert "no audit is open" in province.run(host, "cat /var/lib/edumail/audit/audit.sieve")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is broken on mail-thpt, how it is mended, and the requirements that must then fail there."""
+
+    broken: str
+    mended: str
+    fails: set[str]
+    only: str = "test_"
+
+
+def table(name: str, edit: str) -> tuple[str, str]:
+    """Shell texts that edit a live Postfix table and put it back."""
+    file = f"{LIVE}/postfix/current/{name}"
+    compile_ = f"postmap cdb:{file} && postfix reload"
+    return f"cp {file} /root/{name}.kept && {edit} {file} && {compile_}", f"cp /root/{name}.kept {file} && {compile_}"
+
+
+def edited(file: str, expression: str, reload: str) -> tuple[str, str]:
+    """Shell texts that edit a live file with sed and put it back."""
+    name = file.rpartition("/")[2]
+    return (
+        f"cp {file} /root/{name}.kept && sed -i '{expression}' {file} && {reload}",
+        f"cp /root/{name}.kept {file} && {reload}",
+    )
+
+
+PAGE = f"{LIVE}/portal/current/sites/thpt-song-que/index.html"
+NGINX, DOVECOT = f"{LIVE}/portal/current/nginx.conf", f"{LIVE}/dovecot/current/dovecot.conf"
+MASTER = f"{LIVE}/postfix/current/master.cf"
+ACCOUNTS = 'python3 -c "import sqlite3; sqlite3.connect(\'/var/lib/edumail/accounts/accounts.db\', isolation_level=None).execute(\\"{}\\")"'
+FAULTS = {
+    "another address on the page": Fault(
+        *edited(PAGE, "s/mailto:lienhe@/mailto:khongai@/", "true"), {"C37-4.2.1", "C37-4.2.2", "C37-4.2.3"}, "4_mail"
+    ),
+    "a person without an account": Fault(
+        ACCOUNTS.format("UPDATE account SET state = 'closed' WHERE address = 'bekt@thptsongque.test'"),
+        ACCOUNTS.format("UPDATE account SET state = 'waiting' WHERE address = 'bekt@thptsongque.test'"),
+        {"C37-4.3.1"},
+        "roster",
+    ),
+    "an account of nobody": Fault(
+        ACCOUNTS.format(
+            "INSERT INTO account SELECT 'thua@thptsongque.test', unit, 'xx-1', name, home, quota_mb, code_days, 'active',"
+            " NULL, NULL, NULL, 0, 0 FROM account LIMIT 1"
+        ),
+        ACCOUNTS.format("DELETE FROM account WHERE address = 'thua@thptsongque.test'"),
+        {"C37-4.3.1"},
+        "roster",
+    ),
+    "a section that misses a member": Fault(
+        *table("aliases", "sed -i 's/^to-nguvan@thptsongque.test .*/to-nguvan@thptsongque.test vangt@thptsongque.test/'"),
+        {"C37-4.3.3"},
+        "section",
+    ),
+    "mail that does not leave the host": Fault(
+        *edited(MASTER, "s/^peer  .*smtp$/peer unix - - n - - error/", "postfix reload"), {"C37-4.1"}, "exchange"
+    ),
+    "a password port without TLS": Fault(
+        *edited(MASTER, "s/smtpd_tls_security_level=encrypt/smtpd_tls_security_level=may -o smtpd_tls_auth_only=no/", "postfix reload"),
+        {"C37-S39-smtps"},
+        "39",
+    ),
+    "IMAP in the clear": Fault(
+        *edited(DOVECOT, "s/port = 0/port = 143/; s/^ssl = required/ssl = yes/; s/^auth_allow_cleartext = no/auth_allow_cleartext = yes/", "systemctl restart dovecot"),
+        {"C37-S39-imaps"},
+        "39",
+    ),
+    "a page without HSTS": Fault(
+        *edited(NGINX, "/Strict-Transport/d", "systemctl reload nginx"), {"C37-S39-https"}, "39"
+    ),
+    "TLS 1.1": Fault(
+        *edited(NGINX, "s/ssl_protocols .*/ssl_protocols TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;/", "systemctl reload nginx"),
+        {"C37-S39-tls"},
+        "39",
+    ),
+}  # fmt: skip
+
+
+def failing(inventory: Path, tmp_path: Path, host: str, only: str) -> set[tuple[str, str]]:
+    """The (unit, requirement) pairs that plain pytest finds failing on one host."""
+    target = tmp_path / "verdicts.json"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/circular", "-k", only]
+    command += ["--inventory", str(inventory), f"--hosts=ssh://auditor@{host}", "--verdicts", str(target)]
+    environment = os.environ | {"EDUMAIL_AUDIT_WAIT": "8"}
+    result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=environment)
+    content = json.loads(target.read_text())
+    assert not content["incomplete"], (content["incomplete"], result.stdout[-2000:])
+    return {(f["unit"], f["requirement"]) for f in content["findings"] if f["verdict"] == "fail"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_broken_fails(province: LabProvince, inventory: Path, tmp_path: Path, name: str) -> None:
+    fault = FAULTS[name]
+    province.run("mail-thpt", fault.broken)
+    try:
+        found = failing(inventory, tmp_path, "mail-thpt", fault.only)
+    finally:
+        province.run("mail-thpt", fault.mended)
+    assert found == {("thpt-song-que", requirement) for requirement in fault.fails}
+
+
+def test_a_group_open_to_outsiders_fails(province: LabProvince, inventory: Path, tmp_path: Path) -> None:
+    broken, mended = table("posting_outside", "truncate -s 0")
+    province.run("mail-so", broken)
+    try:
+        assert ("vhxh-suoi-mo", "C37-5.3") in failing(inventory, tmp_path, "mail-xa", "groups")
+    finally:
+        province.run("mail-so", mended)
+
+
+def test_port_25_without_tls_fails(province: LabProvince, inventory: Path, tmp_path: Path) -> None:
+    main = f"{LIVE}/postfix/current/main.cf"
+    broken, mended = edited(
+        main,
+        "s/^smtpd_tls_security_level = may/smtpd_tls_security_level = none/; s/^smtpd_discard.*//",
+        "postfix reload",
+    )
+    province.run("mail-so", broken + f"; echo 'smtpd_discard_ehlo_keywords = 8bitmime' >> {main}; postfix reload")
+    try:
+        found = failing(inventory, tmp_path, "mail-thpt", "esmtp or handed_in")
+    finally:
+        province.run("mail-so", mended)
+    assert found == {("thpt-song-que", "C37-S39-smtps"), ("thpt-song-que", "C37-S39-smtp")}
+
+
+def test_a_host_out_of_reach_makes_the_run_incomplete(province: LabProvince, inventory: Path, tmp_path: Path) -> None:
+    target = tmp_path / "verdicts.json"
+    province.run("mail-thpt", "mv /etc/sudoers.d/edumail /root/sudoers.kept")
+    try:
+        result = verify(inventory, "--host", "mail-thpt", "--json", str(target))
+    finally:
+        province.run("mail-thpt", "mv /root/sudoers.kept /etc/sudoers.d/edumail")
+    assert result.returncode == 2, result.stdout
+    content = json.loads(target.read_text())
+    verdicts = {f["requirement"]: f["verdict"] for f in content["findings"]}
+    assert content["incomplete"]
+    assert verdicts["C37-4.2.3"] == "not-tested"
