@@ -1,6 +1,6 @@
 """What a deploy costs against bare ``apt-get install`` of the same packages, on three pristine lab hosts.
 
-Prints seconds and ratios; needs root and the lab. The lab's package cache is warm in both cases. Hosts are reset before.
+Prints seconds and ratios; needs root. The lab hosts are reset before; its package cache is warm in both cases.
 """
 
 from __future__ import annotations

@@ -1,0 +1,118 @@
+"""What an audit may say, and how it is shown."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from edumail.circular.catalogue import requirements
+from edumail.circular.summary import page
+from edumail.circular.verdicts import Finding, as_json, complete, from_json
+from edumail.model import Province
+
+ASKED = ["C37-4.2.1", "C37-4.3.3", "C37-5.3"]
+AT = datetime(2026, 1, 1, 20, 30, tzinfo=UTC)
+
+
+def one(findings: list[Finding], unit: str, requirement: str) -> Finding:
+    (found,) = [f for f in findings if (f.unit, f.requirement) == (unit, requirement)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("requirement", "verdict", "evidence"),
+    [("C37-4.1", "pass", ()), ("C37-4.1", "not-tested", ()), ("C37-4.1", "good", ("x",)), ("C37-0", "pass", ("x",))],
+)
+def test_a_verdict_without_evidence_or_meaning_can_not_be_made(
+    requirement: str, verdict: str, evidence: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValueError, match=r"evidence|not a"):
+        Finding("so", requirement, verdict, evidence)  # type: ignore[arg-type]
+
+
+def test_completion_answers_every_requirement_of_every_unit_once(province: Province) -> None:
+    findings = complete(province, province.units, [Finding("so", "C37-4.1", "pass", ("seen",))])
+    assert len(findings) == len(province.units) * len(requirements())
+    assert one(findings, "so", "C37-4.1").verdict == "pass"
+    assert one(findings, "so", "C37-4.2.1").verdict == "not-tested"
+    assert not [finding for finding in findings if finding.verdict == "attested"]
+
+
+def test_what_binds_managing_bodies_is_not_applicable_to_a_school(province: Province) -> None:
+    findings = complete(province, ["so", "th-suoi-mo"], [])
+    assert one(findings, "th-suoi-mo", "C37-5.3").verdict == "not-applicable"
+    assert one(findings, "so", "C37-5.3").verdict == "not-tested"
+    assert one(findings, "th-suoi-mo", "C37-5.3").evidence
+
+
+def test_a_commune_s_office_is_judged_by_succession_and_it_says_so(province: Province) -> None:
+    given = [Finding(unit, "C37-5.3", "pass", ("seen",)) for unit in ("vhxh-suoi-mo", "so")]
+    findings = complete(province, ["vhxh-suoi-mo", "so"], given)
+    assert "by succession" in one(findings, "vhxh-suoi-mo", "C37-5.3").evidence[-1]
+    assert one(findings, "so", "C37-5.3").evidence == ("seen",)
+    assert "by succession" not in " ".join(one(findings, "vhxh-suoi-mo", "C37-4.1").evidence)  # nothing was said
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [("pass", "fail", "fail"), ("pass", "not-tested", "not-tested"), ("not-tested", "fail", "fail"),
+     ("attested", "pass", "pass"), ("not-applicable", "pass", "pass")],
+)  # fmt: skip
+def test_of_two_answers_the_worse_counts_with_the_evidence_of_both(
+    province: Province, first: str, second: str, both: str
+) -> None:
+    for order in ((first, second), (second, first)):
+        given = [Finding("so", "C37-4.1", verdict, (verdict,)) for verdict in order]  # type: ignore[arg-type]
+        found = one(complete(province, ["so"], given), "so", "C37-4.1")
+        assert (found.verdict, found.evidence) == (both, order)
+
+
+def test_findings_survive_json(province: Province) -> None:
+    findings = complete(province, ["so"], [Finding("so", "C37-4.1", "fail", ("một", "hai"))])
+    assert from_json(as_json(findings)) == findings
+    assert set(as_json(findings)[0]) == {"unit", "requirement", "verdict", "evidence"}
+
+
+def render(province: Province, given: list[Finding], incomplete: tuple[str, ...] = ()) -> str:
+    findings = complete(province, province.units, given)
+    return page(province, findings, asked=ASKED, hosts=["mail-so"], incomplete=incomplete, at=AT)
+
+
+def test_the_page_escapes_whatever_a_host_said(province: Province) -> None:
+    hostile = "<script>alert(1)</script>\"'&</details><img src=x onerror=y>"
+    text = render(province, [Finding("so", "C37-4.2.1", "fail", (hostile,))], (hostile,))
+    assert "<script" not in text
+    assert "<img" not in text
+    assert text.count(html.escape(hostile, quote=True).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")) == 3
+
+
+def test_the_page_needs_nothing_from_elsewhere(province: Province) -> None:
+    text = render(province, [])
+    assert not re.search(r"(?:src|href)=(?![\"']#)", text)
+    assert not re.search(r"url\(|@import|<script|<link|<iframe", text)
+
+
+def test_the_page_shows_each_verdict_in_words_and_its_fails_open(province: Province) -> None:
+    text = render(
+        province,
+        [Finding("so", "C37-4.2.1", "fail", ("seen-a",)), Finding("so", "C37-4.3.3", "pass", ("seen-b",))],
+    )
+    matrix = text[text.index("<tbody>") : text.index("</tbody>")]
+    for words in ("đạt", "không đạt", "chưa thử", "không áp dụng"):
+        assert f"<span>{words}</span>" in matrix
+    assert text.count("<details open>") == 1
+    for part in ("seen-a", "seen-b", "assessed against Circular 37/2020/TT-BGDĐT as codified",
+                 "03:30 ngày 02/01/2026", "Công khai địa chỉ", "129"):  # fmt: skip
+        assert part in text
+    for name in ASKED:
+        assert html.escape(requirements()[name].en, quote=False).partition("'")[0] in text
+    assert "certified" not in text
+
+
+def test_an_incomplete_page_says_so_first(province: Province) -> None:
+    assert "chưa trọn vẹn" not in render(province, [])
+    text = render(province, [], ("mail-xa was not reached",))
+    assert text.index("chưa trọn vẹn") < text.index("mail-xa was not reached") < text.index("<svg")
