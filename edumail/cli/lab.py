@@ -76,11 +76,15 @@ def _up(args: Namespace) -> int:
     hosts = load(INVENTORY).hosts.values()
     machines = [Machine(host.name, host.fqdn, str(host.ipv4), str(host.ipv6 or "")) for host in hosts]
     lab.up(machines, say=_print, lang=language())
-    # In the lab whoever boots it may audit it.
+    _let_auditor_in(ssh.KEY.with_suffix(".pub"))
+    return 0
+
+
+def _let_auditor_in(key: Path) -> None:
+    """In the lab whoever boots it may audit it."""
     auditor = INVENTORY / "auditors" / "lab.pub"
     auditor.parent.mkdir(exist_ok=True)
-    auditor.write_bytes(ssh.KEY.with_suffix(".pub").read_bytes())
-    return 0
+    auditor.write_bytes(key.read_bytes())
 
 
 def _dns(args: Namespace) -> int:
