@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import subprocess
-from pathlib import Path
 
 import dns.name
 import dns.rdatatype
@@ -161,11 +159,3 @@ def test_zones_of_any_province_are_zones(
     for name in {unit.portal for unit in province.units.values()}:
         assert records(found[deepest_zone(name, found) or ""], name, "A")
     shutil.rmtree(folder)
-
-
-@pytest.mark.skipif(shutil.which("kzonecheck") is None, reason="kzonecheck (package knot) is not installed")
-def test_knot_accepts_the_zones(province: Province, tmp_path: Path) -> None:
-    for apex, text in zones(with_keys(province), 1).items():
-        (tmp_path / "zone").write_text(text, encoding="utf-8")
-        done = subprocess.run(["kzonecheck", "-o", apex, tmp_path / "zone"], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
