@@ -51,7 +51,7 @@ ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
-HostRole = Literal["gateway", "mailstore", "portal"]
+HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
 Posting = Literal["anyone", "province", "unit", "members"]
 
@@ -134,11 +134,19 @@ class Settings(Model):
     allowed_suffixes: Annotated[tuple[Domain, ...], Field(min_length=1)]
     """Where mail domains and portal names may lie (3.1b.1)."""
     nameservers: Annotated[tuple[Nameserver, ...], Field(min_length=1)]
+    front: Domain | None = None
+    """The one name that everybody's mail program and browser use, whatever host has the mailbox; it leads to the
+    gateway. Default ``mail.<domain>``, see :attr:`front_name`."""
     hostmaster: Address
     """Who answers for the zones (SOA RNAME) and receives DMARC reports."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
     policies: Policies = Policies()
+
+    @property
+    def front_name(self) -> str:
+        """The name of the front: ``front``, or ``mail.<domain>``."""
+        return self.front or f"mail.{self.domain}"
 
 
 class Ssh(Model):

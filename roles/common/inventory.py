@@ -16,7 +16,7 @@ from edumail.pages import Pages
 from edumail.problems import InventoryError
 from roles.common.ssh import connection_data
 
-GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal")
+GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
 
 
 class Inventory:
