@@ -42,7 +42,7 @@ identity.configure(inventory, target)
 if mail:
     accounts.configure(inventory, target)
     rspamd.configure(inventory, target)
-    dovecot.configure(target)
+    dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
     audit.configure(inventory)
 if web:
@@ -54,7 +54,7 @@ resolver.activate()
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
-    dovecot.activate(target)
+    dovecot.activate(inventory, target)
     postfix.activate(inventory, target)
     audit.activate(inventory)
 if web:

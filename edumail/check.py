@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from edumail.groups import NAMES_OF_RFC_2142, Groups
-from edumail.model import Group, Host, Province, Unit
+from edumail.model import Group, Host, Province, Section, SharedMailbox, Unit
 from edumail.problems import Problem, Where
 from edumail.sources import Sources
 from edumail.units import Units, portal_host
@@ -267,19 +267,33 @@ def _placement(hosts: dict[str, Host], unit: Unit, sources: Sources) -> Iterator
 def _mailboxes_and_sections(units: Units, unit: Unit, sources: Sources) -> Iterator[Problem]:
     ids = {person.id for person in units.people[unit.id]}
     whole = not sources.missing("roster", unit.id)
-    for index, mailbox in enumerate(unit.mailboxes):
-        for position, holder in enumerate(mailbox.holders):
+    held = {mailbox.address: holders for mailbox, holders in units.shared(unit)}
+    tables: list[tuple[str, int, SharedMailbox | Section]] = [("mailboxes", *row) for row in enumerate(unit.mailboxes)]
+    tables += [("sections", index, section) for index, section in enumerate(unit.sections) if section.holders]
+    for table, index, mailbox in tables:
+        for position, holder in enumerate(mailbox.holders or ()):
             known = holder in ids or holder in units.province.posts or sources.missing("post", holder)
-            if not known and not sources.missing("person", holder):
+            if known or sources.missing("person", holder):
+                continue
+            where = sources.at("unit", unit.id, table, index, "holders", position)
+            if holder in units.person:
+                other = units.person[holder].unit
                 yield Problem(
-                    sources.at("unit", unit.id, "mailboxes", index, "holders", position),
+                    where,
+                    "foreign-holder",
+                    f"«{holder}» là người của đơn vị «{other}»; người giữ phải cùng đơn vị, cùng máy chủ với hộp thư",
+                    f"'{holder}' belongs to unit '{other}'; holders are of the mailbox's own unit, on the same host",
+                )
+            else:
+                yield Problem(
+                    where,
                     "unknown-holder",
                     f"«{holder}» không phải mã người trong people/{unit.id}.csv hay mã chức vụ",
                     f"'{holder}' is neither a person's id in people/{unit.id}.csv nor a post's code",
                 )
-        if whole and not units.holders(unit, mailbox):
+        if whole and not held[mailbox.address]:
             yield Problem(
-                sources.at("unit", unit.id, "mailboxes", index, "holders"),
+                sources.at("unit", unit.id, table, index, "holders"),
                 "no-holder",
                 f"không ai giữ hộp thư {mailbox.address}: đơn vị không có người mang mã hay chức vụ này",
                 f"nobody holds {mailbox.address}: no person of the unit has this id or post",
@@ -393,7 +407,7 @@ def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
     units = Units(province.model_copy(update={"groups": tuple(sound)})) if unsound else units
     whole = sources.complete("unit", "person", "roster", "group") and not unsound
     groups = Groups(units)
-    mailboxes = {m.address for unit in units.units.values() for m in unit.mailboxes}
+    mailboxes = {mailbox.address for unit in units.units.values() for mailbox, _ in units.shared(unit)}
     mailboxes |= {person.address for person in province.people}
     for group in sound:
         for index, address in enumerate(group.members.addresses):

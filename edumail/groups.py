@@ -68,6 +68,8 @@ class Groups:
                 if person.section:
                     members[person.section].append(person.address)
             for section in unit.sections:
+                if section.holders:
+                    continue  # a shared mailbox
                 addresses = tuple(sorted(members[section.id]))
                 result.append(Expansion(section.address, section.name, unit.id, "province", addresses))
         return result

@@ -21,14 +21,21 @@ PROVINCE_RULE = "posting_province"
 
 @dataclass(frozen=True)
 class Mailbox:
-    """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to; ``quota_mb`` is MiB."""
+    """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
+
+    ``quota_mb`` is MiB, the other figures are days. ``holds`` are the shared mailboxes that the person reads and may
+    send as; they live on the same host.
+    """
 
     address: str
     name: str
     unit: str
     person: str | None
     quota_mb: int
+    trash_days: int
+    junk_days: int
     code_days: int
+    holds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class HostMail:
     remote: dict[str, Host]
     """Valid addresses of these domains that live on another host, and where to hand their mail to next."""
     aliases: dict[str, tuple[str, ...]]
-    """Groups expanded here, and shared mailboxes that also reach their holders: address → addresses."""
+    """Groups expanded here: address → addresses."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
     posting: dict[str, str]
@@ -69,13 +76,20 @@ class Mail:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}
         for unit in self.province.units.values():
-            policies = self.units.policies(unit)
-            quota, days = policies.mailbox_quota_mb or 0, policies.activation_code_days or 0
+            set_ = self.units.policies(unit)
+            figures = (set_.mailbox_quota_mb, set_.trash_days, set_.junk_days, set_.activation_code_days)
+            quota, trash, junk, code = (figure or 0 for figure in figures)
             here = result[unit.host]
-            for shared in unit.mailboxes:
-                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, days)
+            held: dict[str, list[str]] = defaultdict(list)
+            for shared, holders in self.units.shared(unit):
+                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, trash, junk, code)
+                for person in holders:
+                    held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:
-                here[person.address] = Mailbox(person.address, person.name, unit.id, person.id, quota, days)
+                holds = tuple(sorted(held[person.id])) if person.id in held else ()
+                here[person.address] = Mailbox(
+                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds
+                )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 
     @cached_property
@@ -97,9 +111,9 @@ class Mail:
     def _holders(self) -> dict[str, tuple[str, ...]]:
         """Shared mailbox → addresses of its holders."""
         return {
-            shared.address: tuple(sorted(person.address for person in self.units.holders(unit, shared)))
+            shared.address: tuple(sorted(person.address for person in holders))
             for unit in self.province.units.values()
-            for shared in unit.mailboxes
+            for shared, holders in self.units.shared(unit)
         }
 
     @cached_property
@@ -125,7 +139,6 @@ class Mail:
             if self.home[address] != name and address not in groups
         }
         aliases = {address: group.members for address, group in groups.items()}
-        aliases |= {a: (a, *self._holders[a]) for a, box in here.items() if box.person is None}
         aliases |= {f"{name}@{host.fqdn}": (self._postmaster,) for name in ("root", *NAMES_OF_RFC_2142)}
         senders = {a: self._holders[a] if box.person is None else (a,) for a, box in here.items()}
         rules: dict[str, tuple[str, ...]] = {}
@@ -174,7 +187,8 @@ class Mail:
         if posting == "unit":
             unit = self.province.units[group.unit]
             people = [person.address for person in self.units.people[unit.id]]
-            return f"posting_unit_{_word(unit.id)}", tuple(sorted([*people, *(m.address for m in unit.mailboxes)]))
+            shared = [mailbox.address for mailbox, _ in self.units.shared(unit)]
+            return f"posting_unit_{_word(unit.id)}", tuple(sorted([*people, *shared]))
         return f"posting_members_{_word(group.address)}", tuple(sorted(self.groups.mailboxes(group.address)))
 
     def _peers(self, name: str) -> dict[str, tuple[str, ...]]:

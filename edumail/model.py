@@ -70,6 +70,10 @@ class Policies(Model):
 
     mailbox_quota_mb: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Size of each mailbox in MiB; Dovecot enforces it at delivery and APPEND. Default 2048 (group_vars/all.yml)."""
+    trash_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """How many days a message stays in Trash after it was moved there; Dovecot expunges it then. Default 30."""
+    junk_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """The same for Junk. Default 30."""
     activation_code_days: Annotated[int, Field(ge=1, le=365)] | None = None
     """How many days a one-time activation code lives; the accounts command enforces it. Default 30."""
 
@@ -168,12 +172,18 @@ class Host(Model):
     ssh: Ssh = Ssh()
 
 
+Holders = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")], ...], Field(min_length=1)]
+
+
 class Section(Model):
-    """An internal section of a unit; its address is a group of its people (4.3.3)."""
+    """An internal section of a unit, with an address of its own (4.3.3)."""
 
     id: Id
     name: Text
     address: Address
+    holders: Holders | None = None
+    """With holders the address is a shared mailbox, as those of the unit are: people by id, or whoever of the section
+    holds a post. Without, it is a group: each of the section's people gets a copy."""
 
 
 class SharedMailbox(Model):
@@ -181,7 +191,7 @@ class SharedMailbox(Model):
 
     address: Address
     name: Text
-    holders: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")], ...], Field(min_length=1)]
+    holders: Holders
     """Who reads it and may send as it: people by id, or whoever holds a post in the unit."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "templates"
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(FOLDER),
         undefined=StrictUndefined,
         # Configuration is not HTML; pages are, and get every value escaped.
@@ -22,6 +23,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["b64"] = lambda text: b64encode(text.encode()).decode()
+    return environment
 
 
 def render(template: str, **values: Any) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
 
-from edumail.model import Person, Policies, Province, SharedMailbox, Unit
+from edumail.model import Person, Policies, Province, Section, SharedMailbox, Unit
 
 _NAMES = tuple(Policies.model_fields)
 
@@ -46,13 +46,19 @@ class Units:
             yield current
             current = self.units.get(current.parent) if current.parent else None
 
-    def holders(self, unit: Unit, mailbox: SharedMailbox) -> list[Person]:
-        """Who holds a shared mailbox now: people named by id, and whoever of the unit holds a named post."""
-        return [
-            person
-            for person in self.people[unit.id]
-            if person.id in mailbox.holders or not set(mailbox.holders).isdisjoint(person.posts)
+    def shared(self, unit: Unit) -> list[tuple[SharedMailbox | Section, list[Person]]]:
+        """The unit's shared mailboxes, those of its sections included, each with who holds it now.
+
+        Holders are people of the unit by id, and whoever holds a named post in the unit, or in the section.
+        """
+        people = self.people[unit.id]
+        result: list[tuple[SharedMailbox | Section, list[Person]]] = [
+            (mailbox, [p for p in people if _holds(p, mailbox.holders)]) for mailbox in unit.mailboxes
         ]
+        for section in unit.sections:
+            if section.holders:
+                result.append((section, [p for p in people if _holds(p, section.holders, section.id)]))
+        return result
 
     def officer(self, unit: Unit) -> Person:
         """The officer in charge of email (4.5). Raises KeyError where the inventory was not checked."""
@@ -71,6 +77,11 @@ class Units:
         for name in _NAMES:
             values[name] = next((v for v in (getattr(level, name) for level in levels) if v is not None), None)
         return Policies.model_construct(**values)
+
+
+def _holds(person: Person, holders: tuple[str, ...], section: str | None = None) -> bool:
+    by_post = section is None or person.section == section
+    return person.id in holders or (by_post and not set(holders).isdisjoint(person.posts))
 
 
 def portal_host(unit: Unit) -> str:

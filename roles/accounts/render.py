@@ -13,8 +13,12 @@ APP = Path(__file__).parent / "app" / "edumail_accounts.py"
 
 
 def tree(mail: HostMail) -> Tree:
-    """Wanted accounts (no secrets), and the host's command."""
-    wanted = [asdict(mailbox) for mailbox in mail.mailboxes.values()]
+    """Wanted accounts (no secrets), on the gateway also where everybody else's are, and the host's command."""
+    front = mail.host == mail.gateway
+    wanted = {
+        "accounts": [asdict(mailbox) for mailbox in mail.mailboxes.values()],
+        "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()} if front else {},
+    }
     return Tree.of(
         {
             "accounts.json": json.dumps(wanted, ensure_ascii=False, indent=0) + "\n",

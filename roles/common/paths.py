@@ -11,6 +11,10 @@ DKIM_KEY = "/etc/edumail/dkim/host.key"
 ACCOUNTS_DB = "/var/lib/edumail/accounts/accounts.db"
 AUDIT_SIEVE = "/var/lib/edumail/audit/audit.sieve"
 AUDITOR_HOME = "/var/lib/edumail/auditor"
+SHARING_MAP = "/var/vmail/shared-mailboxes"
+"""By which Dovecot finds the shared mailboxes of a group; edumail-accounts writes it."""
+SUBMISSION_PORT = 1587
+"""Where the gateway's Postfix takes, on loopback, what its own users submit at Dovecot's front."""
 VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from edumail.model import Host
+from edumail.mail import HostMail
 from edumail.templates import render
-from edumail.tree import Tree
-from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, TLS, VMAIL_ID
+from edumail.tree import File, Tree
+from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION_PORT, TLS, VMAIL_ID, live
 
 
-def tree(host: Host) -> Tree:
+def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
     """Everything Dovecot reads but the accounts, which are in their own database."""
     configuration = render(
         "dovecot/etc/dovecot/dovecot.conf.j2",
-        host=host,
+        host=mail.host,
+        front=mail.host == mail.gateway,
+        trusted=[str(address) for address in (mail.gateway.ipv4, mail.gateway.ipv6) if address],
         tls=TLS,
         accounts_db=ACCOUNTS_DB,
         audit_sieve=AUDIT_SIEVE,
+        sharing_map=SHARING_MAP,
+        submission_port=SUBMISSION_PORT,
+        message_size_limit=message_size_limit_mb * 1024 * 1024,
         vmail=VMAIL_ID,
+        live=live("dovecot"),
     )
-    return Tree.of({"dovecot.conf": configuration})
+    warning = File(render("dovecot/quota-warning.j2").encode(), executable=True)
+    return Tree.of({"dovecot.conf": configuration, "quota-warning": warning})

@@ -8,7 +8,7 @@ from edumail.mail import PROVINCE_RULE, HostMail
 from edumail.model import Published
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import TLS, live
+from roles.common.paths import SUBMISSION_PORT, TLS, live
 
 PEER_PORT = 2525
 """Where the province's hosts take mail from each other."""
@@ -23,6 +23,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "transport": _table({a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()}),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
+        "elsewhere": _table(dict.fromkeys(mail.remote, "reject_unverified_recipient")),
         "posting": _table(mail.posting),
         "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
         "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL)),
@@ -49,7 +50,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
     """All of Postfix on the host of ``mail``."""
     host = mail.host
     peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
-    classes = [PROVINCE_RULE, *(word for rule in mail.rules for word in (rule, f"{rule}_peer"))]
+    classes = ["full_mailboxes", PROVINCE_RULE, *(word for rule in mail.rules for word in (rule, f"{rule}_peer"))]
     values = {
         "host": host,
         "gateway": mail.gateway,
@@ -57,6 +58,8 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "live": live("postfix"),
         "tls": TLS,
         "peer_port": PEER_PORT,
+        "submission_port": SUBMISSION_PORT,
+        "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],
         "message_size_limit": message_size_limit_mb * 1024 * 1024,
         "largest_group": max((len(members) for members in mail.aliases.values()), default=0),
         "rules": list(mail.rules),

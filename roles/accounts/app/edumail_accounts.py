@@ -22,6 +22,10 @@ from passlib.context import CryptContext
 
 DATABASE = "/var/lib/edumail/accounts/accounts.db"
 MAIL = "/var/vmail"
+VMAIL_ID = 5000
+NAMESPACE = "Donvi"  # as dovecot.conf has it
+SHARING_MAP = f"{MAIL}/shared-mailboxes"
+RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
 CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read wrongly on paper: i l o 0 1
 CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below are counted all the same
 CODE_TRIES = 10
@@ -38,13 +42,26 @@ CREATE TABLE IF NOT EXISTS account (
   name TEXT NOT NULL,
   home TEXT NOT NULL,
   quota_mb INTEGER NOT NULL,
+  trash_days INTEGER NOT NULL DEFAULT 30,
+  junk_days INTEGER NOT NULL DEFAULT 30,
   code_days INTEGER NOT NULL,
+  holds TEXT NOT NULL DEFAULT '',
   state TEXT NOT NULL CHECK (state IN ('waiting', 'active', 'left', 'shared', 'closed')),
   hash TEXT,
   code TEXT,
   code_expires INTEGER,
   code_tries INTEGER NOT NULL DEFAULT 0,
   changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS holding (
+  holder TEXT NOT NULL,
+  address TEXT NOT NULL,
+  PRIMARY KEY (holder, address)
+) STRICT;
+CREATE TABLE IF NOT EXISTS route (
+  address TEXT PRIMARY KEY,
+  host TEXT NOT NULL,
+  hostip TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS audit (
   login TEXT PRIMARY KEY,
@@ -53,6 +70,10 @@ CREATE TABLE IF NOT EXISTS audit (
   expires INTEGER NOT NULL
 ) STRICT;
 """
+
+
+FIELDS = ("unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "holds")
+"""What the inventory says of an account; all else in a row is the host's own."""
 
 
 class Refused(Exception):
@@ -65,13 +86,19 @@ def connect(path: str) -> sqlite3.Connection:
     database.row_factory = sqlite3.Row
     database.execute("PRAGMA synchronous = FULL")
     database.executescript(SCHEMA)
+    have = {row["name"] for row in database.execute("PRAGMA table_info(account)")}
+    for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
+        if column.split()[0] not in have and column.split()[0] in FIELDS:
+            database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
     return database
 
 
-def sync(database: sqlite3.Connection, wanted: list[dict], now: int) -> dict[str, int]:
+def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, list[str]], now: int) -> dict[str, int]:
     """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, came back.
 
-    ``wanted`` rows have address, unit, person (None for a shared mailbox), name, quota_mb (MiB) and code_days.
+    ``wanted`` rows have the address and ``FIELDS``: person is None for a shared mailbox, quota_mb is MiB, holds a list
+    of shared mailboxes; Dovecot takes it as the person's groups. ``routes`` are mailboxes of other hosts: address →
+    name and IP address of the host that Dovecot hands a sign-in to.
     """
     counts = dict.fromkeys(("new", "changed", "left", "returned"), 0)
     database.execute("BEGIN IMMEDIATE")
@@ -79,14 +106,14 @@ def sync(database: sqlite3.Connection, wanted: list[dict], now: int) -> dict[str
         have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
         for row in wanted:
             old = have.pop(row["address"], None)
-            fields = {key: row[key] for key in ("unit", "person", "name", "quota_mb", "code_days")}
+            fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
             if old is None:
                 local, _, domain = row["address"].partition("@")
-                state = "waiting" if row["person"] else "shared"
+                fields |= {"address": row["address"], "home": f"{MAIL}/{domain}/{local}", "now": now}
                 database.execute(
-                    "INSERT INTO account (address, unit, person, name, quota_mb, code_days, home, state, changed)"
-                    " VALUES (:address, :unit, :person, :name, :quota_mb, :code_days, :home, :state, :now)",
-                    {**row, "home": f"{MAIL}/{domain}/{local}", "state": state, "now": now},
+                    f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
+                    f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
+                    {**fields, "state": "waiting" if row["person"] else "shared"},
                 )
                 counts["new"] += 1
                 continue
@@ -94,9 +121,9 @@ def sync(database: sqlite3.Connection, wanted: list[dict], now: int) -> dict[str
             if state != old["state"] or any(old[key] != value for key, value in fields.items()):
                 # A mailbox that passes from one person to another keeps its mail, never the password.
                 handed_on = old["person"] != fields["person"]
+                values = ", ".join(f"{key} = :{key}" for key in FIELDS)
                 database.execute(
-                    "UPDATE account SET unit = :unit, person = :person, name = :name, quota_mb = :quota_mb,"
-                    " code_days = :code_days, state = :state, changed = :now,"
+                    f"UPDATE account SET {values}, state = :state, changed = :now,"
                     " hash = CASE WHEN :handed_on THEN NULL ELSE hash END,"
                     " code = CASE WHEN :handed_on THEN NULL ELSE code END WHERE address = :address",
                     {**fields, "state": state, "now": now, "handed_on": handed_on, "address": row["address"]},
@@ -109,11 +136,79 @@ def sync(database: sqlite3.Connection, wanted: list[dict], now: int) -> dict[str
                     "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
                 )
                 counts["left"] += 1
+        database.execute("DELETE FROM route")
+        database.executemany("INSERT INTO route VALUES (?, ?, ?)", ((key, *row) for key, row in routes.items()))
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
     return counts
+
+
+def share(database: sqlite3.Connection) -> None:
+    """Open the shared mailboxes to their holders: rights, the map by which Dovecot finds them, and subscriptions.
+
+    The rights name a group, the mailbox's own address; who is in it is said by ``holds`` alone. The map and the
+    files are what Dovecot itself would write; mail programs that show only subscribed folders show these too.
+    """
+    shared = [row["address"] for row in database.execute("SELECT address FROM account WHERE state = 'shared'")]
+    rows = "".join(f"shared/shared-boxes/group/{address}/{address}\n1\n" for address in sorted(shared))
+    _write(Path(SHARING_MAP), rows)
+    for row in database.execute("SELECT address, home FROM account WHERE state = 'shared'"):
+        _write(_maildir(row["home"]) / "dovecot-acl", f"group={row['address']} {RIGHTS}\n")
+    known = {tuple(row) for row in database.execute("SELECT holder, address FROM holding")}
+    homes, wanted = {}, set()
+    for row in database.execute("SELECT address, home, holds FROM account WHERE state IN ('waiting', 'active')"):
+        homes[row["address"]] = row["home"]
+        wanted |= {(row["address"], address) for address in row["holds"].split(",") if address}
+    for holder, address in sorted(known ^ wanted):
+        if holder in homes:
+            _subscribe(_maildir(homes[holder]), address, (holder, address) in wanted)
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany("DELETE FROM holding WHERE holder = ? AND address = ?", sorted(known - wanted))
+    database.executemany("INSERT INTO holding VALUES (?, ?)", sorted(wanted - known))
+    database.execute("COMMIT")
+
+
+def _maildir(home: str) -> Path:
+    """The Maildir below ``home``, made if it is not there: Dovecot fills it at first use."""
+    maildir = Path(home) / "Maildir"
+    for folder in (maildir.parent.parent, maildir.parent, maildir):
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            os.chown(folder, VMAIL_ID, VMAIL_ID)
+    return maildir
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        new = path.with_name(f"{path.name}.new")
+        new.write_text(text, encoding="utf-8")
+        os.chown(new, VMAIL_ID, VMAIL_ID)
+        new.replace(path)
+
+
+def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
+    """Add the shared mailbox to the folders that a holder's mail program shows, or take it away with all below it.
+
+    The file and its lock are as Dovecot has them: the lock file becomes the new file.
+    """
+    lock, file = maildir / "subscriptions.lock", maildir / "subscriptions"
+    for _ in range(100):
+        try:
+            handle = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            break
+        except FileExistsError:
+            time.sleep(0.1)
+    else:
+        raise Refused(f"{lock}: đang bị khóa / is locked")
+    with os.fdopen(handle, "w", encoding="utf-8") as new:
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["V\t2", "", "INBOX"]
+        below = f"{NAMESPACE}\t{address}"
+        lines = [line for line in lines if line != below and not line.startswith(f"{below}\t")]
+        new.write("\n".join([*lines, *([below] if wanted else [])]) + "\n")
+        os.fchown(new.fileno(), VMAIL_ID, VMAIL_ID)
+    lock.replace(file)
 
 
 def _state(old: sqlite3.Row, person: str | None) -> str:
@@ -202,13 +297,14 @@ def _run(options: argparse.Namespace) -> int:
     now = int(time.time())
     if options.command in ("check", "sync"):
         wanted = json.loads(options.file.read_text(encoding="utf-8"))
-        sync(connect(":memory:"), wanted, now)
+        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now)
         if options.command == "check":
             return 0
     database = connect(options.database)
     match options.command:
         case "sync":
-            print(json.dumps(sync(database, wanted, now)))
+            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now)))
+            share(database)
         case "code":
             print(new_code(database, options.address, now))
         case "activate":
