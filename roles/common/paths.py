@@ -6,7 +6,8 @@ from edumail.model import Host
 from roles.common.scripts import trees_path
 
 TLS = "/etc/edumail/tls"
-"""``ca.pem``; ``host.key``, ``host.pem`` (the host's own name); ``portal.key``, ``portal.pem`` (its units' pages)."""
+"""``ca.pem``; ``host.key``, ``host.pem`` (the host's own name, and on the gateway the front's); ``portal.key``,
+``portal.pem`` (its units' pages)."""
 DKIM_KEY = "/etc/edumail/dkim/host.key"
 ACCOUNTS_DB = "/var/lib/edumail/accounts/accounts.db"
 AUDIT_SIEVE = "/var/lib/edumail/audit/audit.sieve"

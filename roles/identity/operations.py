@@ -51,7 +51,8 @@ def identity(inventory: Inventory, name_of_host: str) -> Generator[Any, None, No
 def names(inventory: Inventory, target: Host) -> dict[str, set[str]]:
     """Which certificate is for which DNS names."""
     pages = {unit.portal for unit in inventory.province.units.values() if portal_host(unit) == target.name}
-    return {"host": {target.fqdn}, "portal": pages or {target.fqdn}}
+    front = {inventory.province.settings.front_name} if "gateway" in target.roles else set()
+    return {"host": {target.fqdn} | front, "portal": pages or {target.fqdn}}
 
 
 def _publishable(target: Host, found: Public) -> Published:
