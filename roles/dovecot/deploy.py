@@ -36,8 +36,9 @@ def activate(inventory: Inventory, host: Host) -> None:
         name="dovecot: activate",
         role="dovecot",
         tree=_tree(inventory, host),
-        links={"/etc/dovecot/dovecot.conf": "dovecot.conf"},
+        links={"/etc/dovecot/dovecot.conf": "dovecot.conf", "/etc/dovecot/services.conf": "services.conf"},
         check=["doveconf -n -c {tree}/dovecot.conf >/dev/null"],
         unit="dovecot.service",
+        restart_on=["services.conf"],
         probe=["doveadm user '*' >/dev/null", "ss -Hltn sport = :993 | grep -q ."],
     )

@@ -10,19 +10,21 @@ from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION
 
 def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
     """Everything Dovecot reads but the accounts, which are in their own database."""
-    configuration = render(
-        "dovecot/etc/dovecot/dovecot.conf.j2",
-        host=mail.host,
-        front=mail.host == mail.gateway,
-        trusted=[str(address) for address in (mail.gateway.ipv4, mail.gateway.ipv6) if address],
-        tls=TLS,
-        accounts_db=ACCOUNTS_DB,
-        audit_sieve=AUDIT_SIEVE,
-        sharing_map=SHARING_MAP,
-        submission_port=SUBMISSION_PORT,
-        message_size_limit=message_size_limit_mb * 1024 * 1024,
-        vmail=VMAIL_ID,
-        live=live("dovecot"),
-    )
-    warning = File(render("dovecot/quota-warning.j2").encode(), executable=True)
-    return Tree.of({"dovecot.conf": configuration, "quota-warning": warning})
+    values = {
+        "host": mail.host,
+        "front": mail.host == mail.gateway,
+        "trusted": [str(address) for address in (mail.gateway.ipv4, mail.gateway.ipv6) if address],
+        "tls": TLS,
+        "accounts_db": ACCOUNTS_DB,
+        "audit_sieve": AUDIT_SIEVE,
+        "sharing_map": SHARING_MAP,
+        "submission_port": SUBMISSION_PORT,
+        "message_size_limit": message_size_limit_mb * 1024 * 1024,
+        "vmail": VMAIL_ID,
+        "live": live("dovecot"),
+    }
+    files: dict[str, str | File] = {
+        file: render(f"dovecot/etc/dovecot/{file}.j2", **values) for file in ("dovecot.conf", "services.conf")
+    }
+    files["quota-warning"] = File(render("dovecot/quota-warning.j2").encode(), executable=True)
+    return Tree.of(files)

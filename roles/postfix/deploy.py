@@ -10,7 +10,7 @@ from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.postfix.render import tree
 
-PACKAGES = ("postfix", "postfix-cdb")
+PACKAGES = ("postfix", "postfix-cdb", "postfix-lmdb")
 PRESEED = ("postfix postfix/main_mailer_type select No configuration",)
 
 
@@ -45,5 +45,5 @@ def activate(inventory: Inventory, host: Host) -> None:
         check=["postfix -c {tree} check", "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }"],
         unit="postfix.service",
         restart_on=["master.cf"],
-        probe=["printf 'QUIT\\r\\n' | timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/587; head -1 <&3' | grep -q ^220"],
+        probe=["printf 'QUIT\\r\\n' | timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2525; head -1 <&3' | grep -q ^220"],
     )

@@ -73,9 +73,8 @@ class Network:
         return self.context().wrap_socket(raw, server_hostname=host)
 
     def smtp(self, host: str, port: int = 25) -> smtplib.SMTP:
-        """An SMTP dialogue after EHLO, without TLS."""
-        client = smtplib.SMTP(self.address(host), port, timeout=TIMEOUT, local_hostname="kiemtra.invalid")
-        client._host = host  # type: ignore[attr-defined] - the name that STARTTLS checks
+        """An SMTP dialogue after EHLO; without TLS, but for port 465, which has it from the start (RFC 8314)."""
+        client = _Smtp(self, host, port)
         client.ehlo()
         return client
 
@@ -97,6 +96,17 @@ class Network:
         connection.request("GET", path, headers={"User-Agent": "edumail-audit"})
         response = connection.getresponse()
         return response, response.read(2_000_000)
+
+
+class _Smtp(smtplib.SMTP):
+    def __init__(self, network: Network, host: str, port: int):
+        self.network = network
+        super().__init__(host, port, timeout=TIMEOUT, local_hostname="kiemtra.invalid")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        if port == 465:
+            return self.network.tls(host, port)
+        return socket.create_connection((self.network.address(host), port), timeout=timeout)
 
 
 class _Imap(imaplib.IMAP4_SSL):

@@ -38,6 +38,11 @@ class LabProvince:
         """The gateway's fqdn."""
         return self.mail.gateway.fqdn
 
+    @property
+    def front(self) -> str:
+        """The one name that people of all hosts use."""
+        return self.province.settings.front_name
+
     def fqdn(self, address: str) -> str:
         """The host of a mailbox."""
         return self.province.hosts[self.mail.home[address]].fqdn
@@ -45,6 +50,14 @@ class LabProvince:
     def run(self, host: str, script: str, stdin: str = "") -> str:
         """A root shell script on a host. Raises lab.text.LabError when it fails."""
         return ssh.call(host, script, stdin=stdin.encode()).decode()
+
+    def accounts(self, host: str, statement: str) -> str:
+        """An SQL statement on the accounts of a host, as only root there can; gives the rows as Python prints them."""
+        script = (
+            "import sqlite3, sys; database = sqlite3.connect('/var/lib/edumail/accounts/accounts.db',"
+            " isolation_level=None); print(list(database.execute(sys.stdin.read())))"
+        )
+        return self.run(host, f'python3 -c "{script}"', stdin=statement)
 
     def password(self, address: str) -> str:
         """The person's password; chosen with a fresh code the first time."""
@@ -57,11 +70,11 @@ class LabProvince:
         return self.passwords[address]
 
     @contextlib.contextmanager
-    def submission(self, login: str, port: int = 587) -> Iterator[smtplib.SMTP]:
-        """A signed-in submission session on the person's own host."""
-        host = self.fqdn(login)
-        with self.network.smtp(host, port) as client:
-            client.starttls(context=self.network.context())
+    def submission(self, login: str, port: int = 587, host: str = "") -> Iterator[smtplib.SMTP]:
+        """A signed-in submission session, on the person's own host if none is named."""
+        with self.network.smtp(host or self.fqdn(login), port) as client:
+            if port != 465:
+                client.starttls(context=self.network.context())
             client.login(login, self.password(login))
             yield client
 

@@ -204,9 +204,9 @@ def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
         raise Refused(f"{lock}: đang bị khóa / is locked")
     with os.fdopen(handle, "w", encoding="utf-8") as new:
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else ["V\t2", "", "INBOX"]
-        below = f"{NAMESPACE}\t{address}"
-        lines = [line for line in lines if line != below and not line.startswith(f"{below}\t")]
-        new.write("\n".join([*lines, *([below] if wanted else [])]) + "\n")
+        below = f"{NAMESPACE}/{address}/".replace(".", "\t")
+        lines = [line for line in lines if not line.startswith(below)]
+        new.write("\n".join([*lines, *([f"{below}INBOX"] if wanted else [])]) + "\n")
         os.fchown(new.fileno(), VMAIL_ID, VMAIL_ID)
     lock.replace(file)
 

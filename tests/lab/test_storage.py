@@ -1,0 +1,133 @@
+"""A mailbox has a size: whoever fills it is warned, whoever writes to a full one is told in the dialogue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.province import LabProvince, new_message
+
+TEACHER = "vangt@thptsongque.test"  # mail-thpt: behind the gateway
+OWNER = "loantt@suoimo.minhha.test"
+MEBIBYTE = 1024 * 1024
+
+
+@pytest.fixture
+def small(province: LabProvince) -> Iterator[str]:
+    """A mailbox of one mebibyte, empty before and after."""
+    empty(province, TEACHER)
+    province.accounts("mail-thpt", f"UPDATE account SET quota_mb = 1 WHERE address = '{TEACHER}'")
+    yield TEACHER
+    province.accounts("mail-thpt", f"UPDATE account SET quota_mb = 4096 WHERE address = '{TEACHER}'")
+    empty(province, TEACHER)
+
+
+def empty(province: LabProvince, address: str) -> None:
+    with province.imap(address) as client:
+        for folder in ("INBOX", "Trash", "Junk"):
+            if int(client.select(folder)[1][0]):
+                client.store("1:*", "+FLAGS", "\\Deleted")
+            client.close()
+
+
+def fill(province: LabProvince, address: str, size: int) -> None:
+    with province.imap(address) as client:
+        text = b"Subject: day\r\n\r\n" + b"x" * size
+        assert client.append("INBOX", None, None, text)[0] == "OK"
+
+
+def rcpt(province: LabProvince, host: str, address: str, size: int | None = None) -> tuple[int, str]:
+    with province.network.smtp(host) as client:
+        client.mail("phuhuynh@ngoai.test", [f"SIZE={size}"] if size else [])
+        code, reply = client.rcpt(address)
+    return code, reply.decode()
+
+
+def test_a_full_mailbox_is_refused_at_the_gateway_and_by_the_host(province: LabProvince, small: str) -> None:
+    assert rcpt(province, province.gateway, small)[0] == 250
+    fill(province, small, 900_000)
+    message = new_message("", small, from_="phuhuynh@kiemtra.invalid")
+    message.set_content("z" * 70 + "\n" * 2 + ("w" * 70 + "\n") * 3000)
+    # RCPT could not know the size; what it took in is delivered, not bounced.
+    assert province.from_outside("", small, message)[0] == 250
+    province.read(small, message["Message-ID"].strip("<>"))
+    end = time.monotonic() + 60
+    while True:  # the answer of some minutes ago serves until it is asked for anew
+        province.run("mail-so", f"postmap -d {small} lmdb:/var/lib/postfix/verify_cache; postfix reload; true")
+        code, reply = rcpt(province, province.gateway, small)
+        if code != 250 or time.monotonic() > end:
+            break
+        time.sleep(1)
+    assert (code, "5.2.2" in reply) == (552, True), reply
+    assert "mailbox is full" in reply
+    # Its own host says so to its own people too, without delay.
+    with province.submission("yendth@thptsongque.test") as client:
+        client.mail("yendth@thptsongque.test")
+        code, answer = client.rcpt(small)
+    assert (code, b"mailbox is full" in answer) == (552, True)
+
+
+def test_the_size_that_a_client_announces_counts(province: LabProvince, small: str) -> None:
+    with province.submission("yendth@thptsongque.test") as client:
+        client.mail("yendth@thptsongque.test", [f"SIZE={2 * MEBIBYTE}"])
+        assert client.rcpt(small)[0] == 552
+        client.rset()
+        client.mail("yendth@thptsongque.test", ["SIZE=1000"])
+        assert client.rcpt(small)[0] == 250
+
+
+def test_nothing_is_put_into_a_full_mailbox_by_its_owner(province: LabProvince, small: str) -> None:
+    with province.imap(small) as client:
+        answer, said = client.append("INBOX", None, None, b"Subject: qua to\r\n\r\n" + b"x\r\n" * MEBIBYTE)
+    assert (answer, b"OVERQUOTA" in said[0]) == ("NO", True)
+
+
+def test_its_owner_is_warned_once_by_mail(province: LabProvince, small: str) -> None:
+    fill(province, small, 900_000)
+    end = time.monotonic() + 30
+    while True:
+        with province.imap(small) as client:
+            client.select("INBOX")
+            _, data = client.search(None, "FROM", "postmaster@thptsongque.test")
+            numbers = data[0].split()
+            if numbers:
+                _, parts = client.fetch(numbers[0], "(RFC822)")
+                break
+        assert time.monotonic() < end, "no warning came"
+        time.sleep(0.3)
+    text = parts[0][1].decode()  # type: ignore[index,union-attr]
+    assert len(numbers) == 1
+    assert "hơn 80% dung lượng" in text
+    assert "dkim=" not in text
+
+
+@pytest.mark.parametrize("folder", ["Trash", "Junk"])
+def test_old_mail_in_trash_and_junk_goes_and_other_mail_stays(province: LabProvince, folder: str) -> None:
+    """With a policy of one second in place of days: Dovecot looks when a session ends."""
+    file = "/var/lib/edumail/trees/dovecot/current/dovecot.conf"
+    column = f"{folder.lower()}_days"
+    other = "Junk" if folder == "Trash" else "Trash"
+    empty(province, OWNER)
+    province.run("mail-xa", f"cp {file} /root/kept && sed -i \"s/_days || 'd'/_days || 's'/\" {file} && doveadm reload")
+    try:
+        province.accounts("mail-xa", f"UPDATE account SET {column} = 1 WHERE address = '{OWNER}'")
+        with province.imap(OWNER) as client:
+            for name in (folder, other, "INBOX"):
+                client.append(name, None, None, b"Subject: cu\r\n\r\nx\r\n")
+        time.sleep(2.5)
+        with province.imap(OWNER):
+            pass
+        with province.imap(OWNER) as client:
+            left = {name: client.select(name)[1][0] for name in (folder, other, "INBOX")}
+        assert left == {folder: b"0", other: b"1", "INBOX": b"1"}
+    finally:
+        province.accounts("mail-xa", f"UPDATE account SET {column} = 30 WHERE address = '{OWNER}'")
+        province.run("mail-xa", f"cp /root/kept {file} && doveadm reload")
+        empty(province, OWNER)
+
+
+def test_dovecot_does_not_leave_out_fsync(province: LabProvince) -> None:
+    for host in province.province.hosts:
+        assert province.run(host, "doveconf -h mail_fsync").strip() == "optimized"
