@@ -180,7 +180,7 @@ class TestAuditor:
             assert client.select("Sent")[0] == "NO"
             assert client.select(f'"Donvi/{SCHOOL}"')[0] == "NO"
             _, listed = client.list()
-            # INBOX is always listed (RFC 9051, 5.1), and names of shared mailboxes are; they were not to be opened above.
+            # INBOX is always listed (RFC 9051, 5.1), and shared mailboxes by name; they were not to be opened above.
             opened = [row for row in listed if row and b"\\Noselect" not in row]  # type: ignore[operator]
             assert not [row for row in opened if not row.endswith((b" INBOX", b" Audit"))]  # type: ignore[union-attr]
             assert client.create("Khac")[0] == "NO"
