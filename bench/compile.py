@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from edumail.example import generate
+from edumail.example import generate, write
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 1
@@ -73,9 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edumail-bench-") as folder:
         for size in sizes:
             province = Path(folder) / str(size)
-            for path, text in generate(size, SEED).items():
-                (province / path).parent.mkdir(parents=True, exist_ok=True)
-                (province / path).write_text(text, encoding="utf-8")
+            write(generate(size, SEED), province)
             words = [sys.executable, __file__, "--measure", str(province)]
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, cwd=ROOT)
             results.append(json.loads(done.stdout))

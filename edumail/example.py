@@ -7,8 +7,9 @@ commune has about twenty schools, a school about forty staff), so that 3,500 uni
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from edumail.text import fold
@@ -112,6 +113,14 @@ def generate(units: int, seed: int) -> dict[str, str]:
     if not 1 <= units <= MAX_UNITS:
         raise ValueError(f"units must be between 1 and {MAX_UNITS}, not {units}")
     return _Inventor(units, seed).files()
+
+
+def write(files: Mapping[str, str], folder: Path) -> None:
+    """Puts what :func:`generate` gave into ``folder``."""
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
 
 @dataclass

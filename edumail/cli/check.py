@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from pathlib import Path
 
+from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
 from edumail.cli.report import print_problems
 from edumail.groups import Groups
@@ -28,16 +28,6 @@ def add_parser(commands: Commands[Parser]) -> None:
     )
     add_inventory(parser)
     parser.set_defaults(run=run)
-
-
-def add_inventory(parser: Parser) -> None:
-    """The argument that names an inventory's folder."""
-    parser.add_argument(
-        "inventory",
-        type=Path,
-        metavar="INVENTORY",
-        help=say("thư mục mô tả tỉnh, như inventories/lab", "the province's folder, such as inventories/lab"),
-    )
 
 
 def run(args: Namespace) -> int:

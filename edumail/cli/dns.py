@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
-from edumail.cli.check import add_inventory
+from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
 from edumail.load import load
 

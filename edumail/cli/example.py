@@ -38,7 +38,7 @@ def add_parser(commands: Commands[Parser]) -> None:
 
 def run(args: Namespace) -> int:
     """Write the files of the province."""
-    from edumail.example import MAX_UNITS, generate
+    from edumail.example import MAX_UNITS, generate, write
 
     folder: Path = args.folder
     if not 1 <= args.units <= MAX_UNITS:
@@ -55,10 +55,7 @@ def run(args: Namespace) -> int:
             f"folder {folder} holds files already; choose a new one, nothing is overwritten",
         )
     files = generate(args.units, args.seed)
-    for path, text in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+    write(files, folder)
     print(
         say(
             f"Đã viết {len(files)} tệp vào {folder}. Thử: edumail check {folder}",

@@ -17,9 +17,10 @@ from typing import Any, TextIO
 
 from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, Verdict, as_json, complete, counts, from_json
-from edumail.cli.check import add_inventory
-from edumail.cli.deploy import Status, add_hosts, chosen_hosts, follow, opened_log, plain
+from edumail.cli import child
+from edumail.cli.arguments import add_hosts, add_inventory, chosen_hosts
 from edumail.cli.language import Commands, Parser, UserError, say
+from edumail.cli.terminal import Status, plain
 from edumail.load import load
 from edumail.model import Province
 
@@ -102,7 +103,7 @@ def run(args: Namespace) -> int:
     hosts = chosen_hosts(province.hosts, args.host)
     for path in (args.json, args.html):
         _refuse_what_can_not_be_written(path)
-    with opened_log("verify") as log:
+    with child.opened_log("verify") as log:
         answers = _ask(args, hosts, log)
     at = datetime.now(UTC).replace(microsecond=0)
     findings, incomplete = judge(province, hosts, answers)
@@ -136,25 +137,18 @@ def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
         command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
         command += ["--outside", args.outside] if args.outside else []
         status = Status()
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stdout:
-            try:
-                code = follow(
-                    [*command, "tests/circular"],
-                    {"EDUMAIL_PROGRESS": "1", "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
-                    log,
-                    lambda line: _progress(status, line),
-                    status.tick,
-                    stdout,
-                )
-            except KeyboardInterrupt:
-                raise UserError(
-                    "đã dừng theo yêu cầu; chưa có kết luận nào", "interrupted; there is no verdict", _INTERRUPTED
-                ) from None
-            finally:
-                status.clear()
-                stdout.seek(0)
-                said = stdout.read()
-                log.write(said)
+        try:
+            code, said = child.run(
+                [*command, "tests/circular"],
+                {"EDUMAIL_PROGRESS": "1", "PYTEST_ADDOPTS": ""},
+                log,
+                lambda line: _progress(status, line),
+                status,
+            )
+        except KeyboardInterrupt:
+            raise UserError(
+                "đã dừng theo yêu cầu; chưa có kết luận nào", "interrupted; there is no verdict", _INTERRUPTED
+            ) from None
         try:
             content = json.loads(verdicts.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -207,6 +207,14 @@ def stage_again(role: str, release: str, root: str = ROOT) -> str:
     )
 
 
+def judge(role: str, digest: str, *, compile: Sequence[str] = (), check: Sequence[str] = (), root: str = ROOT) -> str:
+    """Lets the daemon's own checkers judge the staged release, and leaves what is live alone: how ``activate`` begins.
+
+    ``{tree}`` in a command stands for the staged release's path, quoted.
+    """
+    return "\n".join(_judging(role, digest, compile, check, root))
+
+
 def activate(
     role: str,
     digest: str,
@@ -227,26 +235,12 @@ def activate(
     """
     trees = trees_path(role, root)
     lines = [
-        "set -eu",
-        "umask 027",
-        *_head(role, root),
-        _FUNCTIONS,
-        _LOCKED,
-        f"wanted={shlex.quote(digest)} unit={shlex.quote(unit or '')} reload={_command(reload or '', trees)}",
-        f"export root role trees; limit={COMMAND_SECONDS}",
-        _ACTIVATION_FUNCTIONS,
+        *_judging(role, digest, compile, check, root),
+        f"unit={shlex.quote(unit or '')} reload={_command(reload or '', trees)}",
+        _SWITCH_FUNCTIONS,
         ': > "$trees/.links"',
         *(f"printf '%s\\n' {shlex.quote(line)} >> \"$trees/.links\"" for line in _link_lines(links)),
         'touch -- "$trees/links"',
-        "new=$(target staged)",
-        f'[ -n "$new" ] && [ "$(digest_of "$trees/releases/$new/{MANIFEST}")" = "$wanted" ] ||',
-        '  fail "bản chờ không phải bản mong muốn / the staged release is not the wanted one"',
-    ]
-    for command in compile:
-        lines.append(f'attempt "biên dịch / compile" {_command(command, trees)}')
-    for command in check:
-        lines.append(f'attempt "kiểm tra / check" {_command(command, trees)}')
-    lines += [
         'sync -f -- "$trees/releases/$new"',
         # The live release is good only if it is the one that was recorded after its probes.
         "good= current=$(target current)",
@@ -286,14 +280,16 @@ def activate(
     return "\n".join(lines)
 
 
-_ACTIVATION_FUNCTIONS = r"""
+_ATTEMPT = r"""
 attempt() {
   # The lock is not for what a command leaves running.
   if ! said=$(timeout -k 10 "$limit" sh -c "$2" 2>&1 </dev/null 9>&-); then
     printf '%s\n' "$said" >&2
     fail "$1 không đạt, bản đang chạy giữ nguyên / refused, what is live stays as it was: $2"
   fi
-}
+}"""
+
+_SWITCH_FUNCTIONS = r"""
 differs() {
   for old in "$current" "$good"; do
     [ -n "$old" ] || continue
@@ -370,6 +366,25 @@ back() {
   fi
   fail "$1; quay lại bản trước cũng không chạy / the release before does not start either"
 }"""
+
+
+def _judging(role: str, digest: str, compile: Sequence[str], check: Sequence[str], root: str) -> list[str]:
+    trees = trees_path(role, root)
+    return [
+        "set -eu",
+        "umask 027",
+        *_head(role, root),
+        _FUNCTIONS,
+        _LOCKED,
+        f"wanted={shlex.quote(digest)}",
+        f"export root role trees; limit={COMMAND_SECONDS}",
+        _ATTEMPT,
+        "new=$(target staged)",
+        f'[ -n "$new" ] && [ "$(digest_of "$trees/releases/$new/{MANIFEST}")" = "$wanted" ] ||',
+        '  fail "bản chờ không phải bản mong muốn / the staged release is not the wanted one"',
+        *(f'attempt "biên dịch / compile" {_command(command, trees)}' for command in compile),
+        *(f'attempt "kiểm tra / check" {_command(command, trees)}' for command in check),
+    ]
 
 
 def _head(role: str, root: str) -> tuple[str, str]:

@@ -38,10 +38,8 @@ def activate(inventory: Inventory, host: Host) -> None:
             "/etc/postfix/main.cf": "main.cf",
             "/etc/postfix/master.cf": "master.cf",
         },
-        compile=[
-            "cd {tree} && for table in *; do case $table in"
-            " *.cf|*.cdb) ;; *) postmap -c {tree} cdb:./$table || exit 1 ;; esac; done"
-        ],
+        # All in one: postmap reads main.cf at each start, which on a large gateway costs more than its tables.
+        compile=["cd {tree} && printf 'cdb:./%s\\n' * | grep -v -e '[.]cf$' -e '[.]cdb$' | xargs postmap -c {tree}"],
         check=["postfix -c {tree} check", "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }"],
         unit="postfix.service",
         restart_on=["master.cf"],

@@ -15,7 +15,9 @@ from conftest import LAB, ROOT, Inventory
 
 from edumail import cli
 from edumail.circular.verdicts import Finding, as_json
-from edumail.cli import deploy, verify
+from edumail.cli import child as child_process
+from edumail.cli.pyinfra_output import Listener
+from edumail.cli.terminal import plain
 from edumail.model import Province
 
 HOSTS = ("mail-so", "mail-xa", "mail-thpt")
@@ -51,7 +53,7 @@ class Child:
             Path(environment["EDUMAIL_RUN_LOG"]).write_text(text)
         for line in self.stderr:
             log.write(line + "\n")
-            heard(deploy.plain(line))
+            heard(plain(line))
             tick()
         if self.raises:
             raise self.raises
@@ -65,8 +67,7 @@ class Child:
 @pytest.fixture
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Child:
     child = Child()
-    monkeypatch.setattr(deploy, "follow", child.follow)
-    monkeypatch.setattr(verify, "follow", child.follow)
+    monkeypatch.setattr(child_process, "follow", child.follow)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("EDUMAIL_RUN_LOG", raising=False)
     return child
@@ -143,7 +144,7 @@ def test_the_log_is_its_owner_s_alone_and_old_ones_go(
 
 
 def test_what_a_host_says_can_not_steer_the_terminal() -> None:
-    assert deploy.plain("\x1b[31mred\x1b[0m\ta\x07\x1b]0;title\x07") == "red    a��]0;title�"
+    assert plain("\x1b[31mred\x1b[0m\ta\x07\x1b]0;title\x07") == "red    a��]0;title�"
 
 
 # --- deploy ---
@@ -301,7 +302,7 @@ def test_the_words_of_progress_and_lock_are_those_that_are_read() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     heard: list[tuple[Any, ...]] = []
-    deploy.Listener(HOSTS, lambda *what: heard.append(what)).hear(done.stderr.strip().splitlines()[-1])
+    Listener(HOSTS, lambda *what: heard.append(what)).hear(done.stderr.strip().splitlines()[-1])
     assert [what[:3] for what in heard] == [("base: stage", 1, 18)]
     assert done.stdout.strip() == "EDUMAIL_RUN_LOG"
     lock = (ROOT / "roles" / "common" / "lock.py").read_text(encoding="utf-8")
@@ -312,7 +313,7 @@ def test_a_child_is_heard_line_by_line_and_its_end_is_told(tmp_path: Path) -> No
     program = "import sys; print('a', file=sys.stderr); print('b\\x1b[0m', file=sys.stderr); sys.exit(3)"
     heard: list[str] = []
     with (tmp_path / "log").open("w+") as log, (tmp_path / "out").open("w") as out:
-        code = deploy.follow([sys.executable, "-c", program], {}, log, heard.append, lambda: None, out)
+        code = child_process.follow([sys.executable, "-c", program], {}, log, heard.append, lambda: None, out)
     assert (code, heard) == (3, ["a", "b"])
 
 

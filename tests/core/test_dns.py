@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edumail.dns import deepest_zone, zones
-from edumail.example import generate
+from edumail.example import generate, write
 from edumail.load import load
 from edumail.model import Dkim, Nameserver, Province, Published
 
@@ -146,9 +146,7 @@ def test_zones_of_any_province_are_zones(
     tmp_path_factory: pytest.TempPathFactory, units: int, seed: int, serial: int
 ) -> None:
     folder = tmp_path_factory.mktemp("province")
-    for path, text in generate(units, seed).items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+    write(generate(units, seed), folder)
     province = with_keys(load(folder))
     texts = zones(province, serial)
     assert list(texts) == sorted(province.settings.zones)

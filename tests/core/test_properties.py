@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edumail.check import check
-from edumail.example import MAX_UNITS, generate
+from edumail.example import MAX_UNITS, generate, write
 from edumail.groups import Groups
 from edumail.load import load
 from edumail.model import Group, Person, Post, Province, Rule, Unit
@@ -143,12 +143,6 @@ def test_no_file_makes_the_loader_raise_anything_but_its_own(file: str, content:
         inventory = Inventory(Path(folder) / "lab")
         inventory.write(file, content)
         inventory.problems()
-
-
-def write(files: dict[str, str], folder: Path) -> None:
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
 
 
 @settings(max_examples=20, deadline=None)

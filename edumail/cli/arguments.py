@@ -1,0 +1,46 @@
+"""Arguments that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from edumail.cli.language import Parser, UserError, say
+
+
+def add_inventory(parser: Parser) -> None:
+    """The argument that names an inventory's folder."""
+    parser.add_argument(
+        "inventory",
+        type=Path,
+        metavar="INVENTORY",
+        help=say("thư mục mô tả tỉnh, như inventories/lab", "the province's folder, such as inventories/lab"),
+    )
+
+
+def add_hosts(parser: Parser) -> None:
+    """The option that picks hosts."""
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help=say("chỉ máy này; dùng được nhiều lần", "this host only; may be given several times"),
+    )
+
+
+def chosen_hosts(known: Iterable[str], wanted: Sequence[str]) -> list[str]:
+    """The hosts to work on, in the inventory's order: all, or those asked for.
+
+    Raises UserError, status 2, for one that is not in the inventory (pyinfra would only warn, and do nothing).
+    """
+    known = list(known)
+    strangers = sorted(set(wanted) - set(known))
+    if strangers:
+        names, others = ", ".join(known), ", ".join(strangers)
+        raise UserError(
+            f"inventory không có máy chủ «{others}» (có: {names})",
+            f"the inventory has no host '{others}' (there are: {names})",
+            status=2,
+        )
+    return [host for host in known if not wanted or host in wanted]

@@ -1,0 +1,44 @@
+"""Postfix's files fit together: no checker of its own opens the tables that they name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edumail.example import generate, write
+from edumail.load import load
+from edumail.mail import Mail
+from edumail.model import Province
+from roles.common.paths import live
+from roles.postfix.render import tree
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Province:
+    """A gateway, and a host behind it."""
+    folder = tmp_path_factory.mktemp("province")
+    write(generate(130, seed=1), folder)
+    return load(folder)
+
+
+def test_every_table_that_postfix_is_told_of_stands_in_its_tree(generated: Province) -> None:
+    mail = Mail(generated)
+    for host in generated.hosts:
+        files = tree(mail.host(host), 25, {}).files
+        said = "".join(files[name].content.decode() for name in ("main.cf", "master.cf"))
+        named = set(re.findall(rf"cdb:{live('postfix')}/([^\s,]+)", said))
+        assert len(named) > 10
+        assert named == files.keys() - {"main.cf", "master.cf"}
+
+
+def test_every_restriction_class_is_defined_and_no_other_name_is_used(generated: Province) -> None:
+    mail = Mail(generated)
+    for host in generated.hosts:
+        files = tree(mail.host(host), 25, {}).files
+        said = files["main.cf"].content.decode()
+        defined = set(re.findall(r"^(\w+) =", said, re.MULTILINE))
+        (classes,) = re.findall(r"^smtpd_restriction_classes = (.*)$", said, re.MULTILINE)
+        assert set(classes.split(", ")) <= defined
+        for table in ("posting", "posting_peer", "peers"):
+            assert {line.split()[1] for line in files[table].content.decode().splitlines()} <= set(classes.split(", "))
