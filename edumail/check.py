@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edumail.groups import NAMES_OF_RFC_2142, Groups
+from edumail import discovery
+from edumail.groups import DUTIES_OF_RFC_2142, NAMES_OF_RFC_2142, Groups
 from edumail.model import Group, Host, Province, Section, SharedMailbox, Unit
 from edumail.problems import Problem, Where
 from edumail.sources import Sources
@@ -54,6 +55,7 @@ def _hosts(province: Province, sources: Sources) -> Iterator[Problem]:
                     f"{value} is host '{taken[value]}''s already; give each host a name and addresses of its own",
                 )
         yield from _in_zone(province, host.fqdn, sources, "host", host.name, "fqdn")
+        yield from _discovery(province, host.fqdn, sources, "host", host.name, "fqdn")
 
 
 def _one_gateway(province: Province, sources: Sources) -> Iterator[Problem]:
@@ -89,9 +91,42 @@ def _in_zone(province: Province, name: str, sources: Sources, *place: str) -> It
         )
 
 
+def _discovery(province: Province, name: str, sources: Sources, *place: str) -> Iterator[Problem]:
+    """Names at which the gateway itself answers for a mail domain."""
+    label, _, domain = name.partition(".")
+    if label in discovery.LABELS and any(unit.domain == domain for unit in province.units.values()):
+        table, key, *path = place
+        yield Problem(
+            sources.at(table, key, *path),
+            "reserved-name",
+            f"{name} là tên mà phần mềm thư hỏi về tên miền {domain}, do gateway trả lời; chọn tên khác",
+            f"{name} is where mail programs and servers ask about {domain}, and the gateway answers; choose another",
+        )
+
+
+def _front(units: Units, sources: Sources) -> Iterator[Problem]:
+    province, settings = units.province, units.province.settings
+    place = ("province", "province", "front" if settings.front else "domain")
+    if settings.front:
+        yield from _in_zone(province, settings.front, sources, *place)
+    yield from _discovery(province, settings.front_name, sources, *place)
+    others = [host.name for host in province.hosts.values() if host.fqdn == settings.front_name]
+    others = [name for name in others if "gateway" not in province.hosts[name].roles]
+    others += [unit.id for unit in province.units.values() if unit.portal == settings.front_name]
+    if others:
+        yield Problem(
+            sources.at(*place),
+            "front-taken",
+            f"{settings.front_name}, tên chung dẫn tới gateway, đã là tên của «{_names(others)}»; đặt «front» khác",
+            f"{settings.front_name}, the front's name, leads to the gateway and is '{_names(others)}''s already; "
+            "set another 'front'",
+        )
+
+
 def _settings(units: Units, sources: Sources) -> Iterator[Problem]:
     settings = units.province.settings
     yield from _in_zone(units.province, settings.domain, sources, "province", "province", "domain")
+    yield from _front(units, sources)
     for index, server in enumerate(settings.nameservers):
         if server.ipv4 is None and server.ipv6 is None and _lies_under(server.name, settings.zones):
             yield Problem(
@@ -110,8 +145,9 @@ def _settings(units: Units, sources: Sources) -> Iterator[Problem]:
 
 
 def _reachable(units: Units) -> set[str]:
-    """Every address of the province but the names of RFC 2142."""
-    result = {person.address for person in units.province.people} | {g.address for g in units.province.groups}
+    """Every address of the province."""
+    result = {f"{name}@{unit.domain}" for unit in units.units.values() for name in NAMES_OF_RFC_2142}
+    result |= {person.address for person in units.province.people} | {g.address for g in units.province.groups}
     for unit in units.units.values():
         result |= {mailbox.address for mailbox in unit.mailboxes} | {section.address for section in unit.sections}
     return result
@@ -210,6 +246,7 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
                     f"{name} is outside the allowed suffixes ({allowed}); mend the name or 'allowed_suffixes'",
                 )
             yield from _in_zone(province, name, sources, "unit", unit.id, key)
+            yield from _discovery(province, name, sources, "unit", unit.id, key)
         if portals.setdefault(unit.portal, unit.id) != unit.id:
             yield Problem(
                 sources.at("unit", unit.id, "portal"),
@@ -342,6 +379,7 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
     owners: dict[str, Where] = {}
     own = [(unit, unit.domain) for unit in units.units.values()]
     entries: list[tuple[str, Where]] = []
+    people = {person.address for person in units.province.people}
     for unit, domain in own:
         listed = [("mailboxes", i, m.address) for i, m in enumerate(unit.mailboxes)]
         listed += [("sections", i, s.address) for i, s in enumerate(unit.sections)]
@@ -376,7 +414,7 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
                 f"phần trước @ của {address} dài quá 64 ký tự (RFC 5321)",
                 f"the part of {address} before the @ is longer than 64 characters (RFC 5321)",
             )
-        if local in NAMES_OF_RFC_2142:
+        if local in (NAMES_OF_RFC_2142 if address in people else DUTIES_OF_RFC_2142):
             yield Problem(
                 where,
                 "reserved-address",

@@ -1,10 +1,16 @@
-"""The province's DNS zones as master files (RFC 1035, section 5): names, mail routes, and who may send as whom."""
+"""The province's DNS zones as master files (RFC 1035, section 5): names, mail routes, and who may send as whom.
+
+Also what others need to reach us safely: keys of our servers (DANE), the MTA-STS policy, where programs sign in.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
+from functools import cached_property
 
+from edumail import discovery
+from edumail.discovery import Service
 from edumail.model import Host, Nameserver, Province, Unit
 from edumail.units import portal_host
 
@@ -62,8 +68,8 @@ class _Writer:
 
     def _collect(self) -> None:
         """Every record of the province under its owner's name."""
-        hosts, units = self.province.hosts, self.province.units
-        for server in self.province.settings.nameservers:
+        settings, hosts, units = self.province.settings, self.province.hosts, self.province.units
+        for server in settings.nameservers:
             self._add(server.name, *_addresses(server))
             self.titles[server.name] = "name server"
         for host in hosts.values():
@@ -71,6 +77,9 @@ class _Writer:
             self._add(host.fqdn, *_addresses(host), _HOST_SPF)
             self._keys(host.fqdn, {host.name, self.gateway.name})
             self.titles[host.fqdn] = f"host {host.name}: {', '.join(host.roles)}"
+        self._server_key(self.gateway.fqdn, 25)
+        for service in discovery.MAIL_SERVICES:
+            self._server_key(settings.front_name, service.port)
         domains: dict[str, list[Unit]] = defaultdict(list)
         for unit in units.values():
             domains[unit.domain].append(unit)
@@ -79,6 +88,10 @@ class _Writer:
             more = f" and {len(own) - 1} more" if len(own) > 1 else ""
             self.titles.setdefault(domain, f"mail of {own[0].name}{more}")
         silent = [apex for apex in self.apexes if apex not in domains and apex not in self.records]
+        if settings.front_name not in domains and settings.front_name not in self.records:
+            silent.append(settings.front_name)
+        self._add(settings.front_name, *_addresses(self.gateway))
+        self.titles.setdefault(settings.front_name, "front: mail programs and browsers of the whole province")
         for unit in units.values():
             if unit.portal not in domains and unit.portal not in self.records:
                 silent.append(unit.portal)
@@ -90,6 +103,7 @@ class _Writer:
         for apex in self.apexes:
             # Receivers look here for names that have no policy of their own (RFC 7489, 3.2).
             self._add(f"_dmarc.{apex}", *self._dmarc_record(apex))
+            self._add(apex, *self._authorities)
 
     def _mail_domain(self, domain: str, hosts: set[str]) -> None:
         own = ""
@@ -101,6 +115,34 @@ class _Writer:
         self._add(domain, _text(f"v=spf1{own} a:{self.gateway.fqdn} -all"))
         self._keys(domain, hosts)
         self._add(f"_dmarc.{domain}", *self._dmarc_record(domain))
+        self._add(f"_mta-sts.{domain}", self._sts)
+        self._add(f"_smtp._tls.{domain}", _text(f"v=TLSRPTv1; rua=mailto:{self.province.settings.hostmaster}"))
+        for name in discovery.names([domain]):
+            # Addresses and no CNAME: one signature and one question fewer for whoever asks.
+            self._add(name, *_addresses(self.gateway))
+        for service in (*discovery.MAIL_SERVICES, discovery.AUTODISCOVER):
+            self._add(f"{service.label}._tcp.{domain}", self._service(service))
+
+    @cached_property
+    def _sts(self) -> Record:
+        """RFC 8461, 3.1; the policy is the same for every mail domain."""
+        return _text(f"v=STSv1; id={discovery.sts_id(discovery.sts_policy(self.gateway.fqdn))}")
+
+    @cached_property
+    def _authorities(self) -> list[Record]:
+        """Who may certify names of the province (RFC 8659): no public authority, since it has one of its own."""
+        issuers: tuple[str, ...] = ()
+        permitted: list[Record] = [("CAA", f'0 issue "{issuer}"') for issuer in issuers or (";",)]
+        return [*permitted, ("CAA", f'0 iodef "mailto:{self.province.settings.hostmaster}"')]
+
+    def _service(self, service: Service) -> Record:
+        return "SRV", f"{service.priority} 1 {service.port} {self.province.settings.front_name}."
+
+    def _server_key(self, name: str, port: int) -> None:
+        """The gateway's key, by which others know it (RFC 7672, RFC 7673); certificates come and go over it."""
+        published = self.province.published.get(self.gateway.name)
+        if published is not None and published.identity is not None:
+            self._add(f"_{port}._tcp.{name}", ("TLSA", f"3 1 1 {published.identity.replace(':', '').lower()}"))
 
     def _keys(self, domain: str, hosts: set[str]) -> None:
         """The keys of all who sign for ``domain``: the hosts of its units, and the gateway its bounces."""
@@ -183,6 +225,8 @@ def _base(name: str) -> str:
     """The name that ``name`` says something about: its part after the last label with an underscore."""
     labels = name.split(".")
     while any(label.startswith("_") for label in labels):
+        labels.pop(0)
+    if labels[0] in discovery.LABELS:
         labels.pop(0)
     return ".".join(labels)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from edumail.groups import NAMES_OF_RFC_2142
 from edumail.text import fold
 
 T = TypeVar("T")
@@ -317,7 +318,7 @@ class _Inventor:
     def address(self, unit: _Unit, word: str) -> str:
         """An address of the unit: alone in an own domain, with the unit's mark in a shared one."""
         local = word if unit.own_domain else f"{word}.{unit.mark}"
-        self.taken.setdefault(unit.domain, {"postmaster", "abuse"}).add(local)
+        self.taken.setdefault(unit.domain, set(NAMES_OF_RFC_2142)).add(local)
         return f"{local}@{unit.domain}"
 
     def person_address(self, unit: _Unit, name: str) -> str:

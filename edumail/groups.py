@@ -9,8 +9,12 @@ from functools import cached_property
 from edumail.model import Group, Person, Posting, Rule
 from edumail.units import Units
 
-NAMES_OF_RFC_2142 = ("postmaster", "abuse")
-"""Local parts that every mail domain answers to (RFC 2142; postmaster is a duty by RFC 5321, 4.5.1)."""
+DUTIES_OF_RFC_2142 = ("abuse", "postmaster")
+"""Local parts of every mail domain that reach the officer in charge, whatever an inventory would like (RFC 2142;
+postmaster is a duty by RFC 5321, 4.5.1)."""
+NAMES_OF_RFC_2142 = (*DUTIES_OF_RFC_2142, "hostmaster", "security", "webmaster")
+"""Those, and the ones that reach the officer unless the inventory has a mailbox or a group of that name: they fit a
+domain with DNS and web pages. ``noc`` is for networks, the rest for companies."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,16 @@ class Groups:
             owner = owners.get(unit.domain)
             if owner is None or depth < sum(1 for _ in self.units.ancestors(self.units.units[owner])):
                 owners[unit.domain] = unit.id
+        taken = {mailbox.address for unit in self.units.units.values() for mailbox in unit.mailboxes}
+        taken |= {section.address for unit in self.units.units.values() for section in unit.sections}
+        taken |= {group.address for group in self.units.province.groups}
         result = []
         for domain, owner in owners.items():
             officer = self.units.person.get(self.units.units[owner].officer)
             for name in NAMES_OF_RFC_2142 if officer else ():
                 assert officer is not None
-                result.append(Expansion(f"{name}@{domain}", name, owner, "anyone", (officer.address,)))
+                if f"{name}@{domain}" not in taken:
+                    result.append(Expansion(f"{name}@{domain}", name, owner, "anyone", (officer.address,)))
         return result
 
     def _written(self, group: Group) -> Expansion:

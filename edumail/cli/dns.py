@@ -1,4 +1,4 @@
-"""``edumail dns``: the province's zone files."""
+"""``edumail dns``: the province's zone files, and whether the name servers have them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from edumail.cli.arguments import add_inventory
-from edumail.cli.language import Commands, Parser, say
+from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.load import load
 
 
@@ -37,6 +37,16 @@ def add_parser(commands: Commands[Parser]) -> None:
         metavar="N",
         help=say("số serial của SOA (mặc định: giờ Unix hiện tại)", "serial of the SOA (default: Unix time now)"),
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=say(
+            "so các zone với câu trả lời của từng máy chủ tên trong province.yml; mã kết thúc 0: như nhau, 1: có khác, "
+            "2: có máy chủ không trả lời",
+            "compare the zones with what each name server of province.yml answers; exit status 0: equal, "
+            "1: differences, 2: a server did not answer",
+        ),
+    )
     parser.set_defaults(run=run)
 
 
@@ -47,10 +57,18 @@ def _serial(text: str) -> int:
 
 
 def run(args: Namespace) -> int:
-    """Print the zones, or write each to its file."""
+    """Print the zones, write each to its file, or compare them with the live ones."""
     from edumail.dns import zones
 
     province = load(args.inventory)
+    if args.check:
+        if args.out is not None or args.serial is not None:
+            raise UserError(
+                "--check không đi với --out hay --serial", "--check goes with neither --out nor --serial", 2
+            )
+        from edumail.cli.dnscheck import check
+
+        return check(province)
     texts = zones(province, int(time.time()) if args.serial is None else args.serial)
     if args.out is None:
         sys.stdout.write("\n".join(texts.values()))

@@ -23,7 +23,6 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "transport": _table({a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()}),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
-        "elsewhere": _table(dict.fromkeys(mail.remote, "reject_unverified_recipient")),
         "posting": _table(mail.posting),
         "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
         "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL)),
@@ -32,6 +31,8 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
         ),
     }
+    if mail.host == mail.gateway:
+        result["elsewhere"] = _table(dict.fromkeys(mail.remote, "reject_unverified_recipient"))
     for rule, passing in mail.rules.items():
         result[rule] = _table(dict.fromkeys(passing, "OK"))
     for name, senders in mail.peers.items():

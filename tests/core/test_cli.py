@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Run:
 def test_check_of_a_sound_inventory_counts_what_it_holds(run: Run) -> None:
     done = run("check", LAB)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "6 units, 60 people, 3 hosts, 21 groups, 3 mail domains" in done.stdout
+    assert "6 units, 60 people, 3 hosts, 29 groups, 3 mail domains" in done.stdout
 
 
 def test_check_prints_every_mistake_and_how_many(run: Run, inventory: Inventory) -> None:
@@ -98,6 +98,7 @@ def test_an_inventory_that_is_not_there_is_one_message(run: Run, words: list[str
 
 
 @pytest.mark.parametrize("words", [["--lang", "xx"], ["dns", LAB, "--serial", "-1"], ["dns", LAB, "--serial", 2**32],
+                                   ["dns", LAB, "--check", "--serial", 5],
                                    ["example", "--units", "0", "x"], ["nothing"], ["check", LAB, LAB]])  # fmt: skip
 def test_wrong_usage_is_status_2(run: Run, words: list[object]) -> None:
     assert run(*words).returncode == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 
 import dns.name
@@ -17,6 +18,10 @@ from edumail.example import generate, write
 from edumail.load import load
 from edumail.model import Dkim, Nameserver, Province, Published
 
+IDENTITY = ":".join(f"{byte:02X}" for byte in range(32))
+TLSA = f"3 1 1 {bytes(range(32)).hex()}"
+DOMAINS = ("sogddt.minhha.test", "suoimo.minhha.test", "thptsongque.test")
+
 
 def key(byte: int) -> str:
     """Something of the length of a 2048-bit RSA key."""
@@ -25,7 +30,7 @@ def key(byte: int) -> str:
 
 def with_keys(province: Province) -> Province:
     published = {
-        name: Published(dkim=Dkim(selector=f"s-{name}", public_key=key(number)))
+        name: Published(dkim=Dkim(selector=f"s-{name}", public_key=key(number)), identity=IDENTITY)
         for number, name in enumerate(province.hosts)
     }
     return province.model_copy(update={"published": published})
@@ -61,7 +66,7 @@ def test_each_zone_has_its_authority_and_the_glue_for_it(lab: dict[str, dns.zone
 
 
 def test_mail_of_every_domain_goes_to_the_gateway_which_alone_may_send(lab: dict[str, dns.zone.Zone]) -> None:
-    for domain in ("sogddt.minhha.test", "suoimo.minhha.test", "thptsongque.test"):
+    for domain in DOMAINS:
         zone = lab[deepest_zone(domain, lab) or ""]
         assert records(zone, domain, "MX") == {"10 mail-so.minhha.test."}
         assert records(zone, domain, "TXT") == {"v=spf1 a:mail-so.minhha.test -all"}
@@ -81,7 +86,7 @@ def test_hosts_and_pages_have_both_addresses(lab: dict[str, dns.zone.Zone], prov
         assert records(zone, unit.portal, "AAAA") == {str(province.hosts[unit.host].ipv6)}
 
 
-@pytest.mark.parametrize("name", ["minhha.test", "www.thptsongque.test", "vhxh.suoimo.minhha.test"])
+@pytest.mark.parametrize("name", ["minhha.test", "mail.minhha.test", "www.thptsongque.test", "vhxh.suoimo.minhha.test"])
 def test_names_without_mail_say_so(lab: dict[str, dns.zone.Zone], name: str) -> None:
     zone = lab[deepest_zone(name, lab) or ""]
     assert records(zone, name, "MX") == {"0 ."}
@@ -99,6 +104,71 @@ def test_who_signs_for_a_domain_has_a_key_there_and_nobody_else(lab: dict[str, d
         for number, host in enumerate(("mail-so", "mail-xa", "mail-thpt")):
             found = records(zone, f"s-{host}._domainkey.{domain}", "TXT")
             assert found == ({f"v=DKIM1; k=rsa; p={key(number)}"} if host in hosts else set())
+
+
+def test_the_gateways_key_is_published_where_others_reach_it(lab: dict[str, dns.zone.Zone]) -> None:
+    zone = lab["minhha.test"]
+    assert records(zone, "_25._tcp.mail-so.minhha.test", "TLSA") == {TLSA}
+    for port in (465, 587, 993, 995, 4190):
+        assert records(zone, f"_{port}._tcp.mail.minhha.test", "TLSA") == {TLSA}
+    assert not records(zone, "_25._tcp.mail-xa.minhha.test", "TLSA")  # nobody outside connects to it
+
+
+def test_a_key_that_no_host_has_published_is_left_out(province: Province) -> None:
+    assert "TLSA" not in "".join(zones(province.model_copy(update={"published": {}}), 1).values())
+
+
+def test_every_mail_domain_says_how_to_send_to_it_safely(lab: dict[str, dns.zone.Zone]) -> None:
+    for domain in DOMAINS:
+        zone = lab[deepest_zone(domain, lab) or ""]
+        (sts,) = records(zone, f"_mta-sts.{domain}", "TXT")
+        assert re.fullmatch(r"v=STSv1; id=[0-9a-f]{32}", sts)  # RFC 8461, 3.1: up to 32 letters and digits
+        assert records(zone, f"_smtp._tls.{domain}", "TXT") == {"v=TLSRPTv1; rua=mailto:hostmaster@sogddt.minhha.test"}
+        for label in ("mta-sts", "autoconfig", "autodiscover"):
+            assert records(zone, f"{label}.{domain}", "A") == {"198.18.37.11"}
+            assert records(zone, f"{label}.{domain}", "AAAA") == {"2001:db8:37::11"}
+
+
+def test_the_policys_id_changes_with_the_policy_and_with_nothing_else(province: Province) -> None:
+    def ids(changed: Province, serial: int) -> set[str]:
+        return set(re.findall(r"v=STSv1; id=(\w+)", "".join(zones(changed, serial).values())))
+
+    assert len(ids(province, 1)) == 1
+    assert ids(province, 1) == ids(with_keys(province), 2)
+    gateway = province.hosts["mail-so"].model_copy(update={"fqdn": "mx.minhha.test"})
+    moved = province.model_copy(update={"hosts": {**province.hosts, "mail-so": gateway}})
+    assert ids(moved, 1).isdisjoint(ids(province, 1))
+
+
+def test_mail_programs_find_the_front(lab: dict[str, dns.zone.Zone]) -> None:
+    assert records(lab["minhha.test"], "mail.minhha.test", "A") == {"198.18.37.11"}
+    assert records(lab["minhha.test"], "mail.minhha.test", "AAAA") == {"2001:db8:37::11"}
+    expected = {
+        "_imaps": "0 1 993",
+        "_pop3s": "10 1 995",  # IMAP is to be tried first
+        "_submissions": "0 1 465",
+        "_submission": "10 1 587",
+        "_sieve": "0 1 4190",
+        "_autodiscover": "0 1 443",
+    }
+    for domain in DOMAINS:
+        zone = lab[deepest_zone(domain, lab) or ""]
+        for label, data in expected.items():
+            assert records(zone, f"{label}._tcp.{domain}", "SRV") == {f"{data} mail.minhha.test."}
+
+
+def test_the_front_may_be_the_gateways_own_name(province: Province) -> None:
+    changed = province.settings.model_copy(update={"front": "mail-so.minhha.test"})
+    zone = parsed(with_keys(province.model_copy(update={"settings": changed})))["minhha.test"]
+    assert records(zone, "mail-so.minhha.test", "A") == {"198.18.37.11"}
+    assert records(zone, "mail-so.minhha.test", "TXT") == {"v=spf1 a -all"}
+    assert not records(zone, "mail-so.minhha.test", "MX")
+    assert records(zone, "_993._tcp.mail-so.minhha.test", "TLSA") == {TLSA}
+
+
+def test_no_public_authority_may_certify_names_of_the_province(lab: dict[str, dns.zone.Zone]) -> None:
+    for apex, zone in lab.items():
+        assert records(zone, apex, "CAA") == {'0 issue ";"', '0 iodef "mailto:hostmaster@sogddt.minhha.test"'}
 
 
 def test_reports_may_cross_from_one_registered_domain_to_another(lab: dict[str, dns.zone.Zone]) -> None:
