@@ -8,10 +8,11 @@ from roles.base import deploy as base
 from roles.common.inventory import open_inventory
 from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
-from roles.common.paths import has_mail
+from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
 from roles.dovecot import deploy as dovecot
 from roles.identity import deploy as identity
+from roles.nginx import deploy as nginx
 from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
@@ -20,7 +21,8 @@ from roles.rspamd import deploy as rspamd
 inventory = open_inventory(host.data.inventory)
 target = inventory.host(host.name)
 mail = has_mail(target)
-web = "portal" in target.roles
+web = has_web(target)
+pages = "portal" in target.roles
 
 report_progress(state)
 hold_deploy_lock(host)
@@ -28,11 +30,11 @@ hold_deploy_lock(host)
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, resolver, identity]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
-parts += [portal] if web else []
+parts += [nginx] if web else []
 apt_packages(
     name="packages",
     packages=sorted({package for part in parts for package in part.PACKAGES}),
-    preseed=postfix.PRESEED if mail else (),
+    preseed=[line for part in parts for line in getattr(part, "PRESEED", ())],
 )
 
 # Configure: staged beside what is live. Keys come first, since hosts know each other by them.
@@ -45,8 +47,12 @@ if mail:
     dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
     audit.configure(inventory)
-if web:
+sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
+if pages:
     portal.configure(inventory, target)
+    sites["portal"] = portal.site(inventory, target)
+if web:
+    nginx.configure(sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(target)
@@ -57,5 +63,7 @@ if mail:
     dovecot.activate(inventory, target)
     postfix.activate(inventory, target)
     audit.activate(inventory)
-if web:
+if pages:
     portal.activate(inventory, target)
+if web:
+    nginx.activate(sites)
