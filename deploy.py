@@ -17,12 +17,14 @@ from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.webmail import deploy as webmail
 
 inventory = open_inventory(host.data.inventory)
 target = inventory.host(host.name)
 mail = has_mail(target)
 web = has_web(target)
 pages = "portal" in target.roles
+front = "gateway" in target.roles
 
 report_progress(state)
 hold_deploy_lock(host)
@@ -31,6 +33,7 @@ hold_deploy_lock(host)
 parts = [base, resolver, identity]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [nginx] if web else []
+parts += [webmail] if front else []
 apt_packages(
     name="packages",
     packages=sorted({package for part in parts for package in part.PACKAGES}),
@@ -51,6 +54,9 @@ sites: dict[str, str] = {}  # nginx's configuration of each site that the host h
 if pages:
     portal.configure(inventory, target)
     sites["portal"] = portal.site(inventory, target)
+if front:
+    webmail.configure(inventory)
+    sites["webmail"] = webmail.site(inventory)
 if web:
     nginx.configure(sites)
 
@@ -67,3 +73,5 @@ if pages:
     portal.activate(inventory, target)
 if web:
     nginx.activate(sites)
+if front:
+    webmail.activate(inventory)
