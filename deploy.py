@@ -8,19 +8,23 @@ from roles.base import deploy as base
 from roles.common.inventory import open_inventory
 from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
-from roles.common.paths import has_mail
+from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
 from roles.dovecot import deploy as dovecot
 from roles.identity import deploy as identity
+from roles.nginx import deploy as nginx
 from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.webmail import deploy as webmail
 
 inventory = open_inventory(host.data.inventory)
 target = inventory.host(host.name)
 mail = has_mail(target)
-web = "portal" in target.roles
+web = has_web(target)
+pages = "portal" in target.roles
+front = "gateway" in target.roles
 
 report_progress(state)
 hold_deploy_lock(host)
@@ -28,11 +32,12 @@ hold_deploy_lock(host)
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, resolver, identity]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
-parts += [portal] if web else []
+parts += [nginx] if web else []
+parts += [webmail] if front else []
 apt_packages(
     name="packages",
     packages=sorted({package for part in parts for package in part.PACKAGES}),
-    preseed=postfix.PRESEED if mail else (),
+    preseed=[line for part in parts for line in getattr(part, "PRESEED", ())],
 )
 
 # Configure: staged beside what is live. Keys come first, since hosts know each other by them.
@@ -45,8 +50,15 @@ if mail:
     dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
     audit.configure(inventory)
-if web:
+sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
+if pages:
     portal.configure(inventory, target)
+    sites["portal"] = portal.site(inventory, target)
+if front:
+    webmail.configure(inventory)
+    sites["webmail"] = webmail.site(inventory)
+if web:
+    nginx.configure(sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(target)
@@ -57,5 +69,9 @@ if mail:
     dovecot.activate(inventory, target)
     postfix.activate(inventory, target)
     audit.activate(inventory)
-if web:
+if pages:
     portal.activate(inventory, target)
+if web:
+    nginx.activate(sites)
+if front:
+    webmail.activate(inventory)

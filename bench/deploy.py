@@ -21,12 +21,13 @@ def packages() -> list[str]:
     from roles.base import deploy as base
     from roles.dovecot import deploy as dovecot
     from roles.identity import deploy as identity
-    from roles.portal import deploy as portal
+    from roles.nginx import deploy as nginx
     from roles.postfix import deploy as postfix
     from roles.resolver import deploy as resolver
     from roles.rspamd import deploy as rspamd
+    from roles.webmail import deploy as webmail
 
-    roles = (base, accounts, dovecot, identity, portal, postfix, resolver, rspamd)
+    roles = (base, accounts, dovecot, identity, nginx, postfix, resolver, rspamd, webmail)
     return sorted({package for role in roles for package in role.PACKAGES})
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from dns.rdatatype import RdataType
 
-from edumail.cli.terminal import Status
 from edumail.cli.language import say
 from edumail.cli.nameservers import Server, Silent, anchors, reached
+from edumail.cli.terminal import Status
 from edumail.dns import zones
 from edumail.dnscheck import Anchors, Difference, Question, Rows, Signature, difference, signature, wanted
 from edumail.model import Province

@@ -5,14 +5,14 @@ from __future__ import annotations
 from edumail.model import Host
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, AUDITOR_HOME, VMAIL_ID, has_mail
+from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, AUDITOR_HOME, VMAIL_ID, has_mail, has_web
 
 MAIL_UNITS, WEB_UNITS = ("dovecot", "postfix"), ("nginx",)
 
 
 def drop_ins(host: Host) -> dict[str, str]:
     """Path on the host → file in the tree, for each unit that runs there."""
-    units = (MAIL_UNITS if has_mail(host) else ()) + (WEB_UNITS if "portal" in host.roles else ())
+    units = (MAIL_UNITS if has_mail(host) else ()) + (WEB_UNITS if has_web(host) else ())
     return {f"/etc/systemd/system/{unit}.service.d/edumail.conf": f"{unit}.service.conf" for unit in units}
 
 

@@ -25,6 +25,11 @@ def has_mail(host: Host) -> bool:
     return not {"gateway", "mailstore"}.isdisjoint(host.roles)
 
 
+def has_web(host: Host) -> bool:
+    """Whether nginx runs on the host: for the units' pages, and on the gateway for the webmail."""
+    return not {"gateway", "portal"}.isdisjoint(host.roles)
+
+
 def live(role: str) -> str:
     """The folder through which a role's live tree is seen; daemons' configuration names files by it."""
     return f"{trees_path(role)}/current"

@@ -10,10 +10,12 @@ from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION
 
 def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
     """Everything Dovecot reads but the accounts, which are in their own database."""
+    front = mail.host == mail.gateway
+    addresses = ("127.0.0.1", "::1") if front else (mail.gateway.ipv4, mail.gateway.ipv6)
     values = {
         "host": mail.host,
-        "front": mail.host == mail.gateway,
-        "trusted": [str(address) for address in (mail.gateway.ipv4, mail.gateway.ipv6) if address],
+        "front": front,
+        "trusted": [str(address) for address in addresses if address],
         "tls": TLS,
         "accounts_db": ACCOUNTS_DB,
         "audit_sieve": AUDIT_SIEVE,

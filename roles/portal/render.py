@@ -1,4 +1,4 @@
-"""nginx's configuration and the pages of all units that a host serves, as one tree."""
+"""The pages of all units that a host serves, as one tree, and their part of nginx's configuration."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from edumail.model import Host
 from edumail.pages import Pages
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import live
+from roles.common.paths import TLS, live
 
 
 def tree(pages: Pages, host: Host) -> Tree:
-    """What the web server of ``host`` needs."""
-    configuration = render("portal/etc/nginx/nginx.conf.j2", sites=pages.sites(host), live=live("portal"))
-    return Tree.of({"nginx.conf": configuration, **pages.files(host)})
+    """What ``host`` serves."""
+    return Tree.of(pages.files(host))
+
+
+def site(pages: Pages, host: Host) -> str:
+    """How nginx finds a unit's page by its name."""
+    return render("portal/etc/nginx/sites/portal.conf.j2", sites=pages.sites(host), live=live("portal"), tls=TLS)

@@ -76,7 +76,7 @@ BROKEN = {
     ),
     "dovecot": ("dovecot/etc/dovecot/dovecot.conf.j2", "ssl = required", "ssl = perhaps"),
     "rspamd": ("rspamd/etc/rspamd/local.d/redis.conf.j2", "servers =", "servers = {"),
-    "nginx": ("portal/etc/nginx/nginx.conf.j2", "server_tokens off;", "server_tokens sometimes;"),
+    "nginx": ("nginx/etc/nginx/nginx.conf.j2", "server_tokens off;", "server_tokens sometimes;"),
     "unbound": ("resolver/etc/unbound.conf.j2", "prefetch: yes", "prefetch: often"),
 }
 
@@ -85,7 +85,7 @@ BROKEN = {
 def test_what_the_daemon_s_own_checker_refuses_never_goes_live(
     province: LabProvince, inventory: Path, other_checkout: Path, daemon: str
 ) -> None:
-    role = {"nginx": "portal", "unbound": "resolver"}.get(daemon, daemon)
+    role = {"unbound": "resolver"}.get(daemon, daemon)
     live = f"readlink /var/lib/edumail/trees/{role}/current"
     before = province.run("mail-xa", live)
     file, good, bad = BROKEN[daemon]

@@ -70,7 +70,8 @@ def edited(file: str, expression: str, reload: str) -> tuple[str, str]:
 
 
 PAGE = f"{LIVE}/portal/current/sites/thpt-song-que/index.html"
-NGINX, DOVECOT = f"{LIVE}/portal/current/nginx.conf", f"{LIVE}/dovecot/current/dovecot.conf"
+NGINX, SITE = f"{LIVE}/nginx/current/nginx.conf", f"{LIVE}/nginx/current/sites/portal.conf"
+DOVECOT = f"{LIVE}/dovecot/current/dovecot.conf"
 MASTER = f"{LIVE}/postfix/current/master.cf"
 ACCOUNTS = 'python3 -c "import sqlite3; sqlite3.connect(\'/var/lib/edumail/accounts/accounts.db\', isolation_level=None).execute(\\"{}\\")"'
 FAULTS = {
@@ -111,7 +112,7 @@ FAULTS = {
         "39",
     ),
     "a page without HSTS": Fault(
-        *edited(NGINX, "/Strict-Transport/d", "systemctl reload nginx"), {"C37-S39-https"}, "39"
+        *edited(SITE, "/Strict-Transport/d", "systemctl reload nginx"), {"C37-S39-https"}, "39"
     ),
     "TLS 1.1": Fault(
         *edited(NGINX, "s/ssl_protocols .*/ssl_protocols TLSv1.1 TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;/", "systemctl reload nginx"),

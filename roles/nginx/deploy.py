@@ -1,0 +1,33 @@
+"""nginx: one web server for all sites of a host. A role that has a site gives its configuration to ``deploy.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roles.common.operations import activate_tree, stage_tree
+from roles.nginx.render import tree
+
+PACKAGES = ("nginx-light",)
+
+
+def configure(sites: Mapping[str, str]) -> None:
+    """Stage the configuration of all sites."""
+    stage_tree(name="nginx: stage", role="nginx", tree=tree(sites), world_readable=True)
+
+
+def activate(sites: Mapping[str, str]) -> None:
+    """Validate the whole, switch, reload."""
+    activate_tree(
+        name="nginx: activate",
+        role="nginx",
+        tree=tree(sites),
+        # sites/ is named relative to nginx.conf, so that the staged one is checked with the staged sites.
+        links={
+            "/etc/nginx/nginx.conf": "nginx.conf",
+            "/etc/nginx/sites": "sites",
+            "/etc/nginx/sites-enabled/default": None,
+        },
+        check=["nginx -t -q -c {tree}/nginx.conf"],
+        unit="nginx.service",
+        probe=["systemctl is-active --quiet nginx.service", "ss -Hltn sport = :443 | grep -q ."],
+    )

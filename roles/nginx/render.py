@@ -1,0 +1,14 @@
+"""nginx's configuration: what is the same for all that a host serves, and a file for each role that has a site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edumail.templates import render
+from edumail.tree import Tree
+
+
+def tree(sites: Mapping[str, str]) -> Tree:
+    """``sites``: name of a site → its configuration at the level of ``http`` (server blocks, maps, zones)."""
+    files = {f"sites/{name}.conf": configuration for name, configuration in sites.items()}
+    return Tree.of({"nginx.conf": render("nginx/etc/nginx/nginx.conf.j2"), **files})
