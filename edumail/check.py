@@ -135,6 +135,17 @@ def _settings(units: Units, sources: Sources) -> Iterator[Problem]:
                 f"{server.name} nằm trong zone của tỉnh nên cần «ipv4» hoặc «ipv6» của nó",
                 f"{server.name} lies in a zone of the province, so its 'ipv4' or 'ipv6' is needed",
             )
+    if settings.ministry is not None and sources.complete("unit"):
+        mailboxes = {m.address for u in units.units.values() if u.parent is None for m, _ in units.shared(u)}
+        for key in ("director", "clerk"):
+            address = getattr(settings.ministry, key)
+            if address not in mailboxes:
+                yield Problem(
+                    sources.at("province", "province", "ministry", key),
+                    "unknown-ministry-address",
+                    f"{address} không phải hộp thư chung nào của sở; thêm vào «mailboxes» của sở kèm người giữ",
+                    f"{address} is none of the department's mailboxes; add it to its 'mailboxes' with its holders",
+                )
     if sources.complete("unit", "person", "group") and settings.hostmaster not in _reachable(units):
         yield Problem(
             sources.at("province", "province", "hostmaster"),

@@ -125,6 +125,27 @@ class Auditor(Model):
     ssh_key: SshKey
 
 
+class Ministry(Model):
+    """The Ministry's two mailing lists (5.1), and our addresses that are registered for them (5.2).
+
+    Where the circular names an address it is the default here; a reorganised Ministry is an edit, not a release.
+    """
+
+    director: Address
+    """The department's address on the directors' list: one of its mailboxes."""
+    clerk: Address
+    """The department's address on the clerks' list: one of its mailboxes."""
+    director_list: Address = "giamdocso@moet.gov.vn"
+    clerk_list: Address = "vanthuso@moet.gov.vn"
+    contact: Address = "cuccntt@moet.gov.vn"
+    """Where the department registers its addresses."""
+
+    @property
+    def domains(self) -> frozenset[str]:
+        """The Ministry's mail domains."""
+        return frozenset(a.partition("@")[2] for a in (self.director_list, self.clerk_list, self.contact))
+
+
 class Settings(Model):
     """``province.yml``: the province as a whole."""
 
@@ -143,6 +164,8 @@ class Settings(Model):
     gateway. Default ``mail.<domain>``, see :attr:`front_name`."""
     hostmaster: Address
     """Who answers for the zones (SOA RNAME) and receives DMARC reports."""
+    ministry: Ministry | None = None
+    """The Ministry's lists; without it nothing about them is checked."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
     policies: Policies = Policies()

@@ -28,6 +28,10 @@ from roles.common.paths import has_mail
 from tests.circular.network import Network
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
+PLAIN = (
+    "Subject: edumail audit\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    "Thư kiểm tra tự động / an automatic audit probe.\r\n"
+).encode()
 WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
 """How long a probe may take from acceptance to the mailbox."""
 
@@ -72,28 +76,29 @@ class HostAudit:
         """Accounts as the host has them."""
         return self.ask("facts")
 
-    def found(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> set[str]:
-        """Which of the messages are in the folder Audit of ``mailbox``; waits for all of them, then takes them out."""
+    def taken(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> dict[str, bytes]:
+        """The messages in the folder Audit of ``mailbox`` by Message-ID; waits for all of them and takes them out."""
         end = time.monotonic() + seconds
-        seen: set[str] = set()
+        seen: dict[str, bytes] = {}
         while True:
             with self.network.imap(self.fqdn, f"{mailbox}*{self.login}", self.password) as client:
-                seen |= _take(client, message_ids - seen)
-            if seen >= message_ids or time.monotonic() > end:
+                seen |= _take(client, message_ids - seen.keys())
+            if seen.keys() >= message_ids or time.monotonic() > end:
                 return seen
             time.sleep(0.5)
 
 
-def _take(client: imaplib.IMAP4, message_ids: set[str]) -> set[str]:
+def _take(client: imaplib.IMAP4, message_ids: set[str]) -> dict[str, bytes]:
     status, _ = client.select("Audit")
     if status != "OK":
-        return set()
-    taken = set()
+        return {}
+    taken: dict[str, bytes] = {}
     for message_id in sorted(message_ids):
         _, data = client.search(None, "HEADER", "Message-ID", f'"<{message_id}>"')
         for number in data[0].split():
+            _, parts = client.fetch(number, "(RFC822)")
+            taken[message_id] = parts[0][1]  # type: ignore[index,assignment]
             client.store(number, "+FLAGS", "\\Deleted")
-            taken.add(message_id)
     client.expunge()
     _, data = client.search(None, "ALL")
     client.close()
@@ -166,10 +171,11 @@ class Audit:
         """A probe with a Message-ID that nobody used before."""
         return Probe(f"audit.{secrets.token_hex(12)}@kiemtra.invalid", recipient)
 
-    def from_outside(self, probe: Probe) -> str:
+    def from_outside(self, probe: Probe, content: bytes = PLAIN) -> str:
         """Hand a probe to the recipient's MX as any stranger would; gives the last reply.
 
-        Raises smtplib.SMTPException when the MX refuses.
+        ``content`` is the rest of the message from its Subject on, with CRLF. Raises smtplib.SMTPException when the MX
+        refuses.
         """
         exchanger = self.network.exchanger(probe.recipient.partition("@")[2])
         with self.network.smtp(exchanger) as client:
@@ -181,12 +187,11 @@ class Audit:
                 return f"RCPT {code} {reply.decode(errors='replace')}"
             tokens = "".join(f"X-Edumail-Audit: {token}\r\n" for token in self.tokens)
             text = (
-                f"From: edumail audit <audit@kiemtra.invalid>\r\nTo: {probe.recipient}\r\nSubject: edumail audit\r\n"
+                f"From: edumail audit <audit@kiemtra.invalid>\r\nTo: {probe.recipient}\r\n"
                 f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime())}\r\n"
                 f"Message-ID: <{probe.message_id}>\r\n{tokens}MIME-Version: 1.0\r\n"
-                "Content-Type: text/plain; charset=utf-8\r\n\r\nThư kiểm tra tự động / an automatic audit probe.\r\n"
             )
-            code, reply = client.data(text.encode())
+            code, reply = client.data(text.encode() + content)
             return f"{code} {reply.decode(errors='replace')}"
 
     def inject(self, host: str, sender: str, probes: Iterable[Probe]) -> None:
@@ -194,6 +199,10 @@ class Audit:
         rows = [{"sender": sender, "recipient": p.recipient, "message_id": p.message_id} for p in probes]
         self.hosts[host].ask("send", {"probes": rows, "tokens": self.tokens})
 
+    def taken(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> dict[str, bytes]:
+        """As :meth:`HostAudit.taken`, on the host that has the mailbox."""
+        return self.hosts[self.mail.home[mailbox]].taken(mailbox, message_ids, seconds)
+
     def found(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> set[str]:
-        """As :meth:`HostAudit.found`, on the host that has the mailbox."""
-        return self.hosts[self.mail.home[mailbox]].found(mailbox, message_ids, seconds)
+        """Which of the messages are in the folder Audit of ``mailbox``; they are taken out."""
+        return set(self.taken(mailbox, message_ids, seconds))

@@ -68,6 +68,9 @@ def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on:
         seen_in = [mailbox for mailbox in reached if audit.found(mailbox, {probe.message_id})]
         evidence.append(f"<{probe.message_id}> found over IMAP in {', '.join(seen_in) or 'no mailbox'}")
         good = probe.recipient in seen_in and seen_in == reached
+        if good:
+            good, said = _open_to_holders(audit, on, audit.province.units[unit_id], {probe.recipient})
+            evidence += said
         record(unit_id, "C37-4.2.3", "pass" if good else "fail", evidence)
 
 
@@ -180,6 +183,46 @@ def _refused_at_the_exchanger(audit: Audit, addresses: list[str]) -> list[str]:
     return refused
 
 
+def _open_to_holders(audit: Audit, on: str, unit: Unit, addresses: set[str]) -> tuple[bool, list[str]]:
+    """Whether each of these shared mailboxes is seen by those who hold it, and by nobody else of the unit."""
+    people = audit.mail.units.people[unit.id]
+    good, evidence = True, []
+    for mailbox, holders in audit.mail.units.shared(unit):
+        if mailbox.address not in addresses:
+            continue
+        seers = set(audit.hosts[on].ask("seers", {"address": mailbox.address, "people": [p.address for p in people]}))
+        wanted = {person.address for person in holders}
+        good &= bool(wanted) and seers == wanted
+        evidence.append(f"{mailbox.address}: seen by {len(seers)} of the unit's people, held by {len(wanted)}")
+    return good, evidence
+
+
+@pytest.mark.requirement("C37-4.5")
+def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str, record: Record) -> None:
+    """The delivering half; that the head has named the officer is a decision on paper, which no host can show."""
+    opened(audit, on)
+    sent = []
+    for unit in audit.units(on):
+        probes = [audit.new_probe(f"{name}@{unit.domain}") for name in ("postmaster", "abuse")]
+        replies = []
+        for probe in probes:
+            try:
+                replies.append(audit.from_outside(probe))
+            except (OSError, smtplib.SMTPException) as error:
+                replies.append(f"{type(error).__name__}: {error}")
+        sent.append((unit, probes, replies))
+    for unit, probes, replies in sent:
+        evidence, good = [], True
+        for probe, reply in zip(probes, replies, strict=True):
+            officers = audit.mail.groups.mailboxes(probe.recipient)
+            reached = [mailbox for mailbox in sorted(officers) if audit.found(mailbox, {probe.message_id})]
+            good &= bool(officers) and set(reached) == officers
+            found = f"found with {', '.join(reached) or 'NOBODY'}"
+            evidence.append(f"from outside to {probe.recipient}: {reply[:60]}; {found}")
+        evidence.append("the decision that names the officer has to be attested")
+        record(unit.id, "C37-4.5", "not-tested" if good else "fail", evidence)
+
+
 @pytest.mark.requirement("C37-4.3.3")
 def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: str, record: Record) -> None:
     opened(audit, on)
@@ -197,5 +240,8 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
             expected = audit.mail.groups.mailboxes(section.address)
             reached = {mailbox for mailbox in expected if audit.found(mailbox, {probe.message_id})}
             good &= bool(expected) and reached == expected
-            evidence.append(f"{section.address}: found with {len(reached)} of {len(expected)} members (IMAP)")
+            evidence.append(f"{section.address}: found in {len(reached)} of {len(expected)} mailboxes (IMAP)")
+        fine, said = _open_to_holders(audit, on, unit, {section.address for section in unit.sections})
+        good &= fine
+        evidence += said
         record(unit.id, "C37-4.3.3", "pass" if good else "fail", evidence)

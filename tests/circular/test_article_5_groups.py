@@ -8,7 +8,10 @@ import pytest
 
 from tests.circular.audit import Audit, Probe
 from tests.circular.conftest import Record
-from tests.circular.test_article_4_mail import opened
+from tests.circular.test_article_4_mail import ACCEPTED, opened
+
+LOG_DAYS = 30
+"""How far back the Ministry's own mail is looked for."""
 
 
 @pytest.mark.requirement("C37-5.3")
@@ -30,14 +33,12 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
         evidence, good = [], True
         for probe in probes:
             expected = audit.mail.groups.mailboxes(probe.recipient)
-            # A shared mailbox passes a copy to its holders.
-            everyone = {holder for m in expected for holder in audit.mail.host(audit.mail.home[m]).aliases.get(m, (m,))}
-            reached = {mailbox for mailbox in everyone if audit.found(mailbox, {probe.message_id})}
+            reached = {mailbox for mailbox in expected if audit.found(mailbox, {probe.message_id})}
             logged = _logged_recipients(audit, on, probe)
-            good &= reached == everyone and logged == everyone
+            good &= reached == expected and logged == expected
             evidence.append(
-                f"{probe.recipient}: found with {len(reached)} of {len(everyone)} members (IMAP), "
-                f"expanded to {len(logged)} recipients, surplus: {', '.join(sorted(logged - everyone)) or 'none'}"
+                f"{probe.recipient}: found with {len(reached)} of {len(expected)} members (IMAP), "
+                f"expanded to {len(logged)} recipients, surplus: {', '.join(sorted(logged - expected)) or 'none'}"
             )
             closed = audit.mail.groups.all[probe.recipient].posting != "anyone"
             code, said = _rcpt_from_outside(audit, probe.recipient)
@@ -46,15 +47,68 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
         record(unit_id, "C37-5.3", "pass" if good else "fail", evidence)
 
 
+@pytest.mark.requirement("C37-5.2.3")
+def test_the_addresses_on_the_ministry_s_lists_receive(audit: Audit, on: str, record: Record) -> None:
+    opened(audit, on)
+    ministry = audit.province.settings.ministry
+    for unit in _departments(audit, on):
+        if ministry is None:
+            record(unit, "C37-5.2.3", "not-tested", ["province.yml names no addresses for the Ministry's lists"])
+            continue
+        evidence, good = [], True
+        for address in (ministry.director, ministry.clerk):
+            probe = audit.new_probe(address)
+            try:
+                reply = audit.from_outside(probe)
+            except (OSError, smtplib.SMTPException) as error:
+                reply = f"{type(error).__name__}: {error}"
+            found = bool(reply.startswith("250") and audit.found(address, {probe.message_id}))
+            good &= found
+            evidence.append(f"from outside to {address}: {reply[:80]}; over IMAP: {'found' if found else 'NOT FOUND'}")
+        record(unit, "C37-5.2.3", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-5.1")
+def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Record) -> None:
+    """A stranger can't write as the Ministry; what the Ministry itself sent is in the gateway's log."""
+    opened(audit, on)
+    ministry = audit.province.settings.ministry
+    for unit in _departments(audit, on):
+        if ministry is None:
+            record(unit, "C37-5.1", "not-tested", ["province.yml names no addresses for the Ministry's lists"])
+            continue
+        evidence, good = [], True
+        pairs = ((ministry.director_list, ministry.director), (ministry.clerk_list, ministry.clerk))
+        for sender, recipient in pairs:
+            code, said = _rcpt_from_outside(audit, recipient, sender)
+            good &= code == ACCEPTED
+            evidence.append(f"MAIL FROM:<{sender}> RCPT TO:<{recipient}>: {code} {said}")
+        gateway = opened(audit, audit.mail.gateway.name)
+        seen = gateway.ask("received", {"senders": [sender for sender, _ in pairs], "days": LOG_DAYS})
+        lost = [row for row in seen if row["status"] != "sent"]
+        evidence += [f"log: {row['from']} → {row['to']}: {row['status']}" for row in seen]
+        if not good or lost:
+            record(unit, "C37-5.1", "fail", evidence)
+        elif not seen:
+            evidence.append(f"no mail of these lists in the gateway's log of {LOG_DAYS} days")
+            record(unit, "C37-5.1", "not-tested", evidence)
+        else:
+            record(unit, "C37-5.1", "pass", evidence)
+
+
+def _departments(audit: Audit, on: str) -> list[str]:
+    return [unit.id for unit in audit.units(on) if audit.province.kinds[unit.kind].binds == "sở"]
+
+
 def _logged_recipients(audit: Audit, on: str, probe: Probe) -> set[str]:
     answer = audit.hosts[on].ask("trace", {"message_ids": [probe.message_id], "since": audit.hosts[on].opened})
     return {row["to"] for row in answer[probe.message_id]}
 
 
-def _rcpt_from_outside(audit: Audit, address: str) -> tuple[int, str]:
+def _rcpt_from_outside(audit: Audit, address: str, sender: str = "<>") -> tuple[int, str]:
     try:
         with audit.network.smtp(audit.network.exchanger(address.partition("@")[2])) as client:
-            client.mail("<>")
+            client.mail(sender)
             code, reply = client.rcpt(address)
             client.rset()
             return code, reply.decode(errors="replace")[:100]

@@ -1,18 +1,29 @@
-"""Standards that Article 3 draws in from Circular 39/2017/TT-BTTTT: SMTP, SMTPS, IMAPS, HTTPS, TLS."""
+"""Standards that Article 3 draws in from Circular 39/2017/TT-BTTTT: SMTP, IMAP and POP3, S/MIME, HTTPS, TLS, IP."""
 
 from __future__ import annotations
 
+import email
+import email.policy
+import hashlib
 import http.client
 import imaplib
 import smtplib
+import socket
 import ssl
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
+from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
 from tests.circular.network import TIMEOUT, certificate_text, offers_version
+from tests.circular.test_article_4_mail import opened
 
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -93,6 +104,111 @@ def _plain_imap_refused(audit: Audit, host: str) -> tuple[bool, str]:
     return False, f"{host}:143 takes a password without TLS"
 
 
+@pytest.mark.requirement("C37-S39-mbox")
+def test_mailboxes_are_offered_by_imap_and_pop3(audit: Audit, on: str, record: Record) -> None:
+    host = audit.province.hosts[on].fqdn
+    try:
+        with audit.network.tls(host, 993) as connection:
+            imap = connection.recv(500).decode(errors="replace").strip()
+        with audit.network.tls(host, 995) as connection:
+            pop = connection.recv(200).decode(errors="replace").strip()
+            connection.sendall(b"CAPA\r\n")
+            lines = b""
+            while b"\r\n.\r\n" not in lines and (part := connection.recv(500)):
+                lines += part
+            capa = " ".join(lines.decode(errors="replace").split())
+        good = "IMAP4rev1" in imap and pop.startswith("+OK") and capa.startswith("+OK") and "UIDL" in capa
+        evidence = [f"{host}:993 {imap[:90]}", f"{host}:995 {pop[:60]}; CAPA: {capa[:90]}"]
+    except OSError as error:
+        good, evidence = False, [f"{host}: {type(error).__name__}: {error}"]
+    for unit in audit.units(on):
+        record(unit.id, "C37-S39-mbox", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-S39-smime")
+def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, record: Record) -> None:
+    opened(audit, on)
+    signed = _signed_message()
+    digest = hashlib.sha256(signed.partition(b"\r\n\r\n")[2]).hexdigest()
+    sent = []
+    for unit in audit.units(on):
+        probe = audit.new_probe(unit.public_address)
+        try:
+            reply = audit.from_outside(probe, b"Subject: edumail audit\r\n" + signed)
+        except (OSError, smtplib.SMTPException) as error:
+            reply = f"{type(error).__name__}: {error}"
+        sent.append((unit, probe, reply))
+    for unit, probe, reply in sent:
+        raw = audit.taken(probe.recipient, {probe.message_id}).get(probe.message_id, b"") if reply[:3] == "250" else b""
+        arrived = hashlib.sha256(raw.partition(b"\r\n\r\n")[2].rstrip(b"\r\n") + b"\r\n").hexdigest()
+        kind = email.message_from_bytes(raw, policy=email.policy.default).get_content_type() if raw else "nothing"
+        good = arrived == digest and kind == "multipart/signed"
+        evidence = [
+            f"S/MIME signed mail to {probe.recipient}: {reply[:60]}",
+            f"over IMAP: {kind}, SHA-256 of the body {'unchanged' if good else 'CHANGED'} ({arrived[:16]}…)",
+        ]
+        record(unit.id, "C37-S39-smime", "pass" if good else "fail", evidence)
+
+
+def _signed_message() -> bytes:
+    """Content-Type and all below of a message that a throw-away key signed (RFC 8551); ends with one CRLF."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edumail audit")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
+    certificate = builder.not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
+    text = "Content-Type: text/plain; charset=utf-8\n\nThư có chữ ký / a signed message.\n"
+    made = (
+        pkcs7.PKCS7SignatureBuilder()
+        .set_data(text.encode())
+        .add_signer(certificate, key, hashes.SHA256())
+        .sign(Encoding.SMIME, [pkcs7.PKCS7Options.DetachedSignature])
+    )
+    lines = made.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    return b"\r\n".join(line for line in lines if not line.startswith(b"MIME-Version:")) + b"\r\n"
+
+
+@pytest.mark.requirement("C37-S39-ip")
+def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, record: Record) -> None:
+    host = audit.province.hosts[on].fqdn
+
+    @cache
+    def reached(name: str, port: int, kind: str) -> tuple[bool | None, str]:
+        for address in audit.network.lookup(name, kind):
+            try:
+                socket.create_connection((address, port), timeout=TIMEOUT).close()
+            except OSError as error:
+                if kind == "AAAA" and not socket.has_dualstack_ipv6():
+                    return None, "this machine has no IPv6"
+                return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
+            return True, f"{name} [{address}]:{port} answers"
+        return False, f"{name} has no {kind} record"
+
+    for unit in audit.units(on):
+        doors = [(audit.network.exchanger(unit.domain), 25), (host, 993), (host, 465), (unit.portal, 443)]
+        seen = [reached(*door, kind) for door in doors for kind in ("A", "AAAA")]
+        answers = [good for good, _ in seen]
+        verdict: Verdict = "fail" if False in answers else "not-tested" if None in answers else "pass"
+        record(unit.id, "C37-S39-ip", verdict, [said for _, said in seen])
+
+
+@pytest.mark.requirement("C37-S39-dir")
+def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
+    """LDAP is asked for where there is a directory; edumail has none, and a port that answers would be one."""
+    host = audit.province.hosts[on].fqdn
+    evidence, offered = [], False
+    for port in (389, 636):
+        try:
+            socket.create_connection((audit.network.address(host), port), timeout=3).close()
+            offered = True
+            evidence.append(f"{host}:{port} answers: a directory that edumail did not set up, look at it by hand")
+        except OSError as error:
+            evidence.append(f"{host}:{port} {type(error).__name__}")
+    for unit in audit.units(on):
+        record(unit.id, "C37-S39-dir", "not-tested" if offered else "not-applicable", evidence)
+
+
 @pytest.mark.requirement("C37-S39-https")
 def test_pages_are_served_over_https_only(audit: Audit, on: str, record: Record) -> None:
     for unit in audit.units(on):
@@ -128,7 +244,13 @@ def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, record: Record)
     host = audit.province.hosts[on].fqdn
     for unit in audit.units(on):
         good, evidence = True, []
-        doors = [(host, 465, False), (host, 587, True), (host, 993, False), (unit.portal, 443, False)]
+        doors = [
+            (host, 465, False),
+            (host, 587, True),
+            (host, 993, False),
+            (host, 995, False),
+            (unit.portal, 443, False),
+        ]
         try:
             for door in doors:
                 fine, seen = port(*door)

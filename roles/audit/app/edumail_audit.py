@@ -118,6 +118,44 @@ def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]
     return result
 
 
+def received(senders: list[str], days: int) -> list[dict[str, str]]:
+    """The newest messages that this host took from these envelope senders in so many days, and how each ended."""
+    if not all(re.fullmatch(r"[a-z0-9._+-]+@[a-z0-9.-]+", sender) for sender in senders):
+        raise ValueError("not addresses")
+    names = "|".join(map(re.escape, senders))
+    log = ["/usr/bin/journalctl", f"--since=-{days}d", "_SYSTEMD_UNIT=postfix.service", "-o", "cat", "--no-pager"]
+    taken = _matching([*log, "--case-sensitive=no", f"--grep=^[0-9A-Za-z]+: from=<({names})>"])
+    result = []
+    for line in taken.splitlines()[-5:]:
+        queue, _, rest = line.partition(": ")
+        for end in _matching([*log, f"--grep=^{queue}: to="]).splitlines():
+            if found := re.search(r"to=<([^>]*)>.*status=(\w+)", end):
+                result.append({"from": rest.partition("<")[2].partition(">")[0], "to": found[1], "status": found[2]})
+    return result
+
+
+def _matching(command: list[str]) -> str:
+    """What journalctl prints; no line that matches is no error."""
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode not in (0, 1):
+        raise ValueError(done.stderr)
+    return done.stdout
+
+
+def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list[str]:
+    """Those of ``people`` in whose mail program the shared mailbox appears, as the running Dovecot answers."""
+    known = {row[0] for row in database.execute("SELECT address FROM account WHERE state <> 'closed'")}
+    if not known.issuperset([address, *people]):
+        raise ValueError("not mailboxes of this host")
+    result = []
+    for person in people:
+        command = ["/usr/bin/doveadm", "mailbox", "list", "-u", person, f"Donvi/{address}"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        if f"Donvi/{address}" in done.stdout.splitlines():
+            result.append(person)
+    return result
+
+
 def facts(database: sqlite3.Connection) -> dict[str, object]:
     """The accounts as the database has them and as the running Dovecot answers; no names, no secrets."""
     rows = database.execute("SELECT address, unit, person, state FROM account ORDER BY address")
@@ -145,10 +183,18 @@ def main(words: list[str]) -> int:
         case ["trace"]:
             request = json.load(sys.stdin)
             print(json.dumps(trace(request["message_ids"], int(request["since"]))))
+        case ["seers"]:
+            request = json.load(sys.stdin)
+            print(json.dumps(seers(database, request["address"], request["people"])))
+        case ["received"]:
+            request = json.load(sys.stdin)
+            print(json.dumps(received(request["senders"], int(request["days"]))))
         case ["facts"]:
             print(json.dumps(facts(database)))
         case _:
-            print("edumail-audit open | close LOGIN | refresh | send | trace | facts", file=sys.stderr)
+            print(
+                "edumail-audit open | close LOGIN | refresh | send | trace | received | seers | facts", file=sys.stderr
+            )
             return 2
     return 0
 
