@@ -362,6 +362,14 @@ class TestFromOutside:
         assert front.getresponse().status == 413
 
 
+def test_php_comes_back_when_it_is_killed(webmail: Webmail, province: LabProvince) -> None:
+    province.run("mail-so", "systemctl kill --signal=KILL php8.4-fpm")
+    end = time.monotonic() + 20
+    while Front(province).get()[0].status != 200:
+        assert time.monotonic() < end
+        time.sleep(0.3)
+
+
 def test_roundcube_s_key_is_the_host_s_own_and_unreadable_to_others(province: LabProvince) -> None:
     file = "/etc/roundcube/config.inc.php"
     assert province.run("mail-so", f"stat -c '%U:%G %a' {file}").split() == ["root:www-data", "640"]
