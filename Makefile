@@ -11,7 +11,7 @@ BIN := .venv/bin
 LAB := inventories/lab
 RESULT := build/demo
 # What the lab needs of the machine; each is checked for before it is asked for.
-PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring
+PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile

@@ -12,8 +12,8 @@ class edumail extends rcube_plugin
 
         $this->add_hook('storage_connect', [$this, 'say_who_connects']);
         $this->add_hook('login_after', [$this, 'align_identities']);
-        $this->add_hook('render_mailboxlist', [$this, 'name_shared_mailboxes']);
-        $this->add_hook('render_folder_selector', [$this, 'name_shared_mailboxes']);
+        $this->add_hook('render_mailboxlist', [$this, 'name_folders']);
+        $this->add_hook('render_folder_selector', [$this, 'name_folders']);
     }
 
     /**
@@ -67,15 +67,27 @@ class edumail extends rcube_plugin
     }
 
     /**
-     * Shared mailboxes stand in the list of folders by address, below the namespace that Dovecot gives them.
+     * Names of folders where Roundcube knows none: the archive, and the shared mailboxes. These stand in the list by
+     * address, below the namespace that Dovecot gives them, and each has the folders that everybody has.
      */
-    public function name_shared_mailboxes($args)
+    public function name_folders($args)
     {
+        $rcube = rcube::get_instance();
+        $names = ['Archive' => $this->gettext('archive')];
+        foreach (['Drafts', 'Sent', 'Junk', 'Trash'] as $folder) {
+            $names[$folder] = $rcube->gettext(strtolower($folder));
+        }
+        if (isset($args['list']['Archive'])) {
+            $args['list']['Archive']['name'] = $names['Archive'];
+        }
         if (isset($args['list']['Donvi'])) {
             $senders = $this->senders();
             $args['list']['Donvi']['name'] = $this->gettext('shared');
-            foreach ($args['list']['Donvi']['folders'] as $address => &$folder) {
-                $folder['name'] = $senders[$address]['name'] ?? $folder['name'];
+            foreach ($args['list']['Donvi']['folders'] as $address => &$mailbox) {
+                $mailbox['name'] = $senders[$address]['name'] ?? $mailbox['name'];
+                foreach ($mailbox['folders'] as $folder => &$inside) {
+                    $inside['name'] = $names[$folder] ?? $inside['name'];
+                }
             }
         }
         return $args;
