@@ -94,8 +94,8 @@ def _plain_imap_refused(audit: Audit, host: str) -> tuple[bool, str]:
 
 
 @pytest.mark.requirement("C37-S39-https")
-def test_pages_are_served_over_https_only(audit: Audit, on: str, record: Record) -> None:
-    for unit in audit.units(on):
+def test_pages_are_served_over_https_only(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
         evidence, good = [], False
         try:
             with audit.network.tls(unit.portal, 443) as connection:
