@@ -4,7 +4,7 @@
 # make test-full  the same without samples, and a province of 3,500 units; goes on where it was cut; docs/test-full.md
 # make bench      figures and ratios
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-full fast bench lint lab-packages
+.PHONY: help demo demo-down test test-full fast bench lint python lab-packages
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,16 +16,18 @@ PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
-.venv/ready: requirements.txt pyproject.toml
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Cần Python 3.11 trở lên / Python 3.11 or newer is needed" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Thiếu venv: apt-get install python3-venv / venv is missing: apt-get install python3-venv" >&2; exit 1; }
+
+.venv/ready: requirements.txt pyproject.toml | python
 	@echo "[venv] $$(grep -c '==' requirements.txt) gói Python / Python packages"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-lab-packages:
+lab-packages: python
 	@$(PYTHON) -m lab preflight
 	@for package in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 	[ -z "$$missing" ] || { echo "[apt]$$missing"; { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; } > .apt.log 2>&1 || { tail -5 .apt.log >&2; exit 1; }; rm -f .apt.log; }

@@ -66,8 +66,9 @@ resolver.activate()
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
-    dovecot.activate(inventory, target)
+    # Postfix first: where a host becomes the gateway, the ports for submission pass from it to Dovecot.
     postfix.activate(inventory, target)
+    dovecot.activate(inventory, target)
     audit.activate(inventory)
 if pages:
     portal.activate(inventory, target)

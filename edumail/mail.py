@@ -59,7 +59,9 @@ class HostMail:
     rules: dict[str, tuple[str, ...]]
     """Rule → the addresses that it lets through, as sign-in names and as senders that another host vouches for."""
     peers: dict[str, tuple[str, ...]]
-    """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's."""
+    """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
+
+    A host without mailboxes has no mail to hand over, and is none of them."""
 
 
 class Mail:
@@ -194,7 +196,8 @@ class Mail:
     def _peers(self, name: str) -> dict[str, tuple[str, ...]]:
         if name != self.gateway.name:
             return {self.gateway.name: ()}
-        return {other: tuple(boxes) for other, boxes in sorted(self.mailboxes.items()) if other != self.gateway.name}
+        others = ((other, tuple(boxes)) for other, boxes in sorted(self.mailboxes.items()) if boxes)
+        return {other: boxes for other, boxes in others if other != self.gateway.name}
 
 
 def _word(text: str) -> str:

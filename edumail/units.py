@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import cached_property
 
 from edumail.model import Person, Policies, Province, Section, SharedMailbox, Unit
@@ -87,3 +87,8 @@ def _holds(person: Person, holders: tuple[str, ...], section: str | None = None)
 def portal_host(unit: Unit) -> str:
     """The name of the host that serves the unit's page."""
     return unit.portal_host or unit.host
+
+
+def page_turn(unit: Unit, judged: Container[str]) -> str:
+    """The host with which an audit of the hosts ``judged`` asks for the unit's page: its server, else its mail host."""
+    return server if (server := portal_host(unit)) in judged else unit.host

@@ -94,11 +94,16 @@ def _ensure(uri: str, target: Path) -> int:
     return 404 if " 404 " in refusal else 502
 
 
+def running() -> bool:
+    """Tell whether a lab's server runs."""
+    return cage.alive(_CAGE)
+
+
 def start(found: tuple[sources.Source, ...]) -> None:
     """Run the server, replacing one that serves other archives. Raises :class:`LabError` if it does not answer."""
     wanted = json.dumps({source.key: source.uri for source in found})
     note = state.ROOT / "aptcache.json"
-    if cage.alive(_CAGE) and note.exists() and note.read_text() == wanted:
+    if running() and note.exists() and note.read_text() == wanted:
         return
     cage.kill(_CAGE)
     note.write_text(wanted)
@@ -111,7 +116,7 @@ def start(found: tuple[sources.Source, ...]) -> None:
             socket.create_connection((GATEWAY4, PORT), timeout=1).close()
             return
         except OSError:
-            if not cage.alive(_CAGE):
+            if not running():
                 break
             time.sleep(0.05)
     last = log.read_text().strip().splitlines()[-1:] or ["-"]

@@ -6,14 +6,16 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lab import cage, network, sources, state
+from lab import aptcache, cage, network, sources, state
 from lab.text import LabError, Problem, Text, run
-from lab.topology import BRIDGE, NET4, NET6
+from lab.topology import BRIDGE, GATEWAY4, NET4, NET6
 
+_IP_FREEBIND = 15  # ip(7): bind to an address that no interface has; the socket module does not name it
 NEEDED_MB = 4000  # images 0.8 GB, packages 0.4 GB, and what four hosts write
 # command: the Debian package that brings it
 COMMANDS = {
@@ -43,6 +45,7 @@ def preflight() -> list[Problem]:
         *disk_space(folder, free_mb, _size_mb(state.ROOT)),
         *_kernel(),
         *_network(),
+        *_port(),
         *_sources(),
     ]
 
@@ -54,7 +57,8 @@ def before_packages() -> list[Problem]:
     folder = _existing(state.ROOT)
     free_mb = shutil.disk_usage(folder).free // 1_000_000
     taken = _network() if shutil.which("ip") else []
-    return [*disk_space(folder, free_mb, _size_mb(state.ROOT)), *_cgroup(), *taken]
+    kernel = _kernel() if shutil.which("ip") and shutil.which("nft") else _cgroup()
+    return [*disk_space(folder, free_mb, _size_mb(state.ROOT)), *kernel, *taken, *_port()]
 
 
 def missing_commands(names: Iterable[str]) -> list[Problem]:
@@ -114,6 +118,28 @@ def _inside(text: str) -> bool:
     if isinstance(network_, ipaddress.IPv4Network):
         return network_.subnet_of(NET4)
     return network_.subnet_of(NET6)
+
+
+def taken_port(address: str, port: int) -> list[Problem]:
+    """Return a problem if nobody can listen on ``port`` of ``address``, which need not be there yet."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        try:
+            trial.bind((address, port))
+        except OSError:
+            who = f"ss -ltnp 'sport = :{port}'"
+            return [
+                Problem(
+                    f"Cổng {port} của máy chủ gói đang bị chương trình khác dùng. Xem là gì: {who}, rồi tắt nó.",
+                    f"Port {port} of the package server is taken by another program. See which: {who}, and stop it.",
+                )
+            ]
+    return []
+
+
+def _port() -> list[Problem]:
+    return [] if aptcache.running() else taken_port(GATEWAY4, aptcache.PORT)
 
 
 def _network() -> list[Problem]:

@@ -23,6 +23,7 @@ from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.terminal import Status, plain
 from edumail.load import load
 from edumail.model import Province
+from edumail.units import page_turn, portal_host
 
 _GOOD, _SOME_FAIL, _INCOMPLETE, _INTERRUPTED = 0, 1, 2, 130
 _PYTEST_RAN = (0, 1)
@@ -95,6 +96,8 @@ class Answers:
     """The requirements that have a check, in the circular's order."""
     reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """By host and requirement: why a question stayed open."""
+    pages: frozenset[str] = frozenset()
+    """The requirements that are asked of the server of a unit's page, not of the host with its mailboxes."""
 
 
 def run(args: Namespace) -> int:
@@ -177,26 +180,32 @@ def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Ans
     if not asked and not incomplete:
         incomplete.append("nothing was asked")
     reasons = {(row["host"], name): row["why"] for row in content.get("open", []) for name in row["requirements"]}
-    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons)
+    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons, frozenset(content.get("pages", ())))
 
 
 def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[list[Finding], list[str]]:
-    """All findings on the units of ``hosts``, and why the run is incomplete, if it is.
+    """All findings on the units with mailboxes or a page on ``hosts``, and why the run is incomplete, if it is.
 
-    A question that has a check, binds the unit and got no answer is open, and makes the run incomplete.
+    A question that has a check, binds the unit and got no answer is open, and makes the run incomplete; one for a host
+    that nobody wanted to ask is only open.
     """
-    units = [unit for unit in province.units.values() if unit.host in hosts]
+    units = [unit for unit in province.units.values() if not {unit.host, portal_host(unit)}.isdisjoint(hosts)]
     answered = {(finding.unit, finding.requirement) for finding in answers.found}
-    unanswered = []
+    unanswered, unwanted = [], []
     for unit in units:
         for name in answers.asked:
-            if requirements()[name].applies_to(province.kinds[unit.kind]) and (unit.id, name) not in answered:
-                why = answers.reasons.get((unit.host, name), "the check gave no answer for this unit")
+            if not requirements()[name].applies_to(province.kinds[unit.kind]) or (unit.id, name) in answered:
+                continue
+            where = page_turn(unit, hosts) if name in answers.pages else unit.host
+            if where in hosts:
+                why = answers.reasons.get((where, name), "the check gave no answer for this unit")
                 unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
+            else:
+                unwanted.append(Finding(unit.id, name, "not-tested", (f"{where} was not asked",)))
     incomplete = list(answers.incomplete)
     if unanswered and not incomplete:
         incomplete.append(f"{len(unanswered)} questions got no answer")
-    return complete(province, [unit.id for unit in units], [*answers.found, *unanswered]), incomplete
+    return complete(province, [unit.id for unit in units], [*answers.found, *unanswered, *unwanted]), incomplete
 
 
 # --- telling ---

@@ -30,7 +30,10 @@ make {TLS}/portal.key '-algorithm EC -pkeyopt ec_paramgen_curve:P-256' root 600"
 _MAKE_DKIM_KEY = f"""
 install -d -m 750 -g _rspamd /etc/edumail/dkim
 make {DKIM_KEY} '-algorithm RSA -pkeyopt rsa_keygen_bits:2048' _rspamd 640"""
-_RELOAD = "systemctl try-reload-or-restart postfix.service dovecot.service nginx.service"
+# Not every host has all of them.
+RELOAD = """set -e; for unit in postfix dovecot nginx; do
+  ! systemctl --quiet is-active "$unit.service" || systemctl reload-or-restart "$unit.service"
+done"""
 
 
 @operation()
@@ -45,7 +48,7 @@ def identity(inventory: Inventory, name_of_host: str) -> Generator[Any, None, No
         yield StringCommand(_MAKE_KEYS + (_MAKE_DKIM_KEY if has_mail(target) else ""))
     yield FunctionCommand(_certify, [inventory, target], {})
     if found["host-certificate"]:
-        yield StringCommand(_RELOAD)
+        yield StringCommand(RELOAD)
 
 
 def names(inventory: Inventory, target: Host) -> dict[str, set[str]]:

@@ -24,6 +24,7 @@ import testinfra
 from edumail.load import load
 from edumail.mail import HostMail, Mail
 from edumail.model import Unit
+from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.network import Network
 
@@ -112,6 +113,8 @@ class Audit:
     """All hosts of a province under audit."""
 
     folder: Path
+    judged: frozenset[str]
+    """The hosts that this run is about; an audit needs the others too, to exchange mail with."""
     hosts: dict[str, HostAudit] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
 
@@ -162,6 +165,11 @@ class Audit:
     def units(self, host: str) -> list[Unit]:
         """The units whose mailboxes live on ``host``."""
         return [unit for unit in self.province.units.values() if unit.host == host]
+
+    def pages(self, host: str) -> list[Unit]:
+        """The units whose page is asked for on this host's turn: on its own server's, or else with the mailboxes."""
+        units = self.province.units.values()
+        return [unit for unit in units if page_turn(unit, self.judged) == host]
 
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""

@@ -19,6 +19,7 @@ import pytest
 from edumail.circular.verdicts import Finding, Verdict, as_json
 from edumail.load import load
 from edumail.problems import InventoryError
+from roles.common.paths import has_mail
 from tests.circular.audit import Audit, AuditError
 
 INVENTORY = pytest.StashKey[Path]()
@@ -26,6 +27,10 @@ FINDINGS = pytest.StashKey[list[Finding]]()
 INCOMPLETE = pytest.StashKey[list[str]]()
 UNREACHABLE = pytest.StashKey[dict[str, str]]()
 OPEN = pytest.StashKey[list[dict[str, Any]]]()
+ASKED = pytest.StashKey[set[str]]()
+PAGES = pytest.StashKey[set[str]]()
+"""Of the requirements that were asked for, those that are asked of the server of a unit's page."""
+TURNS = frozenset({"on", "serving"})
 Record = Callable[[str, str, Verdict, list[str]], None]
 
 
@@ -43,11 +48,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[INCOMPLETE] = []
     config.stash[UNREACHABLE] = {}
     config.stash[OPEN] = []
+    config.stash[ASKED] = set()
+    config.stash[PAGES] = set()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Without ``--hosts`` every host of the inventory is judged."""
-    if "on" not in metafunc.fixturenames:
+    """``serving`` is each judged host, ``on`` each that has mail; without ``--hosts`` all are judged."""
+    if not TURNS & set(metafunc.fixturenames):
         return
     given = metafunc.config.getoption("--hosts")
     try:
@@ -58,16 +65,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     unknown = sorted(set(names) - set(province.hosts))
     if unknown:
         raise pytest.UsageError(f"not in the inventory: {', '.join(unknown)}")
-    metafunc.parametrize("on", names, scope="session")
+    turns = {"serving": names, "on": [name for name in names if has_mail(province.hosts[name])]}
+    for turn in TURNS & set(metafunc.fixturenames):
+        metafunc.parametrize(turn, turns[turn], scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A question that there is no judged host for is known, and not asked."""
+    config.stash[ASKED] = {name for item in items for name in _requirements(item)}
+    config.stash[PAGES] = {name for item in items if "serving" in item.fixturenames for name in _requirements(item)}
+    items[:] = [item for item in items if _host(item) or not TURNS & set(item.fixturenames)]
 
 
 @pytest.fixture(scope="session")
 def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     """The audit of all hosts, closed at the end whatever happens."""
-    audit = Audit(request.config.stash[INVENTORY])
+    judged = frozenset(map(_host, request.session.items))
+    audit = Audit(request.config.stash[INVENTORY], judged)
     try:
         audit.open(request.config.getoption("--ssh-config"))
-        judged = {_host(item) for item in request.session.items}
         unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}
         request.config.stash[UNREACHABLE] = unreachable
         request.config.stash[INCOMPLETE] += [f"{name} was not reached: {why}" for name, why in unreachable.items()]
@@ -121,8 +137,8 @@ def _brief(reason: str) -> str:
 
 def _host(item: pytest.Item) -> str:
     """The host that a test is about; empty when it is about none."""
-    callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get("on", "")) if callspec else ""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return next((params[turn] for turn in TURNS if isinstance(params.get(turn), str)), "")
 
 
 def _requirements(item: pytest.Item) -> list[str]:
@@ -153,7 +169,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         content = {
             "findings": findings,
             "incomplete": session.config.stash[INCOMPLETE],
-            "asked": sorted({name for item in session.items for name in _requirements(item)}),
+            "asked": sorted(session.config.stash[ASKED]),
+            "pages": sorted(session.config.stash[PAGES]),
             "open": session.config.stash[OPEN],
         }
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -34,8 +34,8 @@ def page_of(audit: Audit, unit: Unit) -> tuple[list[str], str]:
 
 
 @pytest.mark.requirement("C37-4.2.1", "C37-4.2.2")
-def test_the_public_address_is_on_the_page(audit: Audit, on: str, record: Record) -> None:
-    for unit in audit.units(on):
+def test_the_public_address_is_on_the_page(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
         found, seen = page_of(audit, unit)
         verdict = "pass" if unit.public_address in found else "fail"
         record(unit.id, "C37-4.2.1", verdict, [f"inventory: public_address {unit.public_address}", seen])

@@ -210,8 +210,8 @@ def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
 
 
 @pytest.mark.requirement("C37-S39-https")
-def test_pages_are_served_over_https_only(audit: Audit, on: str, record: Record) -> None:
-    for unit in audit.units(on):
+def test_pages_are_served_over_https_only(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
         evidence, good = [], False
         try:
             with audit.network.tls(unit.portal, 443) as connection:

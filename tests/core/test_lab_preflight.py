@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +51,35 @@ def test_an_address_of_the_lab_on_a_foreign_interface_is_a_problem_and_on_its_ow
 
     assert preflight.taken_ranges([], on("docker0"))
     assert preflight.taken_ranges([], on(topology.BRIDGE)) == []
+
+
+def test_a_port_that_another_program_listens_on_is_told_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr(aptcache, "PORT", port)
+        monkeypatch.setattr(aptcache, "running", lambda: False)
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(shutil, "which", lambda name: None)
+        (problem,) = [problem for problem in preflight.before_packages() if str(port) in problem.en]
+        assert f"ss -ltnp 'sport = :{port}'" in problem.vi
+        assert f"ss -ltnp 'sport = :{port}'" in problem.en
+    assert preflight.taken_port(topology.GATEWAY4, port) == []
+
+
+def test_the_lab_s_own_package_server_is_no_problem(monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("", 0)) as ours:
+        monkeypatch.setattr(aptcache, "PORT", ours.getsockname()[1])
+        monkeypatch.setattr(aptcache, "running", lambda: True)
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        assert not [problem for problem in preflight.before_packages() if "ss -ltnp" in problem.en]
+
+
+@pytest.mark.parametrize("ask", [preflight.before_packages, preflight.preflight])
+def test_an_ordinary_user_is_told_of_root_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch, ask: object):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    (problem,) = ask()  # type: ignore[operator]
+    assert "sudo" in problem.vi
+    assert "sudo" in problem.en
 
 
 def test_suites_of_any_debian_release_become_the_labs_and_others_are_skipped():

@@ -21,7 +21,7 @@ from lab.text import LabError
 from roles.common import scripts
 from roles.common.archive import pack
 from tests.lab.province import LabProvince
-from tests.lab.rendered import Release, releases
+from tests.rendered import Release, releases
 
 SIZES = (130, 3500) if os.environ.get("EDUMAIL_WHOLE_SCALE") else (130,)
 """Units. More than 125 need a second host, so that the small one has a gateway and a host behind it."""

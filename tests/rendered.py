@@ -19,7 +19,7 @@ from edumail.tree import Tree
 from roles.common.inventory import open_inventory
 from roles.common.scripts import access_line
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
