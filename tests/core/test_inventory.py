@@ -117,6 +117,9 @@ MISTAKES = [
     Mistake("unknown-officer", SO, "officer: so-10", "officer: so-99", "so-99"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: sq-01", "sq-01"),
     Mistake("unknown-holder", SO, "holders: [so-10]", "holders: [so-99]", "so-99", alone=False),
+    Mistake("foreign-holder", SO, "holders: [so-10]", "holders: [sq-01]", "sq-01", alone=False),
+    Mistake("no-holder", SO, "holders: [to_truong, van_thu]", "holders: [hieu_truong]", "[hieu_truong]"),
+    Mistake("unknown-ministry-address", "province.yml", "clerk: vanthu@", "clerk: vanthi@", "vanthi@"),
     Mistake("no-holder", SO, "holders: [so-10]", "holders: [hieu_truong]", "[hieu_truong]"),
     Mistake("empty-section", SO, "    - {id: gdtrh", "    - {id: gdtx, name: X, address: x@sogddt.minhha.test}\n"
             "    - {id: gdtrh", "{id: gdtx"),
@@ -124,14 +127,14 @@ MISTAKES = [
             "    - {id: gdtrh", "gdtrh, name: Phòng"),
     Mistake("unknown-section", THCS, ",khtn,Giáo viên,thuc", ",khtm,Giáo viên,thuc", "cs-06"),
     # Addresses
-    Mistake("two-owners", SO, "address: vanthu@", "address: giamdoc@", "giamdoc@sogddt.minhha.test, name: Giám"),
+    Mistake("two-owners", SO, "address: vanthu@", "address: giamdoc@", "giamdoc@sogddt.minhha.test, name: Giám", alone=False),
     Mistake("two-owners", THCS, "tuanlv@", "vhxh@", "cs-04"),
-    Mistake("reserved-address", SO, "address: vanthu@", "address: postmaster@", "postmaster@"),
+    Mistake("reserved-address", SO, "address: vanthu@", "address: postmaster@", "postmaster@", alone=False),
     Mistake("reserved-address", THCS, "tuanlv@", "webmaster@", "cs-04"),
-    Mistake("foreign-address", SO, "vanthu@sogddt", "vanthu@sogddd", "vanthu@sogddd"),
+    Mistake("foreign-address", SO, "vanthu@sogddt", "vanthu@sogddd", "vanthu@sogddd", alone=False),
     Mistake("foreign-address", THCS, "tuanlv@suoimo", "tuanlv@sogddt", "cs-04"),
     Mistake("foreign-address", GROUPS, "toantruong@thptsongque.test", "toantruong@thpt.test", "toantruong@thpt.test"),
-    Mistake("long-local-part", SO, "vanthu@", f"{'x' * 65}@", "xxx"),
+    Mistake("long-local-part", SO, "vanthu@", f"{'x' * 65}@", "xxx", alone=False),
     # Groups
     Mistake("empty-group", GROUPS, "posts: [van_thu]", "posts: [giam_doc]", "{posts: [giam_doc]}"),
     Mistake("unknown-post", GROUPS, "posts: [van_thu]", "posts: [van_thuu]", "van_thuu"),
