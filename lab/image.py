@@ -26,10 +26,12 @@ BASE_PACKAGES = (
 )
 INTERNET_PACKAGES = (
     "dns-root-data",
+    "isync",
     "knot",
     "knot-dnssecutils",
     "knot-dnsutils",
     "libnet-ssleay-perl",
+    "neomutt",
     "opendkim",
     "opendkim-tools",
     "openssl",

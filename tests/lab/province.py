@@ -102,16 +102,23 @@ class LabProvince:
 
     def read(self, address: str, message_id: str, folder: str = "INBOX", seconds: float = WAIT_SECONDS) -> EmailMessage:
         """The message as its recipient fetches it; waits for it. Raises AssertionError when it does not come."""
+        return self.wait_for(address, "HEADER Message-ID", f"<{message_id}>", folder, seconds)
+
+    def wait_for(
+        self, address: str, key: str, value: str, folder: str = "INBOX", seconds: float = WAIT_SECONDS
+    ) -> EmailMessage:
+        """As :meth:`read`, for the first message that a search (RFC 9051, 6.4.4) by ``key`` and ``value`` finds."""
         end = time.monotonic() + seconds
         with self.imap(address) as client:
             while True:
                 client.select(folder)
-                _, data = client.search(None, "HEADER", "Message-ID", f'"<{message_id}>"')
+                client.literal = value.encode()
+                _, data = client.search("UTF-8", *key.split())
                 numbers = data[0].split()
                 if numbers:
                     _, parts = client.fetch(numbers[0], "(RFC822)")
                     return email.message_from_bytes(parts[0][1], policy=email.policy.default)  # type: ignore[index,return-value]
-                assert time.monotonic() < end, f"<{message_id}> did not come to {address} within {seconds} s"
+                assert time.monotonic() < end, f"{value} did not come to {address} within {seconds} s"
                 time.sleep(0.3)
 
     def count(self, address: str, message_id: str) -> int:
