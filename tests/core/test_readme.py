@@ -10,6 +10,8 @@ from conftest import LAB, ROOT, Inventory
 from edumail import cli
 from edumail.dns import zones
 from edumail.load import load
+from edumail.tree import changed_paths
+from tests.rendered import Rendered, rendered
 
 READMES = {"en": ROOT / "README.md", "vi": ROOT / "README.vi.md"}
 
@@ -53,6 +55,11 @@ def test_the_mistakes_shown_are_those_that_check_names(
     assert capsys.readouterr().out.splitlines()[1] in READMES[lang].read_text(encoding="utf-8").splitlines()
 
 
+def added_school(inventory: Inventory, lang: str) -> None:
+    inventory.write("units/dong-chiem.yml", block_with(lang, "- id: th-dong-chiem"))
+    inventory.write("people/th-dong-chiem.csv", block_with(lang, "dc-01,"))
+
+
 @pytest.mark.parametrize("lang", READMES)
 def test_a_school_is_added_as_the_readme_says(
     lang: str, inventory: Inventory, capsys: pytest.CaptureFixture[str]
@@ -61,7 +68,28 @@ def test_a_school_is_added_as_the_readme_says(
     inventory.write("units/dong-chiem.yml", block_with(lang, "- id: th-dong-chiem"))
     assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 1
     assert capsys.readouterr().out == missing
-    inventory.write("people/th-dong-chiem.csv", block_with(lang, "dc-01,"))
+    added_school(inventory, lang)
     assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 0
     assert capsys.readouterr().out == sound
     assert block_with(lang, "; page of") in zones(load(inventory.folder), 1)["minhha.test"]
+
+
+def written(before: list[Rendered], after: list[Rendered], word: str) -> list[str]:
+    """The lines of ``--dry`` that name files."""
+    result = []
+    for old, new in zip(before, after, strict=True):
+        for was, shall in zip(old.releases, new.releases, strict=True):
+            paths, _ = changed_paths(was.tree.manifest, shall.tree)
+            if paths:
+                result.append(f"      {shall.role}: {word} {len(paths)}: {', '.join(paths)}")
+    return result
+
+
+def test_the_files_that_the_plan_names_are_those_that_the_school_changes(inventory: Inventory) -> None:
+    before = rendered(inventory.folder)
+    added_school(inventory, "en")
+    after = rendered(inventory.folder)
+    for lang, word in (("en", "write"), ("vi", "ghi")):
+        (shown,) = outputs(lang, f"edumail deploy inventories/thu --dry --lang {lang}")
+        lines = [line for line in shown.splitlines() if line.startswith(" " * 6)]
+        assert sorted(lines) == sorted(written(before, after, word))
