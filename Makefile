@@ -60,5 +60,5 @@ test-full: .venv/ready lab-packages
 	@$(BIN)/python tests/full.py
 
 bench: lab-packages .venv/ready
-	$(BIN)/python bench/compile.py
-	$(BIN)/python bench/deploy.py
+	$(BIN)/python -m bench.compile
+	$(BIN)/python -m bench.deploy

@@ -1,8 +1,9 @@
 """How long, and how much memory, it takes to turn a large province's inventory into all that its hosts get.
 
-``python bench/compile.py [UNITS]`` prints a table for an invented province of UNITS units (3,500) and one of a tenth,
+``python -m bench.compile [UNITS]`` prints a table for an invented province of UNITS units (3,500) and one of a tenth,
 and the ratio. Aim: under 15 s and 1 GB for 3,500 units and 130,000 people, no step growing faster than its input.
-Each size is measured in a process of its own; peak memory is the process's, after each step.
+Each size is measured in a process of its own; peak memory is the process's, after each step. The trees are those that
+``deploy.py`` asks for.
 """
 
 from __future__ import annotations
@@ -32,36 +33,25 @@ def measure(folder: Path) -> dict[str, object]:
         steps[step] = (now - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         began = time.perf_counter()
 
+    import pyinfra.api  # noqa: F401 - what a deploy imports as well
+
     from edumail.dns import zones
-    from edumail.load import load
-    from edumail.mail import Mail
-    from edumail.pages import Pages
-    from roles.accounts import render as accounts
-    from roles.dovecot import render as dovecot
-    from roles.portal import render as portal
-    from roles.postfix import render as postfix
-    from roles.rspamd import render as rspamd
+    from roles.common.inventory import open_inventory
+    from tests.rendered import render_here
 
     done("start Python")
-    province = load(folder)
+    inventory = open_inventory(str(folder))
+    province = inventory.province
     done("load and check")
-    mail = Mail(province)
-    tables = {name: mail.host(name) for name in province.hosts}
+    for name in province.hosts:
+        inventory.mail.host(name)
     done("mail tables of all hosts")
     zones(province, 1)
     done("zones")
-    pages = Pages(province)
     size = 0
-    for name, host in province.hosts.items():
-        trees = [
-            postfix.tree(tables[name], province.message_size_limit_mb, province.published),
-            dovecot.tree(host),
-            rspamd.tree(tables[name]),
-            accounts.tree(tables[name]),
-            portal.tree(pages, host),
-        ]
-        size += sum(len(file.content) for tree in trees for file in tree.files.values())
-        assert all(tree.digest for tree in trees)
+    for host in render_here(folder):
+        size += sum(len(file.content) for release in host.releases for file in release.tree.files.values())
+        assert all(release.tree.digest for release in host.releases)
     done("trees of all hosts, pages included")
     return {"people": len(province.people), "hosts": len(province.hosts), "bytes": size, "steps": steps}
 
@@ -74,7 +64,7 @@ def main() -> None:
         for size in sizes:
             province = Path(folder) / str(size)
             write(generate(size, SEED), province)
-            words = [sys.executable, __file__, "--measure", str(province)]
+            words = [sys.executable, "-m", "bench.compile", "--measure", str(province)]
             done = subprocess.run(words, check=True, stdout=subprocess.PIPE, cwd=ROOT)
             results.append(json.loads(done.stdout))
     small, large = results

@@ -72,6 +72,7 @@ class Mail:
         self.units = Units(province)
         self.groups = Groups(self.units)
         self.gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
+        self._hosts: dict[str, HostMail] = {}
 
     @cached_property
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
@@ -125,7 +126,12 @@ class Mail:
         return f"postmaster@{top.domain}"
 
     def host(self, name: str) -> HostMail:
-        """The tables of one host."""
+        """The tables of one host, compiled when they are first asked for: several roles need them."""
+        if name not in self._hosts:
+            self._hosts[name] = self._host(name)
+        return self._hosts[name]
+
+    def _host(self, name: str) -> HostMail:
         host = self.province.hosts[name]
         here = self.mailboxes[name]
         everything = host is self.gateway
@@ -164,6 +170,14 @@ class Mail:
             peers=self._peers(name),
         )
 
+    @cached_property
+    def _groups_by_host(self) -> dict[str, list[str]]:
+        """Host name → the groups of its units."""
+        result: dict[str, list[str]] = defaultdict(list)
+        for group in self.groups.all.values():
+            result[self.province.units[group.unit].host].append(group.address)
+        return result
+
     def _groups_expanded_on(self, name: str) -> dict[str, Expansion]:
         """The groups of this host's units, and the groups inside them; all of them on the gateway.
 
@@ -173,7 +187,7 @@ class Mail:
         if name == self.gateway.name:
             return dict(sorted(self.groups.all.items()))
         result: dict[str, Expansion] = {}
-        stack = [g.address for g in self.groups.all.values() if self.province.units[g.unit].host == name]
+        stack = list(self._groups_by_host[name])
         while stack:
             address = stack.pop()
             group = self.groups.all.get(address)

@@ -1,13 +1,13 @@
-"""What ``deploy.py`` would make live on each host of a province, found out without any host.
+"""What ``deploy.py`` would put on each host of a province, found out without any host.
 
-The deploy file itself runs, with every operation replaced by one that only notes what it was asked to do: so what is
-judged in tests is what a deploy would judge, and a new role is judged without a word here.
+The deploy file itself runs, with every operation replaced by one that only notes what it was asked to do: so what tests
+judge is what a deploy would make live, and a new role is judged without a word here.
 """
 
 from __future__ import annotations
 
 import runpy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,8 +16,6 @@ from typing import Any
 from unittest.mock import Mock
 
 from edumail.tree import Tree
-from roles.common.inventory import open_inventory
-from roles.common.scripts import access_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,14 +32,27 @@ class Release:
     check: tuple[str, ...]
 
 
-def releases(inventory: Path) -> list[Release]:
-    """All trees of all hosts, in the order of a deploy."""
-    # In a process of its own: the roles must be imported after the operations were replaced.
+@dataclass(frozen=True)
+class Rendered:
+    """All that one host gets: packages, and trees in the order in which they are made live."""
+
+    host: str
+    packages: tuple[str, ...]
+    releases: tuple[Release, ...]
+
+
+def rendered(inventory: Path) -> list[Rendered]:
+    """Each host of a province. The roles run in a process of their own, see :func:`render_here`."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_releases, inventory).result()
+        return pool.submit(_rendered, inventory).result()
 
 
-def _releases(inventory: Path) -> list[Release]:
+def _rendered(inventory: Path) -> list[Rendered]:
+    return list(render_here(inventory))
+
+
+def render_here(inventory: Path) -> Iterator[Rendered]:
+    """Host after host in this process: no role may have been imported before, and none is of use afterwards."""
     import pyinfra.api
     from pyinfra.context import ctx_host, ctx_state
 
@@ -51,31 +62,35 @@ def _releases(inventory: Path) -> list[Release]:
         return lambda function: lambda **arguments: noted.append((function.__name__, arguments)) or Mock()
 
     pyinfra.api.operation = operation
+
+    from roles.common.inventory import open_inventory
+
     hosts = [(name, {"inventory": str(inventory)}) for name in open_inventory(str(inventory)).province.hosts]
     state = pyinfra.api.State(pyinfra.api.Inventory((hosts, {})), pyinfra.api.Config())
-    result = []
     for host in state.inventory:
         noted.clear()
         with ctx_state.use(state), ctx_host.use(host):
             runpy.run_path(str(ROOT / "deploy.py"))
         stages = {arguments["role"]: arguments for name, arguments in noted if name == "stage_tree"}
-        result += [
+        packages = {package for name, arguments in noted if name == "apt_packages" for package in arguments["packages"]}
+        releases = (
             _release(host.name, stages[arguments["role"]], arguments)
             for name, arguments in noted
             if name == "activate_tree"
-        ]
-    return result
+        )
+        yield Rendered(host.name, tuple(sorted(packages)), tuple(releases))
 
 
 def _release(host: str, stage: Mapping[str, Any], activate: Mapping[str, Any]) -> Release:
+    from roles.common.scripts import access_line
+
     tree = activate["tree"]
+    readers = (stage.get("owner", "root"), stage.get("group", "root"))
     return Release(
         host=host,
         role=activate["role"],
         tree=tree() if callable(tree) else tree,
-        access=access_line(
-            stage.get("owner", "root"), stage.get("group", "root"), world_readable=stage.get("world_readable", False)
-        ),
+        access=access_line(*readers, world_readable=stage.get("world_readable", False)),
         compile=tuple(activate.get("compile", ())),
         check=tuple(activate.get("check", ())),
     )

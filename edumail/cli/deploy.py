@@ -113,7 +113,7 @@ def _plan(folder: Path, hosts: Sequence[str]) -> tuple[int, bool]:
             print(f"  {host}: {failure.why()}")
             _print_indented(failure.details(), 6)
         elif operations:
-            count = say(f"{len(operations)} việc", f"{len(operations)} operations")
+            count = say(f"{len(operations)} việc", f"{len(operations)} operation{'s' if len(operations) > 1 else ''}")
             print(f"  {host}: {count}: {parts(operations)}")
             _print_indented(map(files, listener.said.get(host, [])), 6)
         else:

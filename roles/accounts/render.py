@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from edumail.mail import HostMail
@@ -16,12 +15,12 @@ def tree(mail: HostMail) -> Tree:
     """Wanted accounts (no secrets), on the gateway also where everybody else's are, and the host's command."""
     front = mail.host == mail.gateway
     wanted = {
-        "accounts": [asdict(mailbox) for mailbox in mail.mailboxes.values()],
+        "accounts": [vars(mailbox) for mailbox in mail.mailboxes.values()],
         "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()} if front else {},
     }
     return Tree.of(
         {
-            "accounts.json": json.dumps(wanted, ensure_ascii=False, indent=0) + "\n",
+            "accounts.json": json.dumps(wanted, ensure_ascii=False) + "\n",
             "edumail-accounts": File(APP.read_bytes(), executable=True),
         }
     )

@@ -34,6 +34,7 @@ def test_an_account_is_activated_once_by_its_code(province: LabProvince) -> None
     assert not signs_in(province, "mat khau du dai 1")
     activate(province, code, "mat khau du dai 1")
     assert signs_in(province, "mat khau du dai 1")
+    assert f"active  {NEWCOMER}  th-suoi-mo" in province.run(HOST, "edumail-accounts list").splitlines()
     with pytest.raises(LabError, match="wrong, expired or used"):
         activate(province, code, "mat khau du dai 2")
     assert signs_in(province, "mat khau du dai 1")

@@ -21,7 +21,7 @@ from lab.text import LabError
 from roles.common import scripts
 from roles.common.archive import pack
 from tests.lab.province import LabProvince
-from tests.rendered import Release, releases
+from tests.rendered import Release, rendered
 
 SIZES = (130, 3500) if os.environ.get("EDUMAIL_WHOLE_SCALE") else (130,)
 """Units. More than 125 need a second host, so that the small one has a gateway and a host behind it."""
@@ -64,7 +64,7 @@ def generated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """What a deploy would make live on the hosts of an invented province."""
     folder = tmp_path_factory.mktemp("province")
     write(generate(request.param, seed=1), folder)
-    return releases(folder)
+    return [release for host in rendered(folder) for release in host.releases]
 
 
 def test_the_daemons_own_checkers_accept_every_tree_of_a_generated_province(
@@ -87,7 +87,7 @@ FILE_OF = {
 def test_a_mistake_in_the_files_of_any_daemon_is_refused(bench: Bench, inventory: Path) -> None:
     """So that the test above can fail."""
     refused = {}
-    for release in releases(inventory):
+    for release in (release for host in rendered(inventory) for release in host.releases):
         if (file := FILE_OF.get(release.role)) and release.role not in refused:
             files = dict(release.tree.files)
             files[file] = File(files[file].content + b"\nnonsense {\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from own_process import in_own_process
 
-from tests.rendered import releases
+from tests.rendered import rendered
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 
@@ -23,12 +23,13 @@ def with_portal_host(folder: Path) -> Path:
 
 
 def test_a_host_of_pages_alone_gets_no_mail(tmp_path: Path) -> None:
-    found = releases(with_portal_host(tmp_path / "province"))
-    roles = {host: {release.role for release in found if release.host == host} for host in ("cong", "mail-xa")}
+    hosts = {host.host: host for host in rendered(with_portal_host(tmp_path / "province"))}
+    roles = {name: {release.role for release in host.releases} for name, host in hosts.items()}
     mail = {"accounts", "audit", "dovecot", "postfix", "rspamd"}
     assert roles["mail-xa"] > mail
     assert "portal" in roles["cong"]
     assert not mail & roles["cong"]
+    assert not mail & set(hosts["cong"].packages)
 
 
 @in_own_process

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import sqlite3
 import sys
 import time
@@ -282,7 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser(
         "activate", help="choose a password; reads the code and the password, a line each"
     ).add_argument("address")
-    commands.add_parser("list", help="print all accounts as JSON, without secrets")
+    commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -318,8 +319,9 @@ def _run(options: argparse.Namespace) -> int:
             activate(database, options.address, code, password, now)
             print(f"{options.address}: active")
         case "list":
-            rows = database.execute("SELECT address, unit, person, state, quota_mb FROM account ORDER BY address")
-            print(json.dumps([dict(row) for row in rows]))
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
+            for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):
+                print(f"{row['state']:<8}{row['address']}  {row['unit']}")
     return 0
 
 

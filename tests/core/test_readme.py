@@ -1,0 +1,95 @@
+"""What the READMEs show is what one sees: their files and commands, as far as no host is needed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import LAB, ROOT, Inventory
+
+from edumail import cli
+from edumail.dns import zones
+from edumail.load import load
+from edumail.tree import changed_paths
+from tests.rendered import Rendered, rendered
+
+READMES = {"en": ROOT / "README.md", "vi": ROOT / "README.vi.md"}
+
+
+def blocks(lang: str, kind: str = r"\w*") -> list[str]:
+    """The fenced blocks of a README, in order; ``kind`` is what stands after the fence."""
+    text = READMES[lang].read_text(encoding="utf-8")
+    return re.findall(rf"^```{kind}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def outputs(lang: str, command: str) -> list[str]:
+    """What the README shows after a command, each time."""
+    return [block.partition("\n")[2] for block in blocks(lang, "console") if block.startswith(f"$ {command}\n")]
+
+
+def block_with(lang: str, text: str) -> str:
+    return next(block for block in blocks(lang) if text in block)
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_the_files_shown_are_those_of_the_lab(lang: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in LAB.rglob("*.yml")]
+    rows = {row for path in LAB.rglob("*.csv") for row in path.read_text(encoding="utf-8").splitlines()}
+    shown = [block for block in blocks(lang, "yaml") if "dong-chiem" not in block]
+    assert len(shown) > 3
+    assert [block for block in shown if not any(block in text for text in texts)] == []
+    assert set(block_with(lang, "th-04,").splitlines()) <= rows
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_the_mistakes_shown_are_those_that_check_names(
+    lang: str, inventory: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory.replace("units/suoi-mo.yml", "officer: th-03", "oficer: th-03")
+    inventory.replace("people/th-suoi-mo.csv", "Y tế; Thư viện", "Y sĩ; Thư viện")
+    holders = "thcssuoimo@suoimo.minhha.test, name: Trường THCS Suối Mơ, holders: [van"
+    inventory.replace("units/suoi-mo.yml", f"{holders}_thu", f"{holders}thu")
+    assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 1
+    assert capsys.readouterr().out == outputs(lang, f"edumail check inventories/thu --lang {lang}")[0]
+    cli.main(["check", str(inventory.folder), "--lang", "vi"])
+    assert capsys.readouterr().out.splitlines()[1] in READMES[lang].read_text(encoding="utf-8").splitlines()
+
+
+def added_school(inventory: Inventory, lang: str) -> None:
+    inventory.write("units/dong-chiem.yml", block_with(lang, "- id: th-dong-chiem"))
+    inventory.write("people/th-dong-chiem.csv", block_with(lang, "dc-01,"))
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_a_school_is_added_as_the_readme_says(
+    lang: str, inventory: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, missing, sound = outputs(lang, f"edumail check inventories/thu --lang {lang}")
+    inventory.write("units/dong-chiem.yml", block_with(lang, "- id: th-dong-chiem"))
+    assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 1
+    assert capsys.readouterr().out == missing
+    added_school(inventory, lang)
+    assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 0
+    assert capsys.readouterr().out == sound
+    assert block_with(lang, "; page of") in zones(load(inventory.folder), 1)["minhha.test"]
+
+
+def written(before: list[Rendered], after: list[Rendered], word: str) -> list[str]:
+    """The lines of ``--dry`` that name files."""
+    result = []
+    for old, new in zip(before, after, strict=True):
+        for was, shall in zip(old.releases, new.releases, strict=True):
+            paths, _ = changed_paths(was.tree.manifest, shall.tree)
+            if paths:
+                result.append(f"      {shall.role}: {word} {len(paths)}: {', '.join(paths)}")
+    return result
+
+
+def test_the_files_that_the_plan_names_are_those_that_the_school_changes(inventory: Inventory) -> None:
+    before = rendered(inventory.folder)
+    added_school(inventory, "en")
+    after = rendered(inventory.folder)
+    for lang, word in (("en", "write"), ("vi", "ghi")):
+        (shown,) = outputs(lang, f"edumail deploy inventories/thu --dry --lang {lang}")
+        lines = [line for line in shown.splitlines() if line.startswith(" " * 6)]
+        assert sorted(lines) == sorted(written(before, after, word))
