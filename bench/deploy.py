@@ -20,14 +20,16 @@ def packages() -> list[str]:
     from roles.accounts import deploy as accounts
     from roles.base import deploy as base
     from roles.dovecot import deploy as dovecot
+    from roles.firewall import deploy as firewall
     from roles.identity import deploy as identity
     from roles.nginx import deploy as nginx
     from roles.postfix import deploy as postfix
     from roles.resolver import deploy as resolver
     from roles.rspamd import deploy as rspamd
+    from roles.sshd import deploy as sshd
     from roles.webmail import deploy as webmail
 
-    roles = (base, accounts, dovecot, identity, nginx, postfix, resolver, rspamd, webmail)
+    roles = (base, accounts, dovecot, firewall, identity, nginx, postfix, resolver, rspamd, sshd, webmail)
     return sorted({package for role in roles for package in role.PACKAGES})
 
 

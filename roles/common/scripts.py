@@ -26,9 +26,10 @@ from roles.common.archive import ACCESS, MANIFEST, SUMS
 ROOT = "/var/lib/edumail"
 """Where a host keeps everything this project puts there."""
 
-EARLY = ("/etc/nftables.conf", "/etc/sysctl.d/", "/etc/systemd/")
-"""What is read at boot before other file systems than the root are mounted: here a path gets a copy, not a link, or
-a host with a /var of its own would boot without firewall and drop-ins."""
+COPIES = ("/etc/nftables.conf", "/etc/postfix/", "/etc/sysctl.d/", "/etc/systemd/")
+"""Paths that get a copy, not a link: what is read at boot before other file systems than the root are mounted (a host
+with a /var of its own would boot without firewall and drop-ins), and Postfix's, which takes a link for a file that
+everybody may write to, and warns."""
 
 COMMAND_SECONDS = 300
 """How long one compile, check or reload command may take."""
@@ -137,7 +138,7 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
             lines.append(f"if [ -e {quoted} ] || [ -L {quoted} ]; then links=wrong; fi")
             continue
         target = shlex.quote(f"{trees_path(role, root)}/current/{inside}")
-        if path.startswith(EARLY):
+        if path.startswith(COPIES):
             lines.append(f"if [ -L {quoted} ] || ! cmp -s -- {target} {quoted}; then links=wrong; fi")
         else:
             lines.append(f'[ "$(readlink -- {quoted} 2>/dev/null)" = {target} ] || links=wrong')
@@ -338,7 +339,7 @@ relink() {
     [ -d "$folder" ] || (umask 022 && mkdir -p -- "$folder") || return 1
     rm -f -- "$new_link"
     if [ -n "$copy" ]; then
-      cp -p -- "$trees/current/$inside" "$new_link" && sync -- "$new_link" || return 1
+      cp --preserve=mode,ownership -- "$trees/current/$inside" "$new_link" && sync -- "$new_link" || return 1
     else
       ln -s -- "$trees/current/$inside" "$new_link" || return 1
     fi
@@ -433,5 +434,5 @@ def _link_lines(links: Mapping[str, str | None]) -> list[str]:
             raise ValueError(f"not a path on a host: {path!r}")
         if inside is not None and (not inside or inside.startswith("/") or {"\n", "\t"} & set(inside)):
             raise ValueError(f"not a path inside a tree: {inside!r}")
-        lines.append(f"{path}\t{inside or ''}" + ("\tcopy" if inside and path.startswith(EARLY) else ""))
+        lines.append(f"{path}\t{inside or ''}" + ("\tcopy" if inside and path.startswith(COPIES) else ""))
     return lines

@@ -153,7 +153,7 @@ def content(tree: Tree) -> dict[str, bytes]:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     machine = Machine(tmp_path)
-    monkeypatch.setattr(scripts, "EARLY", (f"{machine.etc}/early/",))
+    monkeypatch.setattr(scripts, "COPIES", (f"{machine.etc}/copies/",))
     return machine
 
 
@@ -299,7 +299,7 @@ def test_activation_killed_at_any_line_is_finished_by_the_next_run(machine: Mach
 
 def _kill_everywhere(machine: Machine, command_of: Callable[[Tree], tuple[str, str]]) -> int:
     """Publishes a tree after another, killing the command of each before another line; tells how often."""
-    config, copy = machine.etc / "main.cf", machine.etc / "early" / "main.cf"
+    config, copy = machine.etc / "main.cf", machine.etc / "copies" / "main.cf"
     kept = Path(f"{machine.root}/distribution{config}")
     machine.options = {
         "links": {str(config): "main.cf", str(copy): "main.cf"},
@@ -516,12 +516,12 @@ def test_new_links_go_when_the_tree_is_rolled_back(machine: Machine) -> None:
     assert main.read_text() == "one\n"
 
 
-class TestWhatIsReadBeforeOtherFileSystemsAreMounted:
-    """A plain file, which needs no file system but the root."""
+class TestCopies:
+    """A plain file where a link would not do."""
 
     @pytest.fixture
     def file(self, machine: Machine) -> Path:
-        file = machine.etc / "early" / "main.cf"
+        file = machine.etc / "copies" / "main.cf"
         machine.options = {"links": {str(file): "main.cf"}}
         return file
 
@@ -538,7 +538,7 @@ class TestWhatIsReadBeforeOtherFileSystemsAreMounted:
         self, machine: Machine, file: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(scripts, "EARLY", ())
+            patch.setattr(scripts, "COPIES", ())
             machine.publish(A)
         assert file.is_symlink()
         assert not machine.is_live(A)
