@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from edumail.text import nfc
@@ -57,8 +57,16 @@ def _plain_network(value: object) -> object:
     raise PydanticCustomError("ip_network", "not a network")
 
 
+def _some(value: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Refuses an empty list; ``min_length`` would also object to a list of which no item is sound."""
+    if not value:
+        raise PydanticCustomError("too_short", "empty")
+    return value
+
+
 ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 Network = IPv4Network | IPv6Network
+PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
@@ -181,9 +189,7 @@ class Settings(Model):
     """The Ministry's lists; without it nothing about them is checked."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
-    ssh_networks: (
-        Annotated[tuple[Annotated[Network, BeforeValidator(_plain_network)], ...], Field(min_length=1)] | None
-    ) = None
+    ssh_networks: Annotated[tuple[PlainNetwork, ...], AfterValidator(_some)] | None = None
     """From where hosts let SSH in; default: from everywhere. What comes from elsewhere is dropped, so the networks of
     everybody who deploys, audits or mends belong here, and so does a second way in, should the first one change."""
     policies: Policies = Policies()
