@@ -9,6 +9,7 @@ from edumail.model import Host
 from edumail.templates import render
 from edumail.tree import File, Tree
 from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, AUDITOR_HOME, VMAIL_ID, has_mail, has_web
+from roles.webmail.render import PHP
 
 LOGS_BEGAN = "/var/lib/edumail/logs-began"
 """Its time is when the host began to keep logs."""
@@ -33,11 +34,17 @@ MAIL_UNITS = (
     Unit("rspamd", restart="always"),
 )
 WEB_UNITS = (Unit("nginx"),)
+FRONT_UNITS = (Unit(f"php{PHP}-fpm"),)
 
 
 def units(host: Host) -> tuple[Unit, ...]:
     """The services of ``host``, under the names of the units that really run."""
-    return UNITS + (MAIL_UNITS if has_mail(host) else ()) + (WEB_UNITS if has_web(host) else ())
+    return (
+        UNITS
+        + (MAIL_UNITS if has_mail(host) else ())
+        + (WEB_UNITS if has_web(host) else ())
+        + (FRONT_UNITS if "gateway" in host.roles else ())
+    )
 
 
 def links(host: Host) -> dict[str, str | None]:
@@ -55,7 +62,10 @@ def links(host: Host) -> dict[str, str | None]:
         "/etc/needrestart/conf.d/edumail.conf": "needrestart.conf",
         # bash reads it for each command that comes over SSH, and a deploy is made of these.
         "/root/.bashrc": None,
-        **{f"/etc/systemd/system/{unit.name}.service.d/edumail-restart.conf": f"{unit.name}.service" for unit in units(host)},
+        **{
+            f"/etc/systemd/system/{unit.name}.service.d/edumail-restart.conf": f"{unit.name}.service"
+            for unit in units(host)
+        },
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from edumail.model import Host
-from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.portal import render

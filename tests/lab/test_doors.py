@@ -113,7 +113,7 @@ def test_what_is_established_goes_on_when_its_door_is_shut(province: LabProvince
 
 @pytest.mark.parametrize("verb", ["reload", "restart"])
 def test_the_tables_of_others_stay(province: LabProvince, verb: str) -> None:
-    rules = "table ip nguoikhac { chain vao { type filter hook input priority 10; counter; } }"
+    rules = "table ip nguoikhac { chain vao { type filter hook input priority 10; counter; }; }"
     province.run("mail-xa", f"nft '{rules}'")
     try:
         province.run("mail-xa", f"systemctl {verb} nftables")

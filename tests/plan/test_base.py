@@ -18,9 +18,13 @@ def test_each_service_of_a_host_gets_a_drop_in_and_no_other_does() -> None:
     portal = STORE.model_copy(update={"roles": ("portal",)})
     assert {unit.name for unit in units(portal)} == {"chrony", "ssh", "unbound", "nginx"}
     for host in (portal, STORE):
-        found = {path for path in links(host) if path.startswith("/etc/systemd/system/") and "/edumail.conf" in path}
-        expected = {f"/etc/systemd/system/{unit.name}.service.d/edumail.conf" for unit in units(host)}
-        assert found - {"/etc/systemd/system/apt-daily-upgrade.timer.d/edumail.conf"} == expected
+        found = {
+            path
+            for path in links(host)
+            if path.startswith("/etc/systemd/system/") and path.endswith("/edumail-restart.conf")
+        }
+        expected = {f"/etc/systemd/system/{unit.name}.service.d/edumail-restart.conf" for unit in units(host)}
+        assert found == expected
 
 
 def test_every_link_leads_to_a_file_and_every_file_is_used() -> None:
