@@ -11,12 +11,14 @@ from roles.common.operations import apt_packages
 from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
 from roles.dovecot import deploy as dovecot
+from roles.firewall import deploy as firewall
 from roles.identity import deploy as identity
 from roles.nginx import deploy as nginx
 from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
 
 inventory = open_inventory(host.data.inventory)
@@ -30,7 +32,7 @@ report_progress(state)
 hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
-parts = [base, resolver, identity]
+parts = [base, firewall, sshd, resolver, identity]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [nginx] if web else []
 parts += [webmail] if front else []
@@ -41,7 +43,9 @@ apt_packages(
 )
 
 # Configure: staged beside what is live. Keys come first, since hosts know each other by them.
-base.configure(target)
+base.configure(inventory, target)
+firewall.configure(inventory, target)
+sshd.configure()
 resolver.configure()
 identity.configure(inventory, target)
 if mail:
@@ -58,10 +62,12 @@ if front:
     webmail.configure(inventory)
     sites["webmail"] = webmail.site(inventory)
 if web:
-    nginx.configure(sites)
+    nginx.configure(inventory, sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
-base.activate(target)
+base.activate(inventory, target)
+firewall.activate(inventory, target)
+sshd.activate()
 resolver.activate()
 if mail:
     accounts.activate(inventory, target)
@@ -73,6 +79,6 @@ if mail:
 if pages:
     portal.activate(inventory, target)
 if web:
-    nginx.activate(sites)
+    nginx.activate(inventory, sites)
 if front:
     webmail.activate(inventory)

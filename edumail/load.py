@@ -84,6 +84,11 @@ def save_published(folder: Path, host: str, published: Published) -> None:
     staged.replace(target)
 
 
+def place(folder: Path, file: str, *path: str | int) -> Where:
+    """Where a value of a sound inventory stands, or what is nearest above it: for what only a host can object to."""
+    return read_yaml(file, (Path(folder) / file).read_text(encoding="utf-8-sig")).where(path)
+
+
 @contextmanager
 def _collector_paused() -> Iterator[None]:
     """No collection of cyclic garbage: all that is read stays, and walking it again and again takes longer than
@@ -186,6 +191,7 @@ class _Reader:
                 posts={**base.posts, **layer.posts},
                 policies=Policies(**policies),
                 message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
+                log_retention_days=layer.log_retention_days or base.log_retention_days,
             )
         return base
 
@@ -221,6 +227,7 @@ class _Reader:
             posts=defaults.posts,
             default_policies=defaults.policies,
             message_size_limit_mb=defaults.message_size_limit_mb or 25,
+            log_retention_days=defaults.log_retention_days or 365,
             hosts={host.name: host for host in hosts},
             units=by_id,
             people=tuple(people),

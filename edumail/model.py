@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from edumail.text import nfc
@@ -47,7 +47,26 @@ def _plain_address(value: object) -> object:
     return value
 
 
+def _plain_network(value: object) -> object:
+    """A network in CIDR notation, or an address as a network of one."""
+    if isinstance(value, str) and ADDRESS_CHARACTERS.union("/").issuperset(value):
+        try:
+            return ip_network(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("ip_network", "not a network")
+
+
+def _some(value: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Refuses an empty list; ``min_length`` would also object to a list of which no item is sound."""
+    if not value:
+        raise PydanticCustomError("too_short", "empty")
+    return value
+
+
 ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
+Network = IPv4Network | IPv6Network
+PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
@@ -108,6 +127,8 @@ class Defaults(Model):
     policies: Policies = Policies()
     message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
+    log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    """For how many days a host keeps its journal and its web server's access log; then they are deleted."""
 
 
 class Nameserver(Model):
@@ -168,6 +189,9 @@ class Settings(Model):
     """The Ministry's lists; without it nothing about them is checked."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
+    ssh_networks: Annotated[tuple[PlainNetwork, ...], AfterValidator(_some)] | None = None
+    """From where hosts let SSH in; default: from everywhere. What comes from elsewhere is dropped, so the networks of
+    everybody who deploys, audits or mends belong here, and so does a second way in, should the first one change."""
     policies: Policies = Policies()
 
     @property
@@ -193,6 +217,11 @@ class Host(Model):
     ipv6: Ipv6 | None = None
     roles: Annotated[tuple[HostRole, ...], Field(min_length=1)]
     ssh: Ssh = Ssh()
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether mail runs on the host: the gateway has the whole mail stack, as a mail store has."""
+        return not {"gateway", "mailstore"}.isdisjoint(self.roles)
 
 
 Holders = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")], ...], Field(min_length=1)]
@@ -310,6 +339,7 @@ class Province(Model):
     posts: dict[str, Post]
     default_policies: Policies
     message_size_limit_mb: int
+    log_retention_days: int
     hosts: dict[str, Host]
     units: dict[str, Unit]
     people: tuple[Person, ...]

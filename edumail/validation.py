@@ -68,6 +68,10 @@ _TYPES = {
     "dict_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
     "model_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
     "ip_v4_address": ("phải là địa chỉ IPv4, như 203.0.113.10", "must be an IPv4 address, such as 203.0.113.10"),
+    "ip_network": (
+        "phải là một mạng hay địa chỉ, như 203.0.113.0/24 hoặc 2001:db8::/32; sau độ dài chỉ còn bit 0",
+        "must be a network or an address, such as 203.0.113.0/24 or 2001:db8::/32, with no bits after its length",
+    ),
     "ip_v6_address": ("phải là địa chỉ IPv6, như 2001:db8::10", "must be an IPv6 address, such as 2001:db8::10"),
 }
 
@@ -85,6 +89,8 @@ _STAND_INS: dict[str, Any] = {
     "ipv6": None,
     "posting": "province",
     "message_size_limit_mb": None,
+    "log_retention_days": None,
+    "ssh_networks": None,
 }
 
 

@@ -117,6 +117,7 @@ class Records:
 
 _OPERATIONS = {
     "packages": ("cài gói phần mềm", "install packages"),
+    "nftables: the deploy's own way in": ("đường vào của chính lượt triển khai", "the deploy's own way in"),
     "identity: keys and certificates": ("khóa và chứng thư của máy", "the host's keys and certificates"),
 }
 _STEPS = {

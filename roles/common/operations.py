@@ -105,6 +105,7 @@ def activate_tree(
     """Makes the staged ``tree`` of ``role`` live; a tree that is refused, or does not answer, does not stay live.
 
     links: path on the host -> path in the tree (a file or a directory) it shall lead to; None: nothing may be there.
+    Some are copied instead (``scripts.COPIES``); those have to be files.
     What the distribution had there is kept under ``/var/lib/edumail/distribution``.
     compile, check: commands, in order; ``{tree}`` stands for the staged release's path, quoted. ``compile`` may add
     files to it. The first that fails leaves what is live alone and fails the host, with what the command said.

@@ -21,8 +21,8 @@ VMAIL_ID = 5000
 
 
 def has_mail(host: Host) -> bool:
-    """Whether mail runs on the host: the gateway has the whole mail stack, as a mail store has."""
-    return not {"gateway", "mailstore"}.isdisjoint(host.roles)
+    """Whether mail runs on the host."""
+    return host.has_mail
 
 
 def has_web(host: Host) -> bool:

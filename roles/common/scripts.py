@@ -7,7 +7,7 @@ On the host, for each role::
     /var/lib/edumail/trees/<role>/current          -> releases/<id>: what is live; the daemons' own paths lead here
     /var/lib/edumail/trees/<role>/previous         -> releases/<id>: the last good one before it
     /var/lib/edumail/trees/<role>/active           the digest that was checked, switched to, reloaded and probed
-    /var/lib/edumail/trees/<role>/links            the daemons' paths that lead into `current`
+    /var/lib/edumail/trees/<role>/links            the daemons' paths that lead into `current`, or are copies of it
     /var/lib/edumail/distribution/<path>           what the distribution had at a path that now leads into a tree
 
 A release is never written to once it has its name (only `compile` adds to it), so a file shared with an older release
@@ -25,6 +25,11 @@ from roles.common.archive import ACCESS, MANIFEST, SUMS
 
 ROOT = "/var/lib/edumail"
 """Where a host keeps everything this project puts there."""
+
+COPIES = ("/etc/nftables.conf", "/etc/postfix/", "/etc/sysctl.d/", "/etc/systemd/")
+"""Paths that get a copy, not a link: what is read at boot before other file systems than the root are mounted (a host
+with a /var of its own would boot without firewall and drop-ins), and Postfix's, which takes a link for a file that
+everybody may write to, and warns."""
 
 COMMAND_SECONDS = 300
 """How long one compile, check or reload command may take."""
@@ -131,8 +136,11 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
         quoted = shlex.quote(path)
         if inside is None:
             lines.append(f"if [ -e {quoted} ] || [ -L {quoted} ]; then links=wrong; fi")
+            continue
+        target = shlex.quote(f"{trees_path(role, root)}/current/{inside}")
+        if path.startswith(COPIES):
+            lines.append(f"if [ -L {quoted} ] || ! cmp -s -- {target} {quoted}; then links=wrong; fi")
         else:
-            target = shlex.quote(f"{trees_path(role, root)}/current/{inside}")
             lines.append(f'[ "$(readlink -- {quoted} 2>/dev/null)" = {target} ] || links=wrong')
     lines.append('echo "links $links"')
     if unit:
@@ -303,29 +311,43 @@ keep_original() {
   mkdir -p -- "$(dirname -- "$kept")" && rm -rf -- "$kept.new" && cp -a -- "$1" "$kept.new" &&
     mv -T --backup=numbered -- "$kept.new" "$kept"
 }
-away() {
+is_ours() {
   case "$(readlink -- "$1" || :)" in "$trees"/current/*) return 0 ;; esac
+  for release in "$trees"/releases/*; do
+    [ ! -f "$release/$2" ] || ! cmp -s -- "$release/$2" "$1" || return 0
+  done
+  return 1
+}
+away() {
+  ! is_ours "$1" "$2" || return 0
   if [ -e "$1" ] || [ -L "$1" ]; then keep_original "$1" || return 1; fi
   if [ -d "$1" ] && [ ! -L "$1" ]; then rm -rf -- "$1"; fi
 }
 relink() {
   tab=$(printf '\t')
-  while IFS="$tab" read -r path inside; do
+  while IFS="$tab" read -r path inside copy; do
     if [ -z "$inside" ]; then
-      away "$path" && rm -f -- "$path" || return 1
+      away "$path" . && rm -f -- "$path" || return 1
       continue
     fi
-    [ "$(readlink -- "$path" || :)" != "$trees/current/$inside" ] || continue
+    if [ -n "$copy" ]; then
+      if [ ! -L "$path" ] && cmp -s -- "$trees/current/$inside" "$path"; then continue; fi
+    elif [ "$(readlink -- "$path" || :)" = "$trees/current/$inside" ]; then continue; fi
     folder=$(dirname -- "$path")
     # A name with a dot before it: no daemon's wildcard may read it should this run die here.
     new_link="$folder/.${path##*/}.edumail"
     [ -d "$folder" ] || (umask 022 && mkdir -p -- "$folder") || return 1
     rm -f -- "$new_link"
-    ln -s -- "$trees/current/$inside" "$new_link" && away "$path" && mv -fT -- "$new_link" "$path" || return 1
+    if [ -n "$copy" ]; then
+      cp --preserve=mode,ownership -- "$trees/current/$inside" "$new_link" && sync -- "$new_link" || return 1
+    else
+      ln -s -- "$trees/current/$inside" "$new_link" || return 1
+    fi
+    away "$path" "$inside" && mv -fT -- "$new_link" "$path" || return 1
   done < "$1"
-  while IFS="$tab" read -r path inside; do
+  while IFS="$tab" read -r path inside copy; do
     ! cut -f 1 -- "$1" | grep -qxF -e "$path" || continue
-    case "$(readlink -- "$path" || :)" in "$trees"/current/*) rm -f -- "$path" ;; esac
+    if is_ours "$path" "$inside"; then rm -f -- "$path"; fi
     if [ ! -e "$path" ] && [ -e "$root/distribution$path" ]; then cp -a -- "$root/distribution$path" "$path"; fi
   done < "$2"
 }
@@ -401,7 +423,10 @@ def _command(command: str, trees: str) -> str:
 
 
 def _link_lines(links: Mapping[str, str | None]) -> list[str]:
-    """One line a link, ``host path, tab, path in the tree``; no path in the tree: nothing may be there."""
+    """One line a link, ``host path, tab, path in the tree``; no path in the tree: nothing may be there.
+
+    A third field says that the path gets a copy.
+    """
     lines = []
     for path, inside in sorted(links.items()):
         parts = path.split("/")
@@ -409,5 +434,5 @@ def _link_lines(links: Mapping[str, str | None]) -> list[str]:
             raise ValueError(f"not a path on a host: {path!r}")
         if inside is not None and (not inside or inside.startswith("/") or {"\n", "\t"} & set(inside)):
             raise ValueError(f"not a path inside a tree: {inside!r}")
-        lines.append(f"{path}\t{inside or ''}")
+        lines.append(f"{path}\t{inside or ''}" + ("\tcopy" if inside and path.startswith(COPIES) else ""))
     return lines

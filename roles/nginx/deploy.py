@@ -4,30 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edumail.tree import Tree
+from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.nginx.render import tree
 
 PACKAGES = ("nginx-light",)
 
 
-def configure(sites: Mapping[str, str]) -> None:
+def configure(inventory: Inventory, sites: Mapping[str, str]) -> None:
     """Stage the configuration of all sites."""
-    stage_tree(name="nginx: stage", role="nginx", tree=tree(sites), world_readable=True)
+    stage_tree(name="nginx: stage", role="nginx", tree=_tree(inventory, sites), world_readable=True)
 
 
-def activate(sites: Mapping[str, str]) -> None:
+def activate(inventory: Inventory, sites: Mapping[str, str]) -> None:
     """Validate the whole, switch, reload."""
     activate_tree(
         name="nginx: activate",
         role="nginx",
-        tree=tree(sites),
+        tree=_tree(inventory, sites),
         # sites/ is named relative to nginx.conf, so that the staged one is checked with the staged sites.
         links={
             "/etc/nginx/nginx.conf": "nginx.conf",
             "/etc/nginx/sites": "sites",
             "/etc/nginx/sites-enabled/default": None,
+            "/etc/logrotate.d/nginx": "logrotate",
         },
-        check=["nginx -t -q -c {tree}/nginx.conf"],
+        check=["nginx -t -q -c {tree}/nginx.conf", "logrotate --debug {tree}/logrotate"],
         unit="nginx.service",
         probe=["systemctl is-active --quiet nginx.service", "ss -Hltn sport = :443 | grep -q ."],
     )
+
+
+def _tree(inventory: Inventory, sites: Mapping[str, str]) -> Tree:
+    return tree(sites, inventory.province.log_retention_days)

@@ -8,7 +8,8 @@ from edumail.templates import render
 from edumail.tree import Tree
 
 
-def tree(sites: Mapping[str, str]) -> Tree:
+def tree(sites: Mapping[str, str], log_retention_days: int) -> Tree:
     """``sites``: name of a site → its configuration at the level of ``http`` (server blocks, maps, zones)."""
     files = {f"sites/{name}.conf": configuration for name, configuration in sites.items()}
-    return Tree.of({"nginx.conf": render("nginx/etc/nginx/nginx.conf.j2"), **files})
+    rotation = render("nginx/etc/logrotate.d/nginx.j2", days=log_retention_days)
+    return Tree.of({"nginx.conf": render("nginx/etc/nginx/nginx.conf.j2"), "logrotate": rotation, **files})

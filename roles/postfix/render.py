@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 from edumail.mail import PROVINCE_RULE, HostMail
 from edumail.model import Published
+from edumail.ports import PEER_PORT
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import SUBMISSION_PORT, TLS, live
 
-PEER_PORT = 2525
-"""Where the province's hosts take mail from each other."""
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 
 

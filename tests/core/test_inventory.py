@@ -111,6 +111,10 @@ MISTAKES = [
     Mistake("front-taken", SO, "portal: sogddt.minhha.test", "portal: mail.minhha.test", "minhha.test\nzones",
             "province.yml"),
     Mistake("no-glue", "province.yml", ', ipv4: 198.18.37.53, ipv6: "2001:db8:37::53"', "", "{name: ns."),
+    Mistake("ip-network", "province.yml", "hostmaster:", "ssh_networks: [10.0.0.1/8]\nhostmaster:", "10.0.0.1/8"),
+    Mistake("ip-network", "province.yml", "hostmaster:", "ssh_networks: ['::/0 drop']\nhostmaster:", "'::/0 drop'"),
+    Mistake("ip-network", "province.yml", "hostmaster:", "ssh_networks: [10]\nhostmaster:", "10]"),
+    Mistake("too-short", "province.yml", "hostmaster:", "ssh_networks: []\nhostmaster:", "[]"),
     Mistake("unknown-hostmaster", "province.yml", "hostmaster@", "ai-do@", "ai-do@"),
     # Duties
     Mistake("public-address", SO, "public_address: tiepnhan@", "public_address: x@", "x@"),
@@ -212,6 +216,16 @@ def test_a_missing_file_is_named_and_nothing_else(inventory: Inventory, file: st
 def test_a_missing_folder_is_named(inventory: Inventory) -> None:
     inventory.folder = inventory.folder / "nowhere"
     assert [p.code for p in inventory.problems()] == ["missing-folder"]
+
+
+def test_the_province_says_how_long_logs_are_kept(inventory: Inventory, province: Province) -> None:
+    assert province.log_retention_days == 365
+    inventory.write("group_vars/all.yml", "log_retention_days: 90\n")
+    changed = load(inventory.folder)
+    assert (changed.log_retention_days, changed.message_size_limit_mb) == (90, province.message_size_limit_mb)
+    inventory.write("group_vars/all.yml", "log_retention_days: 0\n")
+    (problem,) = inventory.problems()
+    assert (problem.code, str(problem.where)) == ("greater-than-equal", "group_vars/all.yml:1:21")
 
 
 def test_two_hosts_must_not_publish_one_selector(inventory: Inventory) -> None:

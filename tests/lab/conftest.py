@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from tests.lab.province import ROOT, LabProvince
 
 INVENTORY = ROOT / "inventories" / "lab"
+BEGAN = float(os.environ.get("EDUMAIL_JOURNAL_SINCE") or time.time())
 
 
 def edumail(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -42,6 +44,12 @@ def province() -> Iterator[LabProvince]:
 def run(*words: str) -> None:
     """A step of the set-up, with its own progress on the terminal. Raises CalledProcessError."""
     subprocess.run([sys.executable, "-m", "edumail", *words], cwd=ROOT, check=True, stdout=sys.__stderr__)
+
+
+@pytest.fixture(scope="session")
+def journal_since() -> float:
+    """From when on journals are this session's; hosts have this machine's clock."""
+    return BEGAN if os.environ.get("EDUMAIL_LAB") == "reuse" else 0
 
 
 @pytest.fixture(scope="session")

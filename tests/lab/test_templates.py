@@ -76,10 +76,12 @@ def test_the_daemons_own_checkers_accept_every_tree_of_a_generated_province(
 
 FILE_OF = {
     "dovecot": "dovecot.conf",
+    "firewall": "nftables.conf",
     "nginx": "nginx.conf",
     "postfix": "main.cf",
     "resolver": "unbound.conf",
     "rspamd": "local.d/redis.conf",
+    "sshd": "sshd.conf",
     "webmail": "config.inc.php",
 }
 

@@ -86,7 +86,7 @@ PAGE = f"{LIVE}/portal/current/sites/thpt-song-que/index.html"
 NGINX, SITE = f"{LIVE}/nginx/current/nginx.conf", f"{LIVE}/nginx/current/sites/portal.conf"
 DOVECOT = f"{LIVE}/dovecot/current/dovecot.conf"
 SERVICES = f"{LIVE}/dovecot/current/services.conf"
-MAIN, MASTER = f"{LIVE}/postfix/current/main.cf", f"{LIVE}/postfix/current/master.cf"
+MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 ACCOUNTS = 'python3 -c "import sqlite3; sqlite3.connect(\'/var/lib/edumail/accounts/accounts.db\', isolation_level=None).execute(\\"{}\\")"'
 FAULTS = {
     "another address on the page": Fault(
@@ -200,7 +200,7 @@ def test_a_group_open_to_outsiders_fails(province: LabProvince, inventory: Path,
 
 
 def test_port_25_without_tls_fails(province: LabProvince, inventory: Path, tmp_path: Path) -> None:
-    main = f"{LIVE}/postfix/current/main.cf"
+    main = "/etc/postfix/main.cf"
     broken, mended = edited(
         main,
         "s/^smtpd_tls_security_level = may/smtpd_tls_security_level = none/; s/^smtpd_discard.*//",

@@ -151,8 +151,10 @@ def content(tree: Tree) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine(tmp_path)
+    monkeypatch.setattr(scripts, "COPIES", (f"{machine.etc}/copies/",))
+    return machine
 
 
 A = Tree.of({"main.cf": "one\n", "units/a b's.cf": "x\n", "units/c.cf": "y\n", "run.sh": File(b"#!/bin/sh\n", True)})
@@ -297,10 +299,10 @@ def test_activation_killed_at_any_line_is_finished_by_the_next_run(machine: Mach
 
 def _kill_everywhere(machine: Machine, command_of: Callable[[Tree], tuple[str, str]]) -> int:
     """Publishes a tree after another, killing the command of each before another line; tells how often."""
-    config = machine.etc / "main.cf"
+    config, copy = machine.etc / "main.cf", machine.etc / "copies" / "main.cf"
     kept = Path(f"{machine.root}/distribution{config}")
     machine.options = {
-        "links": {str(config): "main.cf"},
+        "links": {str(config): "main.cf", str(copy): "main.cf"},
         "compile": ["cp {tree}/main.cf {tree}/main.db"],
         "unit": "web.service",
     }
@@ -335,15 +337,17 @@ def _kill_everywhere(machine: Machine, command_of: Callable[[Tree], tuple[str, s
         assert machine.sh("\n".join([*lines[:number], "kill -9 $$", *lines[number:]]), stdin).returncode == -9
         assert machine.files() in (files(before), files(tree))
         assert config.read_text() in (f"by hand {number}\n", f"{number}\n")
+        assert copy.read_bytes() in (before.files["main.cf"].content, tree.files["main.cf"].content)
         machine.publish(tree)
         assert machine.files() == files(tree)
         assert machine.files("previous") == files(before)
-        assert config.read_text() == f"{number}\n"
+        assert config.read_text() == copy.read_text() == f"{number}\n"
+        assert not Path(f"{machine.root}/distribution{copy}").exists()
         assert kept.read_text() == f"by hand {number}\n"
         assert machine.is_live(tree)
         assert machine.staging(tree) is None
         assert [path.name for path in machine.trees.iterdir() if path.name.startswith(".")] == [".lock"]
-        assert list(machine.etc.iterdir()) == [config]
+        assert {path for path in machine.etc.rglob("*") if path.is_file()} == {config, copy}
         before = tree
     return len(reached)
 
@@ -510,6 +514,62 @@ def test_new_links_go_when_the_tree_is_rolled_back(machine: Machine) -> None:
     assert new.read_text() == "distribution\n"
     assert not new.is_symlink()
     assert main.read_text() == "one\n"
+
+
+class TestCopies:
+    """A plain file where a link would not do."""
+
+    @pytest.fixture
+    def file(self, machine: Machine) -> Path:
+        file = machine.etc / "copies" / "main.cf"
+        machine.options = {"links": {str(file): "main.cf"}}
+        return file
+
+    def test_it_is_a_copy_that_follows_the_tree(self, machine: Machine, file: Path) -> None:
+        machine.publish(A)
+        assert not file.is_symlink()
+        assert file.read_bytes() == A.files["main.cf"].content
+        assert machine.is_live(A)
+        machine.publish(B)
+        assert file.read_bytes() == B.files["main.cf"].content
+        assert not Path(f"{machine.root}/distribution{file}").exists()
+
+    def test_a_link_of_an_earlier_deploy_becomes_a_copy(
+        self, machine: Machine, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(scripts, "COPIES", ())
+            machine.publish(A)
+        assert file.is_symlink()
+        assert not machine.is_live(A)
+        machine.publish(A)
+        assert not file.is_symlink()
+        assert not Path(f"{machine.root}/distribution{file}").exists()
+
+    def test_what_somebody_wrote_there_is_kept_aside(self, machine: Machine, file: Path) -> None:
+        file.parent.mkdir()
+        file.write_text("distribution\n")
+        machine.publish(A)
+        assert Path(f"{machine.root}/distribution{file}").read_text() == "distribution\n"
+        file.write_text("by hand\n")
+        assert not machine.is_live(A)
+        machine.publish(A)
+        assert file.read_bytes() == A.files["main.cf"].content
+        assert Path(f"{machine.root}/distribution{file}").read_text() == "by hand\n"
+
+    def test_it_goes_when_it_is_no_longer_wanted(self, machine: Machine, file: Path) -> None:
+        machine.publish(A)
+        machine.options = {"links": {}}
+        machine.publish(A)
+        assert not file.exists()
+
+    def test_it_is_rolled_back_with_the_tree(self, machine: Machine, file: Path) -> None:
+        machine.publish(A)
+        machine.options |= {"probe": ["false"], "probe_seconds": 0}
+        machine.stage(B)
+        assert machine.activate(B).returncode != 0
+        assert file.read_bytes() == A.files["main.cf"].content
+        assert not Path(f"{machine.root}/distribution{file}").exists()
 
 
 def test_after_a_bad_release_the_last_good_one_is_still_the_one_to_go_back_to(machine: Machine) -> None:
