@@ -21,13 +21,14 @@ def packages() -> list[str]:
     from roles.base import deploy as base
     from roles.dovecot import deploy as dovecot
     from roles.identity import deploy as identity
+    from roles.mtasts import deploy as mtasts
     from roles.nginx import deploy as nginx
     from roles.postfix import deploy as postfix
     from roles.resolver import deploy as resolver
     from roles.rspamd import deploy as rspamd
     from roles.webmail import deploy as webmail
 
-    roles = (base, accounts, dovecot, identity, nginx, postfix, resolver, rspamd, webmail)
+    roles = (base, accounts, dovecot, identity, mtasts, nginx, postfix, resolver, rspamd, webmail)
     return sorted({package for role in roles for package in role.PACKAGES})
 
 
