@@ -10,9 +10,11 @@ from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
 from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
+from roles.discovery import deploy as discovery
 from roles.dovecot import deploy as dovecot
 from roles.firewall import deploy as firewall
 from roles.identity import deploy as identity
+from roles.mtasts import deploy as mtasts
 from roles.nginx import deploy as nginx
 from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
@@ -35,7 +37,7 @@ hold_deploy_lock(host)
 parts = [base, firewall, sshd, resolver, identity]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [nginx] if web else []
-parts += [webmail] if front else []
+parts += [mtasts, webmail] if front else []
 apt_packages(
     name="packages",
     packages=sorted({package for part in parts for package in part.PACKAGES}),
@@ -59,8 +61,11 @@ if pages:
     portal.configure(inventory, target)
     sites["portal"] = portal.site(inventory, target)
 if front:
+    mtasts.configure()
     webmail.configure(inventory)
     sites["webmail"] = webmail.site(inventory)
+    discovery.configure(inventory, target)
+    sites["discovery"] = discovery.site()
 if web:
     nginx.configure(inventory, sites)
 
@@ -69,6 +74,8 @@ base.activate(inventory, target)
 firewall.activate(inventory, target)
 sshd.activate()
 resolver.activate()
+if front:
+    mtasts.activate()
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
@@ -78,6 +85,8 @@ if mail:
     audit.activate(inventory)
 if pages:
     portal.activate(inventory, target)
+if front:
+    discovery.activate(inventory, target)
 if web:
     nginx.activate(inventory, sites)
 if front:

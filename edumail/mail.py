@@ -18,6 +18,10 @@ from edumail.units import Units
 PROVINCE_RULE = "posting_province"
 """The rule that lets through whoever signed in, here or on another host of the province; it needs no list."""
 
+MIB = 1024 * 1024
+HEADROOM_MB = 1
+"""MiB that a message may grow on its way through our hosts (Received, signatures, verdicts), above the size limit."""
+
 
 @dataclass(frozen=True)
 class Mailbox:

@@ -124,8 +124,9 @@ def trust(hosts: tuple[Machine, ...]) -> None:
     script = (
         f"set -e; mkdir -p /{RESOLVER_FILE.rpartition('/')[0]}; cat >/{RESOLVER_FILE}.new; "
         f"mv /{RESOLVER_FILE}.new /{RESOLVER_FILE}; "
-        # reload, not only for the file: it also makes unbound forget every answer.
-        "! systemctl --quiet is-active unbound || systemctl reload-or-restart unbound"
+        # reload, not only for the file: it also makes unbound forget every answer. It has, once it answers again.
+        "! systemctl --quiet is-active unbound || { unbound-control -q reload && unbound-control -q status; } ||"
+        " systemctl restart unbound"
     )
     running = [host for host in hosts if container.alive(host)]
     with ThreadPoolExecutor() as pool:

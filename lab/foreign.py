@@ -9,7 +9,7 @@ import shlex
 import tarfile
 
 from lab import dns, ssh, zones
-from lab.topology import FOREIGN_DOMAIN, INTERNET, Machine
+from lab.topology import FOREIGN_DOMAIN, INTERNET, STRICT_DOMAIN, Machine
 
 _MAIN_CF = f"""\
 compatibility_level = 3.9
@@ -22,7 +22,7 @@ inet_interfaces = all
 inet_protocols = all
 alias_maps =
 # Anybody here has a mailbox: it is one Maildir, read by the lab.
-virtual_mailbox_domains = {FOREIGN_DOMAIN}
+virtual_mailbox_domains = {FOREIGN_DOMAIN}, {STRICT_DOMAIN}
 virtual_mailbox_maps = static:inbox/
 virtual_mailbox_base = /var/mail/foreign
 virtual_mailbox_limit = 0
@@ -121,12 +121,12 @@ FILES = {
 def own_zones(machines: tuple[Machine, ...]) -> dict[str, str]:
     """Return the lab's own zones, {name: text}; needs `internet` running, for the public half of its keys."""
     dkim, tlsa = ssh.call(INTERNET.name, "cd /etc/foreign; cat dkim.pub; echo; cat tlsa").decode().split()
-    return {FOREIGN_DOMAIN: zones.foreign(dkim, tlsa), **zones.reverse(machines)}
+    return {FOREIGN_DOMAIN: zones.foreign(dkim, tlsa), STRICT_DOMAIN: zones.strict(), **zones.reverse(machines)}
 
 
-def inbox(local_part: str) -> list[bytes]:
-    """Return the messages that ``local_part`` at the foreign domain has received, oldest first, as they arrived."""
-    address = f"{local_part}@{FOREIGN_DOMAIN}".lower()
+def inbox(local_part: str, domain: str = FOREIGN_DOMAIN) -> list[bytes]:
+    """Return the messages that ``local_part`` at a foreign domain has received, oldest first, as they arrived."""
+    address = f"{local_part}@{domain}".lower()
     packed = ssh.call(INTERNET.name, "cd /var/mail/foreign; ! test -d inbox/new || tar -c inbox/new")
     if not packed:
         return []

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from lab import aptcache, cage, container, disk, dns, foreign, image, network, sources, ssh, state, zones
 from lab.preflight import preflight
 from lab.text import LabError, Lang, Say, Text, language
-from lab.topology import FOREIGN_DOMAIN, INTERNET, Machine, check, reverse_zones
+from lab.topology import FOREIGN_DOMAIN, INTERNET, STRICT_DOMAIN, Machine, check, reverse_zones
 
 publish_zones = dns.publish
 foreign_inbox = foreign.inbox
@@ -151,7 +151,7 @@ def _create(machine: Machine) -> None:
     files = {dns.RESOLVER_FILE: zones.resolver({}), **(foreign.FILES if machine == INTERNET else {})}
     container.create(machine, layers, files, state.machines())
     if machine == INTERNET:
-        dns.forget(FOREIGN_DOMAIN)  # its Knot is empty now
+        dns.forget(FOREIGN_DOMAIN, STRICT_DOMAIN)  # its Knot is empty now
 
 
 def _boot(machines: tuple[Machine, ...], say: Say = lambda line: None, lang: Lang = "en") -> None:

@@ -16,6 +16,8 @@ NET6 = ipaddress.IPv6Network("2001:db8:37::/64")
 GATEWAY4 = "198.18.37.1"
 GATEWAY6 = "2001:db8:37::1"
 FOREIGN_DOMAIN = "ngoai.test"
+STRICT_DOMAIN = "xa.test"
+"""Another domain of the foreign mail server: it has no DANE, and asks for a verified certificate (MTA-STS)."""
 
 
 @dataclass(frozen=True)

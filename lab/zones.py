@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.topology import FOREIGN_DOMAIN, INTERNET, Machine, reverse_name, reverse_zones
+from lab.topology import FOREIGN_DOMAIN, INTERNET, STRICT_DOMAIN, Machine, reverse_name, reverse_zones
 
 _SOA = "$TTL 300\n@ SOA {mname} hostmaster.{domain}. 1 3600 600 604800 60\n@ NS {mname}\n"
 _NS = f"ns.{FOREIGN_DOMAIN}."
@@ -24,6 +24,21 @@ lab._domainkey TXT {dkim}
 _dmarc TXT "v=DMARC1; p=reject; rua=mailto:dmarc@{FOREIGN_DOMAIN}"
 _smtp._tls TXT "v=TLSRPTv1; rua=mailto:tlsrpt@{FOREIGN_DOMAIN}"
 _25._tcp.mx TLSA 3 1 1 {tlsa}
+"""
+    )
+
+
+def strict() -> str:
+    """Return the zone of the domain with MTA-STS; the policy and the certificates are up to whoever tests with it."""
+    hosts = "".join(f"{name} A {INTERNET.ipv4}\n{name} AAAA {INTERNET.ipv6}\n" for name in ("mx", "mta-sts"))
+    return (
+        _SOA.format(mname=_NS, domain=STRICT_DOMAIN)
+        + hosts
+        + """\
+@ MX 10 mx
+@ TXT "v=spf1 mx -all"
+_dmarc TXT "v=DMARC1; p=reject"
+_mta-sts TXT "v=STSv1; id=1"
 """
     )
 

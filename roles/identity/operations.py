@@ -11,7 +11,7 @@ from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
 
-from edumail import pki
+from edumail import discovery, pki
 from edumail.load import save_published
 from edumail.model import Dkim, Host, Published
 from edumail.units import portal_host
@@ -52,9 +52,16 @@ def identity(inventory: Inventory, name_of_host: str) -> Generator[Any, None, No
 
 
 def names(inventory: Inventory, target: Host) -> dict[str, set[str]]:
-    """Which certificate is for which DNS names."""
+    """Which certificate is for which DNS names.
+
+    Names below mail domains are three a domain: a public authority counts them all against its limits, and a client
+    takes no certificate above 100 KiB, which some 900 domains fill.
+    """
     pages = {unit.portal for unit in inventory.province.units.values() if portal_host(unit) == target.name}
-    front = {inventory.province.settings.front_name} if "gateway" in target.roles else set()
+    front = set()
+    if "gateway" in target.roles:
+        front = {inventory.province.settings.front_name}
+        pages.update(discovery.names({unit.domain for unit in inventory.province.units.values()}))
     return {"host": {target.fqdn} | front, "portal": pages or {target.fqdn}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edumail.discovery import autoconfig
 from edumail.model import Host
 from edumail.pages import Pages
 from edumail.templates import render
@@ -11,7 +12,7 @@ from roles.common.paths import TLS, live
 
 def tree(pages: Pages, host: Host) -> Tree:
     """What ``host`` serves."""
-    return Tree.of(pages.files(host))
+    return Tree.of({**pages.files(host), "config-v1.1.xml": autoconfig(pages.province.settings)})
 
 
 def site(pages: Pages, host: Host) -> str:

@@ -40,7 +40,11 @@ def activate(inventory: Inventory, host: Host) -> None:
         },
         # All in one: postmap reads main.cf at each start, which on a large gateway costs more than its tables.
         compile=["cd {tree} && printf 'cdb:./%s\\n' * | grep -v -e '[.]cf$' -e '[.]cdb$' | xargs postmap -c {tree}"],
-        check=["postfix -c {tree} check", "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }"],
+        check=[
+            "postfix -c {tree} check",
+            "postconf -c {tree} -b {tree}/bounce.cf 2>&1 >/dev/null | { ! grep . ; }",
+            "postconf -c {tree} 2>&1 >/dev/null | { ! grep . ; }",
+        ],
         unit="postfix.service",
         restart_on=["master.cf"],
         probe=["printf 'QUIT\\r\\n' | timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2525; head -1 <&3' | grep -q ^220"],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.header import Header
 
-from edumail.mail import PROVINCE_RULE, HostMail
+from edumail.mail import HEADROOM_MB, MIB, PROVINCE_RULE, HostMail
 from edumail.model import Published
 from edumail.ports import PEER_PORT
 from edumail.templates import render
@@ -60,7 +61,8 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "peer_port": PEER_PORT,
         "submission_port": SUBMISSION_PORT,
         "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],
-        "message_size_limit": message_size_limit_mb * 1024 * 1024,
+        "message_size_limit": message_size_limit_mb * MIB,
+        "inner_size_limit": (message_size_limit_mb + HEADROOM_MB) * MIB,
         "largest_group": max((len(members) for members in mail.aliases.values()), default=0),
         "rules": list(mail.rules),
         "peers": peers,
@@ -71,9 +73,15 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         {
             "main.cf": render("postfix/etc/postfix/main.cf.j2", **values),
             "master.cf": render("postfix/etc/postfix/master.cf.j2", **values),
+            "bounce.cf": render("postfix/etc/postfix/bounce.cf.j2", header=_header),
             **tables(mail, published),
         }
     )
+
+
+def _header(text: str) -> str:
+    """Text for a header, on one line, as RFC 2047 wants it: Postfix takes ASCII there only."""
+    return Header(text, "utf-8").encode(linesep="")
 
 
 def _identity(published: Mapping[str, Published], host: str) -> str | None:

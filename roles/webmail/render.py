@@ -7,6 +7,7 @@ import io
 import math
 from pathlib import Path
 
+from edumail import discovery
 from edumail.mail import Mail
 from edumail.model import Province
 from edumail.templates import render
@@ -58,6 +59,7 @@ def site(province: Province) -> str:
         upload_mb=upload_mb(province),
         socket=SOCKET,
         tls=TLS,
+        address=discovery.ADDRESS,
     )
 
 
