@@ -143,15 +143,15 @@ def _matching(command: list[str]) -> str:
 
 
 def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list[str]:
-    """Those of ``people`` in whose mail program the shared mailbox appears, as the running Dovecot answers."""
+    """Those of ``people`` who may see and read the shared mailbox, as the running Dovecot answers."""
     known = {row[0] for row in database.execute("SELECT address FROM account WHERE state <> 'closed'")}
     if not known.issuperset([address, *people]):
         raise ValueError("not mailboxes of this host")
     result = []
     for person in people:
-        command = ["/usr/bin/doveadm", "mailbox", "list", "-u", person, f"Donvi/{address}"]
+        command = ["/usr/bin/doveadm", "-f", "tab", "acl", "rights", "-u", person, f"Donvi/{address}"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        if f"Donvi/{address}" in done.stdout.splitlines():
+        if {"lookup", "read"} <= set(done.stdout.split()):
             result.append(person)
     return result
 
