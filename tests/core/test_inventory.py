@@ -127,7 +127,9 @@ MISTAKES = [
             "    - {id: gdtrh", "gdtrh, name: Phòng"),
     Mistake("unknown-section", THCS, ",khtn,Giáo viên,thuc", ",khtm,Giáo viên,thuc", "cs-06"),
     # Addresses
-    Mistake("two-owners", SO, "address: vanthu@", "address: giamdoc@", "giamdoc@sogddt.minhha.test, name: Giám", alone=False),
+    Mistake(
+        "two-owners", SO, "address: vanthu@", "address: giamdoc@", "giamdoc@sogddt.minhha.test, name: Giám", alone=False
+    ),
     Mistake("two-owners", THCS, "tuanlv@", "vhxh@", "cs-04"),
     Mistake("reserved-address", SO, "address: vanthu@", "address: postmaster@", "postmaster@", alone=False),
     Mistake("reserved-address", THCS, "tuanlv@", "webmaster@", "cs-04"),
