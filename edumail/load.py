@@ -16,6 +16,7 @@ from edumail.check import check
 from edumail.model import (
     Auditor,
     Defaults,
+    Filtering,
     Group,
     Host,
     Nameserver,
@@ -186,10 +187,12 @@ class _Reader:
                 self.sources.gaps |= {"kind", "post"}
                 continue
             policies = {**base.policies.model_dump(), **layer.policies.model_dump(exclude_unset=True)}
+            filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
             base = Defaults(
                 kinds={**base.kinds, **layer.kinds},
                 posts={**base.posts, **layer.posts},
                 policies=Policies(**policies),
+                filtering=Filtering(**filtering),
                 message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
                 log_retention_days=layer.log_retention_days or base.log_retention_days,
             )
@@ -226,6 +229,7 @@ class _Reader:
             kinds=defaults.kinds,
             posts=defaults.posts,
             default_policies=defaults.policies,
+            filtering=defaults.filtering,
             message_size_limit_mb=defaults.message_size_limit_mb or 25,
             log_retention_days=defaults.log_retention_days or 365,
             hosts={host.name: host for host in hosts},

@@ -43,6 +43,15 @@ class Mailbox:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """How many messages a sign-in, and its whole unit, may send in an hour."""
+
+    user: int
+    unit: str
+    whole_unit: int
+
+
+@dataclass(frozen=True)
 class HostMail:
     """All that Postfix, Dovecot and Rspamd of one host need to know of units and people. Every mapping is sorted."""
 
@@ -52,12 +61,16 @@ class HostMail:
     """The mailboxes that live here, by address."""
     domains: tuple[str, ...]
     """Domains this host answers for at RCPT."""
+    own: tuple[str, ...]
+    """Every domain that only hosts of the province send for: the mail domains, and the hosts' own names."""
     remote: dict[str, Host]
     """Valid addresses of these domains that live on another host, and where to hand their mail to next."""
     aliases: dict[str, tuple[str, ...]]
     """Groups expanded here: address → addresses."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
+    rates: dict[str, Rates]
+    """Sign-in name → how much it may send. A unit lives on one host, which so can count for all of it."""
     posting: dict[str, str]
     """Group → the name of the rule that says who may write to it; groups open to anyone are not listed."""
     rules: dict[str, tuple[str, ...]]
@@ -124,6 +137,20 @@ class Mail:
         }
 
     @cached_property
+    def _own(self) -> tuple[str, ...]:
+        hosts = (host.fqdn for host in self.province.hosts.values())
+        return tuple(sorted({*self._addresses_of_domain, *hosts}))
+
+    @cached_property
+    def _rates(self) -> dict[str, Rates]:
+        """Unit → what its people may send."""
+        result = {}
+        for unit in self.province.units.values():
+            set_ = self.units.policies(unit)
+            result[unit.id] = Rates(set_.user_messages_per_hour or 0, unit.id, set_.unit_messages_per_hour or 0)
+        return result
+
+    @cached_property
     def _postmaster(self) -> str:
         """Who gets what the hosts themselves have to say (cron, failed units): the top unit's postmaster."""
         top = next(unit for unit in self.province.units.values() if unit.parent is None)
@@ -153,6 +180,7 @@ class Mail:
         aliases = {address: group.members for address, group in groups.items()}
         aliases |= {f"{name}@{host.fqdn}": (self._postmaster,) for name in ("root", *NAMES_OF_RFC_2142)}
         senders = {a: self._holders[a] if box.person is None else (a,) for a, box in here.items()}
+        rates = {a: self._rates[box.unit] for a, box in here.items() if box.person is not None}
         rules: dict[str, tuple[str, ...]] = {}
         posting = {}
         for address, group in groups.items():
@@ -166,9 +194,11 @@ class Mail:
             gateway=self.gateway,
             mailboxes=here,
             domains=tuple(sorted(domains)),
+            own=self._own,
             remote=remote,
             aliases=dict(sorted(aliases.items())),
             senders=senders,
+            rates=rates,
             posting=dict(sorted(posting.items())),
             rules=dict(sorted(rules.items())),
             peers=self._peers(name),

@@ -23,6 +23,7 @@ TEXT_PATTERN = r"^[^\p{C}\p{Zl}\p{Zp}]+$"
 PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
 SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
 PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
+EXTENSION_PATTERN = r"^[a-z0-9]{1,10}$"
 
 
 def _normal(value: object) -> object:
@@ -95,6 +96,11 @@ class Policies(Model):
     """The same for Junk. Default 30."""
     activation_code_days: Annotated[int, Field(ge=1, le=365)] | None = None
     """How many days a one-time activation code lives; the accounts command enforces it. Default 30."""
+    user_messages_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Messages that one sign-in may send in an hour; one to ten recipients counts ten. Rspamd enforces it with a leaky
+    bucket: so many at once, then so many an hour. Default 300."""
+    unit_messages_per_hour: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    """The same for all sign-ins of a unit together. Default 3000."""
 
 
 class Kind(Model):
@@ -119,12 +125,22 @@ class Post(Model):
     """The holder is the unit's head («thủ trưởng», Article 2)."""
 
 
+class Filtering(Model):
+    """What the filters of all the province's hosts refuse and whom they trust."""
+
+    blocked_attachments: tuple[Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN)], ...] = ()
+    """Kinds of file that are refused as attachments and inside archives, by the ending of the file's name."""
+    trusted_senders: tuple[Domain, ...] = ()
+    """Domains, with all below them, whose mail is never put off by greylisting (5.1: the Ministry's)."""
+
+
 class Defaults(Model):
-    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, and the default policies."""
+    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, the default policies, the filters."""
 
     kinds: dict[Id, Kind] = Field(default_factory=dict)
     posts: dict[PostCode, Post] = Field(default_factory=dict)
     policies: Policies = Policies()
+    filtering: Filtering = Filtering()
     message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
     log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
@@ -338,6 +354,7 @@ class Province(Model):
     kinds: dict[str, Kind]
     posts: dict[str, Post]
     default_policies: Policies
+    filtering: Filtering
     message_size_limit_mb: int
     log_retention_days: int
     hosts: dict[str, Host]

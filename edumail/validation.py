@@ -38,6 +38,10 @@ _PATTERNS = {
         "phải là số điện thoại, như 0251 3 822 101",
         "must be a telephone number, such as 0251 3 822 101",
     ),
+    model.EXTENSION_PATTERN: (
+        "phải là đuôi tên tệp, không có dấu chấm, như exe",
+        "must be the ending of file names, without the dot, such as exe",
+    ),
     model.SSH_KEY_PATTERN: (
         "phải là một khóa công khai SSH trên một dòng, như trong tệp id_ed25519.pub",
         "must be an SSH public key on one line, as in a file id_ed25519.pub",
@@ -83,6 +87,7 @@ _STAND_INS: dict[str, Any] = {
     "street_address": "?",
     "phone": "000",
     "policies": {},
+    "filtering": {},
     "ssh": {},
     "ssh_config": None,
     "auditors": (),

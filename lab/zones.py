@@ -18,6 +18,8 @@ def foreign(dkim_key: str, tlsa: str) -> str:
         + hosts
         + f"""\
 @ MX 10 mx
+; a ministry's office
+donvi.bo A {INTERNET.ipv4}
 @ TXT "v=spf1 mx -all"
 mx TXT "v=spf1 a -all"
 lab._domainkey TXT {dkim}

@@ -18,6 +18,13 @@ SUBMISSION_PORT = 1587
 """Where the gateway's Postfix takes, on loopback, what its own users submit at Dovecot's front."""
 VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
+LEARN = ("learn_spam", "learn_ham")
+"""Rspamd's commands for training, and local parts of the addresses by which hosts send messages to be learnt from."""
+
+
+def learn_domain(gateway: Host) -> str:
+    """The domain of these addresses, known to the province's hosts only."""
+    return f"learn.{gateway.fqdn}"
 
 
 def has_mail(host: Host) -> bool:

@@ -37,6 +37,11 @@ def activate(inventory: Inventory, host: Host) -> None:
         role="dovecot",
         tree=_tree(inventory, host),
         links={"/etc/dovecot/dovecot.conf": "dovecot.conf", "/etc/dovecot/services.conf": "services.conf"},
+        # Dovecot itself may not write beside its scripts.
+        compile=[
+            "umask 022; for script in {tree}/sieve/*.sieve; do"
+            " sievec -c {tree}/dovecot.conf -x '+vnd.dovecot.pipe +imapsieve' $script || exit; done"
+        ],
         check=["doveconf -n -c {tree}/dovecot.conf >/dev/null"],
         unit="dovecot.service",
         restart_on=["services.conf"],

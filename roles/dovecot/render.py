@@ -5,7 +5,10 @@ from __future__ import annotations
 from edumail.mail import HostMail
 from edumail.templates import render
 from edumail.tree import File, Tree
-from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION_PORT, TLS, VMAIL_ID, live
+from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION_PORT, TLS, VMAIL_ID, learn_domain, live
+
+SCRIPTS = ("junk", "learn-ham", "learn-spam")
+"""Sieve scripts of the host's own."""
 
 
 def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
@@ -28,5 +31,10 @@ def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
     files: dict[str, str | File] = {
         file: render(f"dovecot/etc/dovecot/{file}.j2", **values) for file in ("dovecot.conf", "services.conf")
     }
-    files["quota-warning"] = File(render("dovecot/quota-warning.j2").encode(), executable=True)
+    programs = {
+        "quota-warning": render("dovecot/quota-warning.j2"),
+        "sieve-pipe/learn": render("dovecot/learn.j2", domain=learn_domain(mail.gateway)),
+    }
+    files |= {path: File(text.encode(), executable=True) for path, text in programs.items()}
+    files |= {f"sieve/{script}.sieve": render(f"dovecot/sieve/{script}.sieve.j2") for script in SCRIPTS}
     return Tree.of(files)

@@ -25,7 +25,8 @@ def _tree(inventory: Inventory, host: Host) -> Callable[[], Tree]:
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage configuration and tables."""
-    stage_tree(name="postfix: stage", role="postfix", tree=_tree(inventory, host), group="postfix")
+    # Readable by all: sendmail(1) reads main.cf as whoever calls it, such as the mailboxes' user. Nothing is secret.
+    stage_tree(name="postfix: stage", role="postfix", tree=_tree(inventory, host), group="postfix", world_readable=True)
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -39,7 +40,9 @@ def activate(inventory: Inventory, host: Host) -> None:
             "/etc/postfix/master.cf": "master.cf",
         },
         # All in one: postmap reads main.cf at each start, which on a large gateway costs more than its tables.
-        compile=["cd {tree} && printf 'cdb:./%s\\n' * | grep -v -e '[.]cf$' -e '[.]cdb$' | xargs postmap -c {tree}"],
+        compile=[
+            "cd {tree} && printf 'cdb:./%s\\n' * | grep -v '[.]\\(cf\\|cdb\\|regexp\\)$' | xargs postmap -c {tree}"
+        ],
         check=[
             "postfix -c {tree} check",
             "postconf -c {tree} -b {tree}/bounce.cf 2>&1 >/dev/null | { ! grep . ; }",

@@ -10,22 +10,27 @@ from edumail.model import Published
 from edumail.ports import PEER_PORT
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import SUBMISSION_PORT, TLS, live
+from roles.common.paths import LEARN, SUBMISSION_PORT, TLS, learn_domain, live
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
+NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
 
 def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]:
     """Every look-up table as text for postmap(1), by name."""
+    learn = [f"{command}@{learn_domain(mail.gateway)}" for command in LEARN] if mail.host == mail.gateway else []
     result = {
-        "domains": _table(dict.fromkeys(mail.domains, "-")),
-        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote], "-")),
-        "transport": _table({a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()}),
+        "domains": _table(dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}], "-")),
+        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *learn], "-")),
+        "transport": _table(
+            {a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()} | dict.fromkeys(learn, "learn:")
+        ),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
-        "posting": _table(mail.posting),
+        "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
+        "posting": _table(mail.posting | dict.fromkeys(learn, "REJECT")),
         "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
-        "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL)),
+        "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL) | dict.fromkeys(learn, "REJECT")),
         # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
         "peers": _table(
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
@@ -74,6 +79,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
             "main.cf": render("postfix/etc/postfix/main.cf.j2", **values),
             "master.cf": render("postfix/etc/postfix/master.cf.j2", **values),
             "bounce.cf": render("postfix/etc/postfix/bounce.cf.j2", header=_header),
+            "submission_headers.regexp": render("postfix/etc/postfix/submission_headers.regexp.j2", **values),
             **tables(mail, published),
         }
     )

@@ -1,8 +1,9 @@
-"""Rspamd and its Redis: DKIM signing, SPF, DKIM and DMARC of what comes in, and From bound to the sign-in."""
+"""Rspamd and its Redis: what comes in is judged, what goes out is signed, From is bound to the sign-in, rates kept."""
 
 from __future__ import annotations
 
 from edumail.model import Host
+from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.rspamd.render import tree
@@ -10,15 +11,19 @@ from roles.rspamd.render import tree
 PACKAGES = ("rspamd", "redis-server")
 
 
+def _tree(inventory: Inventory, host: Host) -> Tree:
+    return tree(inventory.mail.host(host.name), inventory.province.filtering)
+
+
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the local files."""
-    stage_tree(name="rspamd: stage", role="rspamd", tree=tree(inventory.mail.host(host.name)), group="_rspamd")
+    stage_tree(name="rspamd: stage", role="rspamd", tree=_tree(inventory, host), group="_rspamd")
 
 
 def activate(inventory: Inventory, host: Host) -> None:
     """Let Rspamd read the staged files, switch, reload, and wait for an answer."""
-    files = tree(inventory.mail.host(host.name))
-    linked = [path for path in files if path.startswith("local.d/") or path == "rspamd.local.lua"]
+    files = _tree(inventory, host)
+    linked = [path for path in files if path.startswith(("local.d/", "lua.local.d/"))]
     activate_tree(
         name="rspamd: activate",
         role="rspamd",

@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from edumail.mail import HostMail
+from edumail.model import Filtering
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import DKIM_KEY, live
 
-# These fetch lists from, or send digests to, their makers; and greylisting would keep a Ministry waiting (5.1).
+# These fetch lists from, or send digests to, their makers; and some would do again what is done already: "mime_types"
+# judges files, "neural" learns from its own verdicts, "history_redis" keeps senders and subjects beside the journal.
 _OFF = (
     "asn",
     "bimi",
     "fuzzy_check",
-    "greylist",
+    "history_redis",
     "known_senders",
     "mid",
     "mime_types",
     "multimap",
+    "neural",
     "phishing",
     "rbl",
     "spamassassin",
     "whitelist",
 )
 _FILES = (
-    "dkim_signing",
-    "groups",
-    "logging",
-    "milter_headers",
-    "options",
-    "redis",
-    "worker-controller",
-    "worker-proxy",
+    "limits.lua",
+    "local.d/arc.conf",
+    "local.d/dkim_signing.conf",
+    "local.d/force_actions.conf",
+    "local.d/greylist.conf",
+    "local.d/groups.conf",
+    "local.d/logging.inc",
+    "local.d/milter_headers.conf",
+    "local.d/options.inc",
+    "local.d/ratelimit.conf",
+    "local.d/redis.conf",
+    "local.d/settings.conf",
+    "local.d/worker-controller.inc",
+    "local.d/worker-normal.inc",
+    "local.d/worker-proxy.inc",
+    "lua.local.d/attachments.lua",
+    "lua.local.d/from.lua",
+    "lua.local.d/trusted.lua",
 )
-_ENDINGS = {"logging": "inc", "options": "inc", "worker-controller": "inc", "worker-proxy": "inc"}
 
 
-def tree(mail: HostMail) -> Tree:
-    """Rspamd's local files for the host of ``mail``, laid out as its LOCAL_CONFDIR."""
-    files: dict[str, str] = {}
-    for name in _FILES:
-        file = f"{name}.{_ENDINGS.get(name, 'conf')}"
-        files[f"local.d/{file}"] = render(
-            f"rspamd/etc/rspamd/local.d/{file}.j2", host=mail.host, dkim_key=DKIM_KEY, live=live("rspamd")
-        )
-    for module in _OFF:
-        files[f"local.d/{module}.conf"] = "enabled = false;\n"
-    files["rspamd.local.lua"] = render("rspamd/etc/rspamd/rspamd.local.lua.j2", live=live("rspamd"))
+def tree(mail: HostMail, filtering: Filtering) -> Tree:
+    """Rspamd's local files for the host of ``mail``, laid out as its LOCAL_CONFDIR, and the tables they read."""
+    values = {"host": mail.host, "dkim_key": DKIM_KEY, "live": live("rspamd")}
+    files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
+    files |= {f"local.d/{module}.conf": "enabled = false;\n" for module in _OFF}
+    files["attachments.map"] = _lines(filtering.blocked_attachments)
+    files["domains.map"] = _lines(f"{domain} {mail.host.name}" for domain in {*mail.domains, mail.host.fqdn})
     files["holders.map"] = _holders(mail.senders)
+    files["rates.map"] = _lines(f"{login} {r.user} {r.unit} {r.whole_unit}" for login, r in mail.rates.items())
+    files["trusted.map"] = _lines(filtering.trusted_senders)
     return Tree.of(files)
 
 
 def _holders(senders: Mapping[str, tuple[str, ...]]) -> str:
     """``login/address`` lines: who may put an address other than their own into From."""
-    pairs = {f"{login}/{address}" for address, logins in senders.items() for login in logins if login != address}
-    return "".join(f"{pair}\n" for pair in sorted(pairs))
+    return _lines(f"{login}/{address}" for address, logins in senders.items() for login in logins if login != address)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in sorted(lines))

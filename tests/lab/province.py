@@ -101,13 +101,22 @@ class LabProvince:
             yield client
 
     def read(self, address: str, message_id: str, folder: str = "INBOX", seconds: float = WAIT_SECONDS) -> EmailMessage:
-        """The message as its recipient fetches it; waits for it. Raises AssertionError when it does not come."""
-        return self.wait_for(address, "HEADER Message-ID", f"<{message_id}>", folder, seconds)
+        """The message as its recipient reads it; waits for it. Raises AssertionError when it does not come."""
+        raw = self.fetch(address, message_id, folder, seconds)
+        return email.message_from_bytes(raw, policy=email.policy.default)  # type: ignore[return-value]
+
+    def fetch(self, address: str, message_id: str, folder: str = "INBOX", seconds: float = WAIT_SECONDS) -> bytes:
+        """The same, byte for byte."""
+        return self._wait_for(address, "HEADER Message-ID", f"<{message_id}>", folder, seconds)
 
     def wait_for(
         self, address: str, key: str, value: str, folder: str = "INBOX", seconds: float = WAIT_SECONDS
     ) -> EmailMessage:
         """As :meth:`read`, for the first message that a search (RFC 9051, 6.4.4) by ``key`` and ``value`` finds."""
+        raw = self._wait_for(address, key, value, folder, seconds)
+        return email.message_from_bytes(raw, policy=email.policy.default)  # type: ignore[return-value]
+
+    def _wait_for(self, address: str, key: str, value: str, folder: str, seconds: float) -> bytes:
         end = time.monotonic() + seconds
         with self.imap(address) as client:
             while True:
@@ -117,7 +126,7 @@ class LabProvince:
                 numbers = data[0].split()
                 if numbers:
                     _, parts = client.fetch(numbers[0], "(RFC822)")
-                    return email.message_from_bytes(parts[0][1], policy=email.policy.default)  # type: ignore[index,return-value]
+                    return parts[0][1]  # type: ignore[index,return-value]
                 assert time.monotonic() < end, f"{value} did not come to {address} within {seconds} s"
                 time.sleep(0.3)
 
