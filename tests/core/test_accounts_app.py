@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import sqlite3
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +23,7 @@ INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, sta
 
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The command as a module, with mailboxes below a temporary folder and no change of owners."""
+    """The command as a module, with mailboxes below a temporary folder that belong to whoever runs the tests."""
     spec = importlib.util.spec_from_file_location("edumail_accounts", APP)
     assert spec is not None
     assert spec.loader is not None
@@ -29,8 +31,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "MAIL", str(tmp_path))
     monkeypatch.setattr(module, "SHARING_MAP", str(tmp_path / "shared-mailboxes"))
-    for name in ("chown", "fchown"):
-        monkeypatch.setattr(module.os, name, lambda *_: None)
+    monkeypatch.setattr(module, "_as_vmail", contextlib.nullcontext)
     return module
 
 
@@ -86,3 +87,15 @@ def test_where_other_hosts_mailboxes_are_is_replaced_as_a_whole(app: ModuleType)
     app.sync(database, [], {"a@x.test": ["one.test", "192.0.2.1"], "b@x.test": ["one.test", "192.0.2.1"]}, 9)
     app.sync(database, [], {"b@x.test": ["two.test", "192.0.2.2"]}, 9)
     assert [tuple(r) for r in database.execute("SELECT * FROM route")] == [("b@x.test", "two.test", "192.0.2.2")]
+
+
+def test_a_lock_that_somebody_left_behind_does_not_hold_for_ever(app: ModuleType, tmp_path: Path) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [row("chung@x.test", None), row("an@x.test", "an", "chung@x.test")], {}, 9)
+    lock = tmp_path / "x.test" / "an" / "Maildir" / "subscriptions.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    os.utime(lock, (1, 1))
+    app.share(database)
+    assert subscribed(tmp_path / "x.test" / "an") == ["INBOX", "Donvi/chung@x\ttest/INBOX"]
+    assert not lock.exists()

@@ -8,6 +8,7 @@ password that a person chose; a password is only ever set by its owner, with a o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import hashlib
 import json
@@ -17,6 +18,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from passlib.context import CryptContext
@@ -26,6 +28,7 @@ MAIL = "/var/vmail"
 VMAIL_ID = 5000
 NAMESPACE = "Donvi"  # as dovecot.conf has it
 SHARING_MAP = f"{MAIL}/shared-mailboxes"
+STALE_SECONDS = 120  # after which Dovecot too takes a lock for one that somebody left behind
 RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
 CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read wrongly on paper: i l o 0 1
 CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below are counted all the same
@@ -154,21 +157,35 @@ def share(database: sqlite3.Connection) -> None:
     """
     shared = [row["address"] for row in database.execute("SELECT address FROM account WHERE state = 'shared'")]
     rows = "".join(f"shared/shared-boxes/group/{address}/{address}\n1\n" for address in sorted(shared))
-    _write(Path(SHARING_MAP), rows)
-    for row in database.execute("SELECT address, home FROM account WHERE state = 'shared'"):
-        _write(_maildir(row["home"]) / "dovecot-acl", f"group={row['address']} {RIGHTS}\n")
+    shared_homes = list(database.execute("SELECT address, home FROM account WHERE state = 'shared'"))
     known = {tuple(row) for row in database.execute("SELECT holder, address FROM holding")}
     homes, wanted = {}, set()
     for row in database.execute("SELECT address, home, holds FROM account WHERE state IN ('waiting', 'active')"):
         homes[row["address"]] = row["home"]
         wanted |= {(row["address"], address) for address in row["holds"].split(",") if address}
-    for holder, address in sorted(known ^ wanted):
-        if holder in homes:
-            _subscribe(_maildir(homes[holder]), address, (holder, address) in wanted)
+    with _as_vmail():
+        _write(Path(SHARING_MAP), rows)
+        for address, home in shared_homes:
+            _write(_maildir(home) / "dovecot-acl", f"group={address} {RIGHTS}\n")
+        for holder, address in sorted(known ^ wanted):
+            if holder in homes:
+                _subscribe(_maildir(homes[holder]), address, (holder, address) in wanted)
     database.execute("BEGIN IMMEDIATE")
     database.executemany("DELETE FROM holding WHERE holder = ? AND address = ?", sorted(known - wanted))
     database.executemany("INSERT INTO holding VALUES (?, ?)", sorted(wanted - known))
     database.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _as_vmail() -> Iterator[None]:
+    """Act as the mailboxes' owner: whoever got hold of a mail process must not make root write where a link leads."""
+    os.setegid(VMAIL_ID)
+    os.seteuid(VMAIL_ID)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def _maildir(home: str) -> Path:
@@ -177,7 +194,6 @@ def _maildir(home: str) -> Path:
     for folder in (maildir.parent.parent, maildir.parent, maildir):
         if not folder.exists():
             folder.mkdir(mode=0o700)
-            os.chown(folder, VMAIL_ID, VMAIL_ID)
     return maildir
 
 
@@ -185,7 +201,6 @@ def _write(path: Path, text: str) -> None:
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         new = path.with_name(f"{path.name}.new")
         new.write_text(text, encoding="utf-8")
-        os.chown(new, VMAIL_ID, VMAIL_ID)
         new.replace(path)
 
 
@@ -201,6 +216,9 @@ def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
             break
         except FileExistsError:
             time.sleep(0.1)
+            with contextlib.suppress(FileNotFoundError):
+                if lock.stat().st_mtime < time.time() - STALE_SECONDS:
+                    lock.unlink()
     else:
         raise Refused(f"{lock}: đang bị khóa / is locked")
     with os.fdopen(handle, "w", encoding="utf-8") as new:
@@ -208,7 +226,6 @@ def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
         below = f"{NAMESPACE}/{address}/".replace(".", "\t")
         lines = [line for line in lines if not line.startswith(below)]
         new.write("\n".join([*lines, *([f"{below}INBOX"] if wanted else [])]) + "\n")
-        os.fchown(new.fileno(), VMAIL_ID, VMAIL_ID)
     lock.replace(file)
 
 
