@@ -30,6 +30,8 @@ virtual_uid_maps = static:5000
 virtual_gid_maps = static:5000
 message_size_limit = 104857600
 smtputf8_enable = yes
+# It hands on what it is given: a line that were broken here would look as if our hosts had broken it.
+smtp_line_length_limit = 0
 # Opportunistic TLS both ways; where the receiver publishes a signed TLSA record it must be true (RFC 7672).
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = /etc/foreign/tls.key, /etc/foreign/tls.crt
