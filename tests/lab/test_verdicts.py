@@ -172,7 +172,7 @@ def failing(inventory: Path, tmp_path: Path, host: str, only: str) -> set[tuple[
     target = tmp_path / "verdicts.json"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/circular", "-k", only]
     command += ["--inventory", str(inventory), f"--hosts=ssh://auditor@{host}", "--verdicts", str(target)]
-    environment = os.environ | {"EDUMAIL_AUDIT_WAIT": "8"}
+    environment = os.environ | {"EDUMAIL_AUDIT_WAIT": "12"}
     result = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=environment)
     content = json.loads(target.read_text())
     assert not content["incomplete"], (content["incomplete"], result.stdout[-2000:])
