@@ -18,7 +18,9 @@ def foreign(dkim_key: str, tlsa: str) -> str:
         + hosts
         + f"""\
 @ MX 10 mx
-; a ministry's office
+; a ministry, and an office of it
+bo MX 10 mx
+bo TXT "v=spf1 a:mx.{FOREIGN_DOMAIN} -all"
 donvi.bo A {INTERNET.ipv4}
 @ TXT "v=spf1 mx -all"
 mx TXT "v=spf1 a -all"

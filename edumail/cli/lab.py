@@ -126,10 +126,12 @@ def _guide(args: Namespace) -> int:
     print(f"  edumail lab shell {host.name}")
     print(f"    edumail-accounts code {person.address}")
     print(f"    edumail-accounts activate {person.address}")
+    gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
+    front = province.settings.front_name
     print(
         say(
-            f"  rồi IMAPS {host.ipv4}:993, gửi thư {host.ipv4}:465",
-            f"  then IMAPS {host.ipv4}:993, submission {host.ipv4}:465",
+            f"  rồi mở https://{front}/, hoặc dùng phần mềm thư: IMAPS 993, gửi thư 465 ({front} = {gateway.ipv4})",
+            f"  then open https://{front}/, or a mail program: IMAPS 993, submission 465 ({front} = {gateway.ipv4})",
         )
     )
     if args.report:

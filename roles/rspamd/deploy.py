@@ -12,7 +12,8 @@ PACKAGES = ("rspamd", "redis-server")
 
 
 def _tree(inventory: Inventory, host: Host) -> Tree:
-    return tree(inventory.mail.host(host.name), inventory.province.filtering)
+    province = inventory.province
+    return tree(inventory.mail.host(host.name), province.filtering, province.settings.ministry)
 
 
 def configure(inventory: Inventory, host: Host) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from edumail.mail import HostMail
-from edumail.model import Filtering
+from edumail.model import Filtering, Ministry
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import DKIM_KEY, live
@@ -49,8 +49,11 @@ _FILES = (
 )
 
 
-def tree(mail: HostMail, filtering: Filtering) -> Tree:
-    """Rspamd's local files for the host of ``mail``, laid out as its LOCAL_CONFDIR, and the tables they read."""
+def tree(mail: HostMail, filtering: Filtering, ministry: Ministry | None) -> Tree:
+    """Rspamd's local files for the host of ``mail``, laid out as its LOCAL_CONFDIR, and the tables they read.
+
+    The Ministry's domains count among the trusted senders.
+    """
     values = {"host": mail.host, "dkim_key": DKIM_KEY, "live": live("rspamd")}
     files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
     files |= {f"local.d/{module}.conf": "enabled = false;\n" for module in _OFF}
@@ -58,7 +61,7 @@ def tree(mail: HostMail, filtering: Filtering) -> Tree:
     files["domains.map"] = _lines(f"{domain} {mail.host.name}" for domain in {*mail.domains, mail.host.fqdn})
     files["holders.map"] = _holders(mail.senders)
     files["rates.map"] = _lines(f"{login} {r.user} {r.unit} {r.whole_unit}" for login, r in mail.rates.items())
-    files["trusted.map"] = _lines(filtering.trusted_senders)
+    files["trusted.map"] = _lines({*filtering.trusted_senders, *(ministry.domains if ministry else ())})
     return Tree.of(files)
 
 

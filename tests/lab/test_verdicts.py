@@ -32,7 +32,8 @@ def test_a_sound_province_passes_and_nothing_stays_behind(
 ) -> None:
     for sender, recipient in (("giamdocso", "giamdoc"), ("vanthuso", "vanthu")):  # the Ministry's lists write
         address = f"{recipient}@sogddt.minhha.test"
-        lab.foreign_send(f"{sender}@ngoai.test", address, new_message(f"{sender}@ngoai.test", address).as_bytes())
+        listed = f"{sender}@bo.ngoai.test"
+        lab.foreign_send(listed, address, new_message(listed, address).as_bytes())
     target, report = tmp_path / "verdicts.json", tmp_path / "report.html"
     result = verify(inventory, "--outside", "kiemtra@ngoai.test", "--json", str(target), "--html", str(report))
     assert result.returncode == 0, result.stdout + result.stderr
