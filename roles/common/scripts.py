@@ -29,7 +29,7 @@ ROOT = "/var/lib/edumail"
 COPIES = ("/etc/nftables.conf", "/etc/postfix/", "/etc/sysctl.d/", "/etc/systemd/")
 """Paths that get a copy, not a link: what is read at boot before other file systems than the root are mounted (a host
 with a /var of its own would boot without firewall and drop-ins), and Postfix's, which takes a link for a file that
-everybody may write to, and warns."""
+everybody may write to, and warns. Everybody may read a copy: systemd asks for that, and trees hold no secrets."""
 
 COMMAND_SECONDS = 300
 """How long one compile, check or reload command may take."""
@@ -339,7 +339,7 @@ relink() {
     [ -d "$folder" ] || (umask 022 && mkdir -p -- "$folder") || return 1
     rm -f -- "$new_link"
     if [ -n "$copy" ]; then
-      cp --preserve=mode,ownership -- "$trees/current/$inside" "$new_link" && sync -- "$new_link" || return 1
+      install -m 0644 -- "$trees/current/$inside" "$new_link" && sync -- "$new_link" || return 1
     else
       ln -s -- "$trees/current/$inside" "$new_link" || return 1
     fi

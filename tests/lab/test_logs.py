@@ -122,8 +122,10 @@ def archive(province: LabProvince) -> Iterator[str]:
     yield (
         "set -e; cd /var/log/journal/$(cat /etc/machine-id); journalctl --rotate;"
         " one=$(ls system@*-*-*.journal | sort -t - -k 2 | head -n 1);"
+        # A sequence of its own: within one, journald orders files by number, else by time.
+        " id=$(tr -d - < /proc/sys/kernel/random/uuid);"
         " aged() { printf -v place '%016x-%016x' $2 $(( ($(date +%s) - $1 * 86400) * 1000000 ));"
-        ' name="${one%%-*}-$place.journal"; cp "$one" "$name"; echo "$name"; };'
+        ' name="system@$id-$place.journal"; cp "$one" "$name"; echo "$name"; };'
     )
     # Whatever is left of them would be read as this day's lines once more.
     province.run(HOST, "cd /var/log/journal/$(cat /etc/machine-id); rm -f $(cat /root/aged 2>/dev/null) /root/aged")

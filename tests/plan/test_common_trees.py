@@ -528,6 +528,7 @@ class TestCopies:
     def test_it_is_a_copy_that_follows_the_tree(self, machine: Machine, file: Path) -> None:
         machine.publish(A)
         assert not file.is_symlink()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644  # while the tree is for its group only
         assert file.read_bytes() == A.files["main.cf"].content
         assert machine.is_live(A)
         machine.publish(B)
