@@ -5,6 +5,7 @@ from pyinfra import host, state
 from roles.accounts import deploy as accounts
 from roles.audit import deploy as audit
 from roles.base import deploy as base
+from roles.certificates import deploy as certificates
 from roles.common.inventory import open_inventory
 from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
@@ -34,13 +35,15 @@ report_progress(state)
 hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
-parts = [base, firewall, sshd, resolver, identity]
+parts = [base, firewall, sshd, resolver, identity, certificates]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [nginx] if web else []
 parts += [mtasts, webmail] if front else []
 apt_packages(
     name="packages",
-    packages=sorted({package for part in parts for package in part.PACKAGES}),
+    packages=sorted(
+        {package for part in parts for package in part.PACKAGES} | {*certificates.packages(inventory, target)}
+    ),
     preseed=[line for part in parts for line in getattr(part, "PRESEED", ())],
 )
 
@@ -50,6 +53,7 @@ firewall.configure(inventory, target)
 sshd.configure()
 resolver.configure()
 identity.configure(inventory, target)
+certificates.configure(inventory, target)
 if mail:
     accounts.configure(inventory, target)
     rspamd.configure(inventory, target)
@@ -65,7 +69,7 @@ if front:
     webmail.configure(inventory)
     sites["webmail"] = webmail.site(inventory)
     discovery.configure(inventory, target)
-    sites["discovery"] = discovery.site()
+    sites["discovery"] = discovery.site(inventory, target)
 if web:
     nginx.configure(inventory, sites)
 
@@ -76,6 +80,7 @@ sshd.activate()
 resolver.activate()
 if front:
     mtasts.activate()
+certificates.activate(inventory, target)
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
@@ -91,3 +96,6 @@ if web:
     nginx.activate(inventory, sites)
 if front:
     webmail.activate(inventory)
+
+# A public authority asks the host itself for the proof, so everything answers by now.
+certificates.order(inventory, target)

@@ -130,8 +130,8 @@ class _Writer:
 
     @cached_property
     def _authorities(self) -> list[Record]:
-        """Who may certify names of the province (RFC 8659): no public authority, since it has one of its own."""
-        issuers: tuple[str, ...] = ()
+        """Who may certify names of the province (RFC 8659): no public authority while it has one of its own."""
+        issuers = self.province.settings.certificates.issuers
         permitted: list[Record] = [("CAA", f'0 issue "{issuer}"') for issuer in issuers or (";",)]
         return [*permitted, ("CAA", f'0 iodef "mailto:{self.province.settings.hostmaster}"')]
 
@@ -139,10 +139,12 @@ class _Writer:
         return "SRV", f"{service.priority} 1 {service.port} {self.province.settings.front_name}."
 
     def _server_key(self, name: str, port: int) -> None:
-        """The gateway's key, by which others know it (RFC 7672, RFC 7673); certificates come and go over it."""
+        """The gateway's keys, by which others know it (RFC 7672, RFC 7673); certificates come and go over them."""
         published = self.province.published.get(self.gateway.name)
-        if published is not None and published.identity is not None:
-            self._add(f"_{port}._tcp.{name}", ("TLSA", f"3 1 1 {published.identity.replace(':', '').lower()}"))
+        # With a certificate from a file its key is shown, and the host's own again should that certificate end.
+        for key in (published.identity, published.supplied) if published is not None else ():
+            if key is not None:
+                self._add(f"_{port}._tcp.{name}", ("TLSA", f"3 1 1 {key.replace(':', '').lower()}"))
 
     def _keys(self, domain: str, hosts: set[str]) -> None:
         """The keys of all who sign for ``domain``: the hosts of its units, and the gateway its bounces."""

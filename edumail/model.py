@@ -24,6 +24,7 @@ PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
 SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
 PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
 EXTENSION_PATTERN = r"^[a-z0-9]{1,10}$"
+DIRECTORY_PATTERN = rf"^https://(?:{LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9](?::[0-9]{{1,5}})?/[A-Za-z0-9/._~-]*$"
 
 
 def _normal(value: object) -> object:
@@ -183,6 +184,43 @@ class Ministry(Model):
         return frozenset(a.partition("@")[2] for a in (self.director_list, self.clerk_list, self.contact))
 
 
+class InternalCertificates(Model):
+    """What people and strangers are shown comes from the province's own authority, which their devices must trust."""
+
+    source: Literal["internal"] = Field(default="internal", alias="from")
+
+    @property
+    def issuers(self) -> tuple[Domain, ...]:
+        """No public authority certifies anything."""
+        return ()
+
+
+class SuppliedCertificates(Model):
+    """Certificates that somebody has bought or been given, as pairs of files in ``secrets/certificates/``."""
+
+    source: Literal["files"] = Field(alias="from")
+    issuers: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    """The authorities that may certify names of the province, as they write themselves in CAA records (RFC 8659)."""
+
+
+class AcmeCertificates(Model):
+    """Each host with a web server has its certificates from a public authority by ACME (RFC 8555), and renews them."""
+
+    source: Literal["acme"] = Field(alias="from")
+    directory: Annotated[str, StringConstraints(pattern=DIRECTORY_PATTERN, max_length=300)]
+    """The authority's ACME directory, such as ``https://acme-v02.api.letsencrypt.org/directory``."""
+    contact: Address
+    """Whom the authority may write to; the account there is made under it. The choice agrees to its terms."""
+    issuers: Annotated[tuple[Domain, ...], Field(min_length=1)]
+    """As for files: the authority's name in CAA records, such as ``letsencrypt.org``."""
+
+
+CERTIFICATE_SOURCES = ("internal", "files", "acme")
+Certificates = Annotated[InternalCertificates | SuppliedCertificates | AcmeCertificates, Field(discriminator="source")]
+"""Where the certificates come from that people and strangers see. Hosts know each other by the internal authority in
+any case."""
+
+
 class Settings(Model):
     """``province.yml``: the province as a whole."""
 
@@ -203,6 +241,8 @@ class Settings(Model):
     """Who answers for the zones (SOA RNAME) and receives DMARC reports."""
     ministry: Ministry | None = None
     """The Ministry's lists; without it nothing about them is checked."""
+    certificates: Certificates = InternalCertificates()
+    """Default: the internal authority."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
     ssh_networks: Annotated[tuple[PlainNetwork, ...], AfterValidator(_some)] | None = None
@@ -339,12 +379,17 @@ class Dkim(Model):
     """The ``p=`` value: base64 of the SubjectPublicKeyInfo."""
 
 
+Fingerprint = Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$")]
+
+
 class Published(Model):
     """What a host gave back: ``published/<host>.yml``, written by a deploy, never by hand."""
 
     dkim: Dkim | None = None
-    identity: Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-F]{2}:){31}[0-9A-F]{2}$")] | None = None
-    """SHA-256 of the public key in the host's certificate, as Postfix prints it."""
+    identity: Fingerprint | None = None
+    """SHA-256 of the host's own public key, as Postfix prints it: hosts know each other by it."""
+    supplied: Fingerprint | None = None
+    """The same of the key that strangers see at the host where that came with a certificate from a file."""
 
 
 class Province(Model):

@@ -16,6 +16,8 @@ Audience = Literal["everyone", "admins", "peers"]
 
 PEER_PORT = 2525
 """Where the province's hosts take mail from each other."""
+SUBMISSION_PORT = 1587
+"""Where a host's Postfix takes what its people submit at the gateway's front; on the gateway itself, on loopback."""
 
 EVERYWHERE: tuple[Network, ...] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 
@@ -38,6 +40,8 @@ def doors(host: Host) -> tuple[Door, ...]:
     if host.has_mail:
         found |= {Door(465, "submissions"), Door(587, "submission"), Door(143, "imap"), Door(993, "imaps")}
         found |= {Door(995, "pop3s"), Door(4190, "sieve"), Door(PEER_PORT, "mail between hosts", "peers")}
+        if "gateway" not in host.roles:
+            found |= {Door(SUBMISSION_PORT, "submission by the front", "peers")}
     if not {"gateway", "portal"}.isdisjoint(host.roles):
         found |= {Door(80, "http"), Door(443, "https")}
     return tuple(sorted(found))

@@ -46,6 +46,10 @@ _PATTERNS = {
         "phải là một khóa công khai SSH trên một dòng, như trong tệp id_ed25519.pub",
         "must be an SSH public key on one line, as in a file id_ed25519.pub",
     ),
+    model.DIRECTORY_PATTERN: (
+        "phải là địa chỉ thư mục ACME, như https://acme-v02.api.letsencrypt.org/directory",
+        "must be the address of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory",
+    ),
 }
 
 # Keys whose absence is more than a slip of the pen: law asks for what they say.
@@ -59,6 +63,10 @@ _MISSING = {
         "ghi một hộp thư của đơn vị",
         "'public_address' is missing: Article 4 clause 2 asks for a published address; name a mailbox of the unit",
     ),
+    "issuers": (
+        "thiếu «issuers»: bản ghi CAA phải nêu nhà cung cấp được cấp chứng thư, như [letsencrypt.org]",
+        "'issuers' is missing: CAA records have to name the authority that may certify, such as [letsencrypt.org]",
+    ),
 }
 
 _TYPES = {
@@ -70,6 +78,7 @@ _TYPES = {
     "bool_parsing": ("phải là true hoặc false", "must be true or false"),
     "tuple_type": ("phải là danh sách: mỗi mục một dòng, bắt đầu bằng «- »", "must be a list: one '- ' line an item"),
     "dict_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
+    "model_attributes_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
     "model_type": ("phải gồm các dòng «khóa: giá trị»", "must be lines of 'key: value'"),
     "ip_v4_address": ("phải là địa chỉ IPv4, như 203.0.113.10", "must be an IPv4 address, such as 203.0.113.10"),
     "ip_network": (
@@ -90,6 +99,7 @@ _STAND_INS: dict[str, Any] = {
     "filtering": {},
     "ssh": {},
     "ssh_config": None,
+    "certificates": {"from": "internal"},
     "auditors": (),
     "ipv6": None,
     "posting": "province",
@@ -129,11 +139,20 @@ def validate(kind: type[M], document: Document, path: Path, value: Any) -> M | N
 
 
 def _problem(document: Document, base: Path, details: ErrorDetails, kind: type[BaseModel]) -> Problem:
-    loc = tuple(part for part in details["loc"] if part != "[key]")
+    loc = _written(document, base, tuple(part for part in details["loc"] if part != "[key]"))
     where = document.where((*base, *loc))
     name = next((part for part in reversed(loc) if isinstance(part, str)), "")
     vi, en = explain(details, name, kind)
     return Problem(where, details["type"].replace("_", "-"), vi, en)
+
+
+def _written(document: Document, base: Path, loc: Path) -> Path:
+    """``loc`` without the words that pydantic puts in for the kind it took an entry for: they stand in no file."""
+    found: Path = ()
+    for part in loc[:-1]:
+        if (*base, *found, part) in document.places:
+            found = (*found, part)
+    return (*found, *loc[-1:])
 
 
 def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[str, str]:
@@ -152,6 +171,12 @@ def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[st
                 f"không có khóa nào tên «{name}»; sửa chính tả hoặc xóa" + (f" (có: {known})" if known else ""),
                 f"there is no key '{name}'; mend the spelling or delete it"
                 + (f" (there are: {known})" if known else ""),
+            )
+        case "union_tag_invalid" | "union_tag_not_found":
+            sources = ", ".join(model.CERTIFICATE_SOURCES)
+            return (
+                f"«{name}» cần dòng «from: …», với một trong: {sources}",
+                f"'{name}' needs a line 'from: …' with one of: {sources}",
             )
         case "string_pattern_mismatch":
             vi, en = _PATTERNS.get(

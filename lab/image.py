@@ -25,6 +25,7 @@ BASE_PACKAGES = (
     "systemd-sysv",
 )
 INTERNET_PACKAGES = (
+    "curl",
     "dns-root-data",
     "isync",
     "knot",
@@ -35,6 +36,7 @@ INTERNET_PACKAGES = (
     "opendkim",
     "opendkim-tools",
     "openssl",
+    "pebble",
     "postfix",
     "postfix-policyd-spf-python",
     "swaks",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from datetime import UTC, datetime
 
+from edumail.certificates import open_supplied
 from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
-from edumail.cli.report import print_problems
+from edumail.cli.report import print_notes, print_problems
 from edumail.groups import Groups
 from edumail.load import load
 from edumail.problems import InventoryError
@@ -34,10 +36,12 @@ def run(args: Namespace) -> int:
     """Print the mistakes, or what the inventory holds."""
     try:
         province = load(args.inventory)
+        supply = open_supplied(province, args.inventory, datetime.now(UTC))
     except InventoryError as error:
         # Here the mistakes are the result that was asked for; every other command has them on stderr.
         print_problems(error.problems, sys.stdout)
         return 1
+    print_notes(supply.notes)
     groups = len(Groups(Units(province)).all)
     domains = len({unit.domain for unit in province.units.values()})
     print(

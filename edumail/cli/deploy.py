@@ -10,13 +10,16 @@ import time
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from edumail.certificates import open_supplied
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, add_inventory, chosen_hosts
 from edumail.cli.language import Commands, Parser, UserError, language, say
 from edumail.cli.pyinfra_output import Failure, Listener, Records, files, parts, words
+from edumail.cli.report import print_notes
 from edumail.cli.terminal import Status
 from edumail.load import load
 
@@ -60,8 +63,10 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Check, then hand over to pyinfra; say in the end how each host fared."""
     folder: Path = args.inventory
-    hosts = chosen_hosts(load(folder).hosts, args.host)
+    province = load(folder)
+    hosts = chosen_hosts(province.hosts, args.host)
     _refuse_what_pyinfra_can_not_read(folder)
+    print_notes(open_supplied(province, folder, datetime.now(UTC)).notes)
     if args.dry or args.ask:
         status, changes = _plan(folder, hosts)
         if args.dry or not changes or not _agreed():
@@ -252,6 +257,7 @@ def _summary(hosts: Sequence[str], rows: Sequence[Mapping[str, Any]], listener: 
                 "this host was left alone; run again when that deploy is done",
             )
             _print_indented([*failure.details(), *([left] if failure.locked_by else [])], width + 6)
+        _print_indented((say(f"lưu ý: {note}", f"note: {note}") for note in listener.notes[host]), width + 6)
     return good
 
 

@@ -19,6 +19,7 @@ _STARTING = re.compile(r"^--> Starting operation: (.+?)\s*$")
 _ENDED = re.compile(r"^\[(\d+)/(\d+)\] (.+): \d+ \S+ \S+/changed, .*?([\d.]+) s$")
 _LOCKED = re.compile(r"another deploy is running: (.+?); this host was left alone")
 _UNREMARKABLE = re.compile(r"^(Connected|Success|No changes|Skipped|Ready: )")
+_NOTE = re.compile(r"^lưu ý/note: (.*)$")
 _ERROR = re.compile(r"^Error\b:?\s*(.*)$")
 
 
@@ -51,6 +52,8 @@ class Listener:
         self.connected: set[str] = set()
         self.failures: dict[str, Failure] = {}
         self.said: dict[str, list[str]] = defaultdict(list)
+        self.notes: dict[str, list[str]] = defaultdict(list)
+        """What a host has to say to whoever deploys though nothing failed."""
         self.other: list[str] = []
         """Lines of no host: pyinfra's own trouble."""
         self.operation = ""
@@ -78,6 +81,8 @@ class Listener:
             return
         if found := _LOCKED.search(text):
             self.failures[host] = Failure(locked_by=found[1])
+        elif found := _NOTE.match(text):
+            self.notes[host].append(found[1])
         elif found := _ERROR.match(text):
             said = self.said.pop(host, [])
             if found[1] and not found[1].startswith("executed "):
@@ -119,6 +124,9 @@ _OPERATIONS = {
     "packages": ("cài gói phần mềm", "install packages"),
     "nftables: the deploy's own way in": ("đường vào của chính lượt triển khai", "the deploy's own way in"),
     "identity: keys and certificates": ("khóa và chứng thư của máy", "the host's keys and certificates"),
+    "certificates: bring files": ("chứng thư từ tệp", "certificates from files"),
+    "certificates: show": ("dùng chứng thư tốt nhất hiện có", "show the best certificates"),
+    "certificates: order": ("xin cấp chứng thư", "order certificates"),
 }
 _STEPS = {
     "stage": ("chuẩn bị cấu hình", "stage the configuration"),

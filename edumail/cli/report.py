@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 from edumail.cli.language import language, say
@@ -16,3 +17,9 @@ def print_problems(problems: Sequence[Problem], stream: TextIO) -> None:
     files = len({problem.where.file for problem in problems})
     mistakes, places = ("mistake" if len(problems) == 1 else "mistakes"), ("file" if files == 1 else "files")
     print(say(f"{len(problems)} lỗi trong {files} tệp", f"{len(problems)} {mistakes} in {files} {places}"), file=stream)
+
+
+def print_notes(notes: Iterable[Problem]) -> None:
+    """What is no mistake yet and needs somebody's eye, a line each, on standard error."""
+    for note in sorted(notes):
+        print(say("lưu ý: ", "note: ") + note.text(language()), file=sys.stderr)

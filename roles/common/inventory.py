@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from edumail.certificates import Certificate, certificates, open_supplied
 from edumail.load import load, load_published
 from edumail.mail import Mail
 from edumail.model import Host, HostRole, Province, Published
 from edumail.pages import Pages
 from edumail.problems import InventoryError
+from edumail.supplied import Supply
 from roles.common.ssh import connection_data
 
 GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
@@ -35,6 +38,20 @@ class Inventory:
     def pages(self) -> Pages:
         """Portal pages of every unit."""
         return Pages(self.province)
+
+    @cached_property
+    def supply(self) -> Supply:
+        """The certificates that came as files. Raises InventoryError when they can't be used."""
+        return open_supplied(self.province, self.folder, datetime.now(UTC))
+
+    @cached_property
+    def _certificates(self) -> dict[str, tuple[Certificate, ...]]:
+        pairs = self.supply.pairs
+        return {host.name: certificates(self.province, host, pairs) for host in self.province.hosts.values()}
+
+    def certificates(self, host: Host) -> tuple[Certificate, ...]:
+        """What a host shows to people and strangers."""
+        return self._certificates[host.name]
 
     def published(self) -> dict[str, Published]:
         """What hosts gave back, as it is on disk now: a deploy adds to it while it runs."""
@@ -59,6 +76,7 @@ def pyinfra_inventory(hosts_py: str) -> dict[str, list[tuple[str, dict[str, Any]
     folder = str(Path(hosts_py).resolve().parent)
     try:
         inventory = open_inventory(folder)
+        _ = inventory.supply
     except InventoryError as error:
         lang = "vi" if _language().startswith("vi") else "en"
         for problem in error.problems:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from edumail.certificates import HOST
 from edumail.model import Host
 from roles.common.scripts import trees_path
 
 TLS = "/etc/edumail/tls"
-"""``ca.pem``; ``host.key``, ``host.pem`` (the host's own name, and on the gateway the front's); ``portal.key``,
-``portal.pem`` (its units' pages)."""
+"""``ca.pem``; ``host.key`` and ``host.pem``, by which the province's hosts know each other; ``web.key``."""
+ACME_WEBROOT = "/var/lib/edumail/acme-challenge"
+"""Where nginx finds what an ACME authority asks for at port 80 (RFC 8555, 8.3)."""
 DKIM_KEY = "/etc/edumail/dkim/host.key"
 ACCOUNTS_DB = "/var/lib/edumail/accounts/accounts.db"
 AUDIT_SIEVE = "/var/lib/edumail/audit/audit.sieve"
 AUDITOR_HOME = "/var/lib/edumail/auditor"
 SHARING_MAP = "/var/vmail/shared-mailboxes"
 """By which Dovecot finds the shared mailboxes of a group; edumail-accounts writes it."""
-SUBMISSION_PORT = 1587
-"""Where the gateway's Postfix takes, on loopback, what its own users submit at Dovecot's front."""
 VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
 LEARN = ("learn_spam", "learn_ham")
@@ -40,3 +40,23 @@ def has_web(host: Host) -> bool:
 def live(role: str) -> str:
     """The folder through which a role's live tree is seen; daemons' configuration names files by it."""
     return f"{trees_path(role)}/current"
+
+
+def private_key(certificate: str) -> str:
+    """The host's own key for a certificate of :mod:`edumail.certificates`: one for mail, one for all web pages."""
+    return f"{TLS}/{'host' if certificate == HOST else 'web'}.key"
+
+
+def internal(certificate: str) -> str:
+    """The certificate in its form from the internal authority, which every certificate has."""
+    return f"{TLS}/host.pem" if certificate == HOST else f"{TLS}/internal/{certificate}.pem"
+
+
+def shown(certificate: str) -> str:
+    """What daemons show to people and strangers: key and chain in one file, kept by ``edumail-certificates``."""
+    return f"{TLS}/shown/{certificate}.pem"
+
+
+def supplied(pair: str) -> str:
+    """Key and chain that came as files; the folder lets nobody in but root."""
+    return f"{TLS}/supplied/{pair}.pem"

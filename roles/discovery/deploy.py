@@ -20,6 +20,7 @@ def activate(inventory: Inventory, gateway: Host) -> None:
     activate_tree(name="discovery: activate", role="discovery", tree=files)
 
 
-def site() -> str:
+def site(inventory: Inventory, gateway: Host) -> str:
     """Their part of nginx's configuration."""
-    return render.site()
+    domains = {unit.domain for unit in inventory.province.units.values()}
+    return render.site(domains, inventory.certificates(gateway))

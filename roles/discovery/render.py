@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from edumail import discovery
+from edumail.certificates import Certificate
 from edumail.model import Host, Settings
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import TLS, live
+from roles.common.paths import live
+from roles.nginx.render import served
 
 
 def tree(settings: Settings, gateway: Host) -> Tree:
@@ -21,8 +25,15 @@ def tree(settings: Settings, gateway: Host) -> Tree:
     )
 
 
-def site() -> str:
+def site(domains: Collection[str], certificates: Collection[Certificate]) -> str:
     """nginx's part: the names under every mail domain."""
+    names = discovery.names(domains)
     return render(
-        "discovery/etc/nginx/sites/discovery.conf.j2", live=live("discovery"), tls=TLS, address=discovery.ADDRESS
+        "discovery/etc/nginx/sites/discovery.conf.j2",
+        served={
+            label: served([name for name in names if name.startswith(f"{label}.")], certificates)
+            for label in discovery.LABELS
+        },
+        live=live("discovery"),
+        address=discovery.ADDRESS,
     )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from edumail.certificates import HOST
 from edumail.mail import HostMail
+from edumail.ports import SUBMISSION_PORT
 from edumail.templates import render
 from edumail.tree import File, Tree
-from roles.common.paths import ACCOUNTS_DB, AUDIT_SIEVE, SHARING_MAP, SUBMISSION_PORT, TLS, VMAIL_ID, learn_domain, live
+from roles.common.paths import (
+    ACCOUNTS_DB,
+    AUDIT_SIEVE,
+    SHARING_MAP,
+    TLS,
+    VMAIL_ID,
+    learn_domain,
+    live,
+    shown,
+)
 
 SCRIPTS = ("junk", "learn-ham", "learn-spam")
 """Sieve scripts of the host's own."""
@@ -20,6 +31,7 @@ def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
         "front": front,
         "trusted": [str(address) for address in addresses if address],
         "tls": TLS,
+        "shown": shown(HOST),
         "accounts_db": ACCOUNTS_DB,
         "audit_sieve": AUDIT_SIEVE,
         "sharing_map": SHARING_MAP,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyinfra.api import FactBase
 
-from roles.common.paths import DKIM_KEY, TLS
+from roles.common.paths import DKIM_KEY, TLS, internal
 
 _MARK = "== edumail "
-_PARTS = ("host-key", "portal-key", "dkim-key", "host-certificate", "portal-certificate", "authority")
 
 
 @dataclass(frozen=True)
 class Public:
-    """PEM texts by part; an empty one is not there."""
+    """PEM texts by part; an empty one is not there. A certificate's part is its id with a slash before it."""
 
     parts: dict[str, bytes]
 
@@ -23,23 +23,22 @@ class Public:
 
     def has_keys(self, dkim: bool) -> bool:
         """Whether all private keys are on the host; not every host signs mail."""
-        return all(self[part] for part in ("host-key", "portal-key", *(["dkim-key"] if dkim else [])))
+        return all(self[part] for part in ("host-key", "web-key", *(["dkim-key"] if dkim else [])))
 
 
 class PublicHalves(FactBase[Public]):
     """Everything in one round trip; never fails, whatever is missing."""
 
-    def command(self) -> str:
-        """Prints each part after a line that names it."""
+    def command(self, certificates: Sequence[str]) -> str:
+        """Prints each part after a line that names it; ``certificates`` are ids."""
         show = {
             "host-key": f"openssl pkey -pubout -in {TLS}/host.key",
-            "portal-key": f"openssl pkey -pubout -in {TLS}/portal.key",
+            "web-key": f"openssl pkey -pubout -in {TLS}/web.key",
             "dkim-key": f"openssl pkey -pubout -in {DKIM_KEY}",
-            "host-certificate": f"cat {TLS}/host.pem",
-            "portal-certificate": f"cat {TLS}/portal.pem",
             "authority": f"cat {TLS}/ca.pem",
+            **{f"/{id}": f"cat {internal(id)}" for id in certificates},
         }
-        return "; ".join(f"echo '{_MARK}{part}'; {show[part]} 2>/dev/null" for part in _PARTS) + "; true"
+        return "; ".join(f"echo '{_MARK}{part}'; {command} 2>/dev/null" for part, command in show.items()) + "; true"
 
     def process(self, output: list[str]) -> Public:
         """The parts that were printed."""

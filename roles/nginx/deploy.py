@@ -23,9 +23,10 @@ def activate(inventory: Inventory, sites: Mapping[str, str]) -> None:
         name="nginx: activate",
         role="nginx",
         tree=_tree(inventory, sites),
-        # sites/ is named relative to nginx.conf, so that the staged one is checked with the staged sites.
+        # Files are named relative to nginx.conf, so that the staged one is checked with what is staged beside it.
         links={
             "/etc/nginx/nginx.conf": "nginx.conf",
+            "/etc/nginx/acme-challenge.conf": "acme-challenge.conf",
             "/etc/nginx/sites": "sites",
             "/etc/nginx/sites-enabled/default": None,
             "/etc/logrotate.d/nginx": "logrotate",

@@ -20,4 +20,4 @@ def activate(inventory: Inventory, host: Host) -> None:
 
 def site(inventory: Inventory, host: Host) -> str:
     """Their part of nginx's configuration."""
-    return render.site(inventory.pages, host)
+    return render.site(inventory.pages, host, inventory.certificates(host))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from edumail.certificates import Certificate
 from edumail.discovery import autoconfig
 from edumail.model import Host
 from edumail.pages import Pages
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import TLS, live
+from roles.common.paths import live
+from roles.nginx.render import served
 
 
 def tree(pages: Pages, host: Host) -> Tree:
@@ -15,6 +19,9 @@ def tree(pages: Pages, host: Host) -> Tree:
     return Tree.of({**pages.files(host), "config-v1.1.xml": autoconfig(pages.province.settings)})
 
 
-def site(pages: Pages, host: Host) -> str:
+def site(pages: Pages, host: Host, certificates: Iterable[Certificate]) -> str:
     """How nginx finds a unit's page by its name."""
-    return render("portal/etc/nginx/sites/portal.conf.j2", sites=pages.sites(host), live=live("portal"), tls=TLS)
+    sites = pages.sites(host)
+    return render(
+        "portal/etc/nginx/sites/portal.conf.j2", sites=sites, served=served(sites, certificates), live=live("portal")
+    )

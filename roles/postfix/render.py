@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from email.header import Header
 
+from edumail.certificates import HOST
 from edumail.mail import HEADROOM_MB, MIB, PROVINCE_RULE, HostMail
 from edumail.model import Published
-from edumail.ports import PEER_PORT
+from edumail.ports import PEER_PORT, SUBMISSION_PORT
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import LEARN, SUBMISSION_PORT, TLS, learn_domain, live
+from roles.common.paths import LEARN, TLS, learn_domain, live, shown
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
@@ -63,6 +64,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "is_gateway": host == mail.gateway,
         "live": live("postfix"),
         "tls": TLS,
+        "shown": shown(HOST),
         "peer_port": PEER_PORT,
         "submission_port": SUBMISSION_PORT,
         "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],

@@ -8,11 +8,12 @@ import math
 from pathlib import Path
 
 from edumail import discovery
+from edumail.certificates import HOST
 from edumail.mail import Mail
 from edumail.model import Province
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import TLS, live
+from roles.common.paths import TLS, live, shown
 
 PHP = "8.4"
 """The version of PHP in Debian 13; paths and package names have it."""
@@ -58,7 +59,7 @@ def site(province: Province) -> str:
         front=province.settings.front_name,
         upload_mb=upload_mb(province),
         socket=SOCKET,
-        tls=TLS,
+        certificate=shown(HOST),
         address=discovery.ADDRESS,
     )
 
