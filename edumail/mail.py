@@ -67,6 +67,8 @@ class HostMail:
     """Valid addresses of these domains that live on another host, and where to hand their mail to next."""
     aliases: dict[str, tuple[str, ...]]
     """Groups expanded here: address → addresses."""
+    largest_expansion: int
+    """How many mailboxes the largest of these groups reaches, through all groups inside it."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
     rates: dict[str, Rates]
@@ -197,6 +199,7 @@ class Mail:
             own=self._own,
             remote=remote,
             aliases=dict(sorted(aliases.items())),
+            largest_expansion=max((len(self.groups.mailboxes(address)) for address in groups), default=0),
             senders=senders,
             rates=rates,
             posting=dict(sorted(posting.items())),

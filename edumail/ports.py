@@ -16,6 +16,8 @@ Audience = Literal["everyone", "admins", "peers"]
 
 PEER_PORT = 2525
 """Where the province's hosts take mail from each other."""
+SIEVE_PORT = 1588
+"""Where a host's Postfix takes, on loopback, what people's filters send."""
 SUBMISSION_PORT = 1587
 """Where a host's Postfix takes what its people submit at the gateway's front; on the gateway itself, on loopback."""
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from edumail.tree import Tree
 from roles.audit.render import COMMAND, tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.common.paths import AUDITOR_HOME
 
 
+def _tree(inventory: Inventory) -> Tree:
+    return tree(inventory.province.auditors, inventory.province.settings.ministry)
+
+
 def configure(inventory: Inventory) -> None:
     """Stage keys, sudo rule and command."""
-    stage_tree(name="audit: stage", role="audit", tree=tree(inventory.province.auditors), world_readable=True)
+    stage_tree(name="audit: stage", role="audit", tree=_tree(inventory), world_readable=True)
 
 
 def activate(inventory: Inventory) -> None:
@@ -18,7 +23,7 @@ def activate(inventory: Inventory) -> None:
     activate_tree(
         name="audit: activate",
         role="audit",
-        tree=tree(inventory.province.auditors),
+        tree=_tree(inventory),
         links={
             COMMAND: "edumail-audit",
             f"{AUDITOR_HOME}/.ssh/authorized_keys": "authorized_keys",

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edumail.model import Auditor
+from edumail.model import Auditor, Ministry
 from edumail.tree import File, Tree
 
 APP = Path(__file__).parent / "app" / "edumail_audit.py"
 COMMAND = "/usr/local/sbin/edumail-audit"
 
 
-def tree(auditors: Iterable[Auditor]) -> Tree:
-    """SSH keys of the auditors, the sudo rule, and the command; nothing in it is secret."""
+def tree(auditors: Iterable[Auditor], ministry: Ministry | None) -> Tree:
+    """SSH keys of the auditors, the sudo rule, the command and what it may tell; nothing in it is secret."""
     keys = "".join(f"restrict {auditor.ssh_key}\n" for auditor in auditors)
     return Tree.of(
         {
             "edumail-audit": File(APP.read_bytes(), executable=True),
             "authorized_keys": keys,
+            "ministry": f"{ministry.director_list}\n{ministry.clerk_list}\n" if ministry else "",
             "sudoers": f"auditor ALL=(root) NOPASSWD: {COMMAND}\n",
         }
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edumail.certificates import HOST
 from edumail.mail import HostMail
-from edumail.ports import SUBMISSION_PORT
+from edumail.ports import SIEVE_PORT, SUBMISSION_PORT
 from edumail.templates import render
 from edumail.tree import File, Tree
 from roles.common.paths import (
@@ -36,6 +36,7 @@ def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:
         "audit_sieve": AUDIT_SIEVE,
         "sharing_map": SHARING_MAP,
         "submission_port": SUBMISSION_PORT,
+        "sieve_port": SIEVE_PORT,
         "message_size_limit": message_size_limit_mb * 1024 * 1024,
         "vmail": VMAIL_ID,
         "live": live("dovecot"),

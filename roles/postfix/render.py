@@ -8,7 +8,7 @@ from email.header import Header
 from edumail.certificates import HOST
 from edumail.mail import HEADROOM_MB, MIB, PROVINCE_RULE, HostMail
 from edumail.model import Published
-from edumail.ports import PEER_PORT, SUBMISSION_PORT
+from edumail.ports import PEER_PORT, SIEVE_PORT, SUBMISSION_PORT
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import LEARN, TLS, learn_domain, live, shown
@@ -19,7 +19,8 @@ NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sende
 
 def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]:
     """Every look-up table as text for postmap(1), by name."""
-    learn = [f"{command}@{learn_domain(mail.gateway)}" for command in LEARN] if mail.host == mail.gateway else []
+    train = [f"{command}@{learn_domain(mail.gateway)}" for command in LEARN]
+    learn = train if mail.host == mail.gateway else []
     result = {
         "domains": _table(dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}], "-")),
         "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *learn], "-")),
@@ -29,8 +30,11 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
-        "posting": _table(mail.posting | dict.fromkeys(learn, "REJECT")),
-        "posting_peer": _table({a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}),
+        "posting": _table(mail.posting | dict.fromkeys(train, "REJECT")),
+        "posting_peer": _table(
+            {a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}
+            | dict.fromkeys(learn, "learn_peer")
+        ),
         "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL) | dict.fromkeys(learn, "REJECT")),
         # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
         "peers": _table(
@@ -67,14 +71,15 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "shown": shown(HOST),
         "peer_port": PEER_PORT,
         "submission_port": SUBMISSION_PORT,
+        "sieve_port": SIEVE_PORT,
         "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],
         "message_size_limit": message_size_limit_mb * MIB,
         "inner_size_limit": (message_size_limit_mb + HEADROOM_MB) * MIB,
-        "largest_group": max((len(members) for members in mail.aliases.values()), default=0),
+        "largest_expansion": mail.largest_expansion,
         "rules": list(mail.rules),
         "peers": peers,
         "refusal": REFUSAL,
-        "classes": [*classes, *(f"peer_{name}" for name in peers)],
+        "classes": [*classes, *(f"peer_{name}" for name in peers), *(["learn_peer"] if host == mail.gateway else [])],
     }
     return Tree.of(
         {

@@ -173,6 +173,49 @@ def test_people_file_their_mail_by_rules_of_their_own(province: LabProvince, log
                 client.delete("Hop")
 
 
+class TestFilters:
+    """What people's filters send is bound as what they send themselves."""
+
+    @contextlib.contextmanager
+    def filtered(self, province: LabProvince, login: str, rule: str) -> Iterator[None]:
+        with ManageSieve(province.network, province.front, login, province.password(login)) as sieve:
+            assert sieve.put("thu", rule).startswith("OK"), rule
+            assert sieve.command('SETACTIVE "thu"').startswith("OK")
+            try:
+                yield
+            finally:
+                sieve.command('SETACTIVE ""')
+                sieve.command('DELETESCRIPT "thu"')
+
+    def test_there_is_no_sending_of_free_texts(self, province: LabProvince) -> None:
+        rule = 'require ["enotify"]; notify :message "x" "mailto:phuhuynh@ngoai.test?body=x";'
+        with ManageSieve(province.network, province.front, TEACHER, province.password(TEACHER)) as sieve:
+            assert sieve.put("thu", rule).startswith("NO")
+
+    def test_an_answer_goes_out_as_the_mailbox_and_as_nobody_else(self, province: LabProvince) -> None:
+        rule = 'require ["vacation"]; vacation :subject "Nghi phep" %s "Toi nghi den thu hai.";'
+        with self.filtered(province, TEACHER, rule % ""):
+            province.send(DIRECTOR, TEACHER)
+            assert str(province.wait_for(DIRECTOR, "SUBJECT", "Nghi phep")["From"]) == f"<{TEACHER}>"
+        forged = "phuctd@thptsongque.test"
+        with self.filtered(province, TEACHER, rule % f':from "{forged}" :days 1 :handle "khac"'):
+            province.read(TEACHER, province.send(CLERK, TEACHER))
+            log = "journalctl -u postfix --since -1min -o cat | grep -c 'From header is not the mailbox' || true"
+            end = time.monotonic() + 20
+            while not int(province.run("mail-thpt", log)):
+                assert time.monotonic() < end, "the forged answer was not refused"
+                time.sleep(0.5)
+
+    def test_a_forward_opens_no_closed_group(self, province: LabProvince) -> None:
+        rule = 'require ["copy"]; redirect :copy "toantruong@thptsongque.test";'
+        with self.filtered(province, TEACHER, rule):
+            message_id = province.send(CLERK, TEACHER)
+            province.read(TEACHER, message_id)
+        log = province.run("mail-thpt", "journalctl -u postfix --since -1min -o cat")
+        assert "toantruong@thptsongque.test>: Recipient address rejected" in log
+        assert province.count("vangt@thptsongque.test", message_id) == 0
+
+
 @pytest.mark.parametrize("port", [110, 2000])
 def test_doors_for_passwords_in_the_clear_are_shut(province: LabProvince, port: int) -> None:
     for host in province.province.hosts.values():

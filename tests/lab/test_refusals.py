@@ -32,6 +32,8 @@ RELAY_FORMS = (
     "ngoai.test!someone@mail-so.minhha.test",
     "ngoai.test!someone",
     "someone@ngoai.test@sogddt.minhha.test",
+    "postmaster%sogddt.minhha.test@[198.18.37.11]",
+    "sogddt.minhha.test!postmaster@[198.18.37.11]",
     "someone@[198.18.37.53]",
     "someone@[IPv6:2001:db8:37::53]",
     "someone@mx.ngoai.test",

@@ -16,6 +16,7 @@ import os
 import secrets
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -176,9 +177,23 @@ def share(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
+def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
+    """What a session that is open rests on, by address: whose the mailbox is, its state, and what it holds."""
+    rows = database.execute("SELECT address, state, person, holds FROM account WHERE state <> 'waiting'")
+    return {row["address"]: tuple(row)[1:] for row in rows}
+
+
+def _end_sessions(addresses: list[str]) -> None:
+    """Sign out those whose rights have changed; where Dovecot does not run there is nobody to sign out."""
+    for address in addresses:
+        subprocess.run(["/usr/bin/doveadm", "kick", address], capture_output=True, check=False)
+
+
 @contextlib.contextmanager
 def _as_vmail() -> Iterator[None]:
     """Act as the mailboxes' owner: whoever got hold of a mail process must not make root write where a link leads."""
+    groups = os.getgroups()
+    os.setgroups([])
     os.setegid(VMAIL_ID)
     os.seteuid(VMAIL_ID)
     try:
@@ -186,6 +201,7 @@ def _as_vmail() -> Iterator[None]:
     finally:
         os.seteuid(0)
         os.setegid(0)
+        os.setgroups(groups)
 
 
 def _maildir(home: str) -> Path:
@@ -321,8 +337,11 @@ def _run(options: argparse.Namespace) -> int:
     database = connect(options.database)
     match options.command:
         case "sync":
+            before = _rights(database)
             print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now)))
             share(database)
+            after = _rights(database)
+            _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
         case "code":
             print(new_code(database, options.address, now))
         case "activate":

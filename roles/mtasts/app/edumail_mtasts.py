@@ -39,7 +39,7 @@ class DaneFirst(STSSocketmapResponder):
 
 
 async def has_dane(domain):
-    """Whether Postfix can verify an exchanger of ``domain`` by DANE. Raises DNSException."""
+    """Whether Postfix can verify every exchanger of ``domain`` by DANE. Raises DNSException."""
     resolver = dns.asyncresolver.Resolver()
     resolver.use_edns(0, dns.flags.DO, 1232)
 
@@ -49,18 +49,23 @@ async def has_dane(domain):
         except dns.resolver.NXDOMAIN:
             return None
 
-    exchangers = [record.exchange for record in await ask(domain, "MX") or ()] or [dns.name.from_text(domain)]
-    for exchanger in exchangers:
+    async def has_keys(exchanger):
         address = await ask(exchanger, "A")
         # Where addresses are not signed nothing else is: servers there may even fail to answer for TLSA.
         if address is None or not address.response.flags & dns.flags.AD:
-            continue
+            return False
         for name in {address.canonical_name, exchanger}:
             keys = await ask(SMTP + name, "TLSA")
             signed = keys is not None and keys.response.flags & dns.flags.AD
             if signed and any(key.usage in (DANE_TA, DANE_EE) for key in keys):
                 return True
-    return False
+        return False
+
+    answer = await ask(domain, "MX")
+    if answer is None or not answer.response.flags & dns.flags.AD:
+        return False  # whoever can forge an exchanger's name has keys of his own for it
+    exchangers = [record.exchange for record in answer] or [dns.name.from_text(domain)]
+    return all([await has_keys(exchanger) for exchanger in exchangers])
 
 
 if __name__ == "__main__":
