@@ -34,7 +34,7 @@ MAIL_UNITS = (
     Unit("rspamd", restart="always"),
 )
 WEB_UNITS = (Unit("nginx"),)
-FRONT_UNITS = (Unit(f"php{PHP}-fpm"),)
+FRONT_UNITS = (Unit(f"php{PHP}-fpm"), Unit("postfix-mta-sts-resolver", restart="always"))
 
 
 def units(host: Host) -> tuple[Unit, ...]:

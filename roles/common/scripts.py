@@ -58,6 +58,7 @@ sound() {
   [ -s "$1/SUMS" ] || return 0
   (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null)
 }
+is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
 prune() {
   rm -rf -- "$trees/.staging"
   keep=" $(target staged) $(target current) $(target previous) "
@@ -139,7 +140,7 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
             continue
         target = shlex.quote(f"{trees_path(role, root)}/current/{inside}")
         if path.startswith(COPIES):
-            lines.append(f"if [ -L {quoted} ] || ! cmp -s -- {target} {quoted}; then links=wrong; fi")
+            lines.append(f"is_copy {target} {quoted} || links=wrong")
         else:
             lines.append(f'[ "$(readlink -- {quoted} 2>/dev/null)" = {target} ] || links=wrong')
     lines.append('echo "links $links"')
@@ -331,7 +332,7 @@ relink() {
       continue
     fi
     if [ -n "$copy" ]; then
-      if [ ! -L "$path" ] && cmp -s -- "$trees/current/$inside" "$path"; then continue; fi
+      if is_copy "$trees/current/$inside" "$path"; then continue; fi
     elif [ "$(readlink -- "$path" || :)" = "$trees/current/$inside" ]; then continue; fi
     folder=$(dirname -- "$path")
     # A name with a dot before it: no daemon's wildcard may read it should this run die here.

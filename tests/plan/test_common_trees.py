@@ -531,7 +531,10 @@ class TestCopies:
         assert stat.S_IMODE(file.stat().st_mode) == 0o644  # while the tree is for its group only
         assert file.read_bytes() == A.files["main.cf"].content
         assert machine.is_live(A)
+        file.chmod(0o640)
+        assert not machine.is_live(A)
         machine.publish(B)
+        assert stat.S_IMODE(file.stat().st_mode) == 0o644
         assert file.read_bytes() == B.files["main.cf"].content
         assert not Path(f"{machine.root}/distribution{file}").exists()
 
