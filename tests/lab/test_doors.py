@@ -25,6 +25,7 @@ from tests.lab.test_deploy import deploy
 # What people leave open, and what our own daemons listen on inside.
 INTERESTING = [
     21, 22, 23, 24, 25, 53, 80, 110, 111, 113, 123, 135, 139, 143, 389, 443, 445, 465, 587, 631, 853, 873, 953, 993,
+    1587, 1588,
     995, 2049, 2525, 3128, 3306, 3310, 4190, 5432, 6379, 8000, 8080, 8443, 8891, 8953, 9000, 10025, 11211, 11332,
     11333, 11334, 11335, 27017,
 ]  # fmt: skip
