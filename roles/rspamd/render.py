@@ -8,7 +8,7 @@ from edumail.mail import HostMail
 from edumail.model import Filtering, Ministry
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import DKIM_KEY, live
+from roles.common.paths import AUDIT_TOKENS, DKIM_KEY, live
 
 # These fetch lists from, or send digests to, their makers; and some would do again what is done already: "mime_types"
 # judges files, "neural" learns from its own verdicts, "history_redis" keeps senders and subjects beside the journal.
@@ -44,6 +44,7 @@ _FILES = (
     "local.d/worker-normal.inc",
     "local.d/worker-proxy.inc",
     "lua.local.d/attachments.lua",
+    "lua.local.d/audit.lua",
     "lua.local.d/from.lua",
     "lua.local.d/trusted.lua",
 )
@@ -54,7 +55,7 @@ def tree(mail: HostMail, filtering: Filtering, ministry: Ministry | None) -> Tre
 
     The Ministry's domains count among the trusted senders.
     """
-    values = {"host": mail.host, "dkim_key": DKIM_KEY, "live": live("rspamd")}
+    values = {"host": mail.host, "dkim_key": DKIM_KEY, "live": live("rspamd"), "tokens": AUDIT_TOKENS}
     files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
     files |= {f"local.d/{module}.conf": "enabled = false;\n" for module in _OFF}
     files["attachments.map"] = _lines(filtering.blocked_attachments)

@@ -7,6 +7,7 @@ import io
 import json
 import smtplib
 import zipfile
+from collections.abc import Iterator
 from email.message import EmailMessage
 
 import pytest
@@ -169,7 +170,9 @@ class TestHeaders:
 
 class TestGreylisting:
     @pytest.fixture(autouse=True)
-    def _forget(self, province: LabProvince) -> None:
+    def _forget(self, province: LabProvince) -> Iterator[None]:
+        province.run("mail-so", f"{GREYLISTED} | xargs -r redis-cli del")
+        yield
         province.run("mail-so", f"{GREYLISTED} | xargs -r redis-cli del")
 
     def test_clean_mail_does_not_wait(self, province: LabProvince) -> None:

@@ -25,6 +25,7 @@ SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
 MINISTRY = Path(__file__).resolve().with_name("ministry")
 """The Ministry's lists, an address a line: the only correspondents of other people that an auditor may ask about."""
 GROUP = "vmail"
+TOKENS = "edumail-audit"
 SECONDS = 3600
 CONTEXT = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
@@ -53,10 +54,19 @@ def install(text: str) -> None:
     SIEVE.with_suffix(".svbin").chmod(0o640)
 
 
+def tell_filter(tokens: list[str]) -> None:
+    """Let Rspamd know by Redis whose probes are not to be put off; without Redis they are."""
+    words = [f"SADD {TOKENS} {token}" for token in tokens] + [f"EXPIRE {TOKENS} {SECONDS}"]
+    commands = "\n".join([f"DEL {TOKENS}", *words]) + "\n"
+    subprocess.run(["/usr/bin/redis-cli"], input=commands, capture_output=True, text=True, check=False)
+
+
 def refresh(database: sqlite3.Connection, now: int) -> None:
-    """Forget audits that have ended and install the script of the others."""
+    """Forget audits that have ended; install the script of the others, and tell the filter of them."""
     database.execute("DELETE FROM audit WHERE expires <= ?", (now,))
-    install(script([row[0] for row in database.execute("SELECT token FROM audit ORDER BY token")]))
+    tokens = [row[0] for row in database.execute("SELECT token FROM audit ORDER BY token")]
+    install(script(tokens))
+    tell_filter(tokens)
 
 
 def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
