@@ -14,8 +14,10 @@ from email.utils import parseaddr
 
 import pytest
 
+from lab import lab
 from tests.lab.managesieve import ManageSieve
 from tests.lab.province import LabProvince, new_message
+from tests.lab.test_mail import foreign_message
 
 CLERK, HEAD = "nhilt@suoimo.minhha.test", "bangnv@suoimo.minhha.test"  # mail-xa
 TEACHER = "yendth@thptsongque.test"  # mail-thpt
@@ -207,6 +209,21 @@ class TestFilters:
             while not int(province.run("mail-thpt", log)):
                 assert time.monotonic() < end, "the forged answer was not refused"
                 time.sleep(0.5)
+
+    @pytest.mark.parametrize("author", [DIRECTOR, "phuhuynh@ngoai.test"], ids=["of ours", "stranger"])
+    def test_a_forward_leaves_under_the_address_of_whoever_forwards(self, province: LabProvince, author: str) -> None:
+        message = new_message(author, TEACHER)
+        message_id = message["Message-ID"].strip("<>")
+        with self.filtered(province, TEACHER, 'require ["copy"]; redirect :copy "nharieng@ngoai.test";'):
+            if author == DIRECTOR:
+                with province.submission(author) as client:
+                    client.send_message(message, from_addr=author, to_addrs=[TEACHER])
+            else:
+                lab.foreign_send(author, TEACHER, message.as_bytes())
+            seen = foreign_message("nharieng", message_id).decode(errors="replace")
+        assert f"Return-Path: <{TEACHER}>" in seen
+        assert "Received-SPF: Pass" in seen
+        assert "dkim=pass" in seen
 
     def test_a_forward_opens_no_closed_group(self, province: LabProvince) -> None:
         rule = 'require ["copy"]; redirect :copy "toantruong@thptsongque.test";'
