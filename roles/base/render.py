@@ -24,11 +24,13 @@ class Unit:
     pid_file: str = ""
     stop_seconds: int = 0
     """When stopping, how long until what is left is killed; 0 leaves it to the distribution."""
+    realtime: bool = False
+    """Whether its processes may ask for the lowest real-time priority (see sched(7))."""
 
 
 UNITS = (Unit("chrony"), Unit("ssh"), Unit("unbound"))
 MAIL_UNITS = (
-    Unit("dovecot", stop_seconds=20),
+    Unit("dovecot", stop_seconds=20, realtime=True),
     Unit("postfix", pid_file="/var/spool/postfix/pid/master.pid", stop_seconds=20),
     Unit("redis-server", restart="always"),
     Unit("rspamd", restart="always"),
