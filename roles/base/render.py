@@ -33,7 +33,7 @@ MAIL_UNITS = (
     Unit("dovecot", stop_seconds=20, realtime=True),
     Unit("postfix", pid_file="/var/spool/postfix/pid/master.pid", stop_seconds=20),
     Unit("redis-server", restart="always"),
-    Unit("rspamd", restart="always"),
+    Unit("rspamd", restart="always", stop_seconds=10),
 )
 WEB_UNITS = (Unit("nginx"),)
 FRONT_UNITS = (Unit(f"php{PHP}-fpm"), Unit("postfix-mta-sts-resolver", restart="always"))

@@ -48,8 +48,12 @@ def test_mail_for_a_host_without_power_waits_and_arrives(province: LabProvince) 
     running = "systemctl is-active dovecot postfix rspamd unbound nginx || true"
     assert "policy drop" in province.run("mail-thpt", "nft list chain inet edumail input")
     wait("everything runs again", lambda: province.run("mail-thpt", running).split() == ["active"] * 5)
-    province.run("mail-so", "postqueue -f")
-    province.read(TEACHER, message_id, seconds=60)
+
+    def arrived() -> bool:
+        province.run("mail-so", "postqueue -f")
+        return province.count(TEACHER, message_id) > 0
+
+    wait("it arrives", arrived)
 
 
 # All but chrony, which does not run in a container.

@@ -7,6 +7,7 @@ import json
 import smtplib
 import socket
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -75,8 +76,8 @@ def test_port_25_never_offers_a_sign_in(province: LabProvince) -> None:
 @pytest.mark.parametrize("host", ["mail-xa", "mail-thpt"])
 def test_only_the_gateway_listens_on_port_25(province: LabProvince, host: str) -> None:
     address = str(province.province.hosts[host].ipv4)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((address, 25), timeout=5)
+    with pytest.raises((ConnectionRefusedError, TimeoutError)):
+        socket.create_connection((address, 25), timeout=3)
 
 
 class TestSendAs:
@@ -127,6 +128,14 @@ class TestBetweenHosts:
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: object) -> None:
         self.folder = tmp_path  # type: ignore[assignment]
+
+    @pytest.fixture(autouse=True)
+    def _behind_the_packet_filter(self, province: LabProvince) -> Iterator[None]:
+        """Whoever comes from a peer's address is let through to Postfix; here that is this machine."""
+        rule = "element inet edumail peers4 { 198.18.37.1 }"
+        province.run("mail-so", f"nft add {rule}")
+        yield
+        province.run("mail-so", f"nft delete {rule}")
 
     def dialogue(self, province: LabProvince, context: ssl.SSLContext) -> int:
         with province.network.smtp(province.gateway, 2525) as client:
