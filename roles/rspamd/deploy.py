@@ -13,7 +13,8 @@ PACKAGES = ("rspamd", "redis-server")
 
 def _tree(inventory: Inventory, host: Host) -> Tree:
     province = inventory.province
-    return tree(inventory.mail.host(host.name), province.filtering, province.settings.ministry)
+    mail = inventory.mail.host(host.name)
+    return tree(mail, province.message_size_limit_mb, province.filtering, province.settings.ministry)
 
 
 def configure(inventory: Inventory, host: Host) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from edumail.mail import HostMail
+from edumail.mail import HEADROOM_MB, MIB, HostMail
 from edumail.model import Filtering, Ministry
 from edumail.templates import render
 from edumail.tree import Tree
@@ -50,12 +50,18 @@ _FILES = (
 )
 
 
-def tree(mail: HostMail, filtering: Filtering, ministry: Ministry | None) -> Tree:
+def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, ministry: Ministry | None) -> Tree:
     """Rspamd's local files for the host of ``mail``, laid out as its LOCAL_CONFDIR, and the tables they read.
 
     The Ministry's domains count among the trusted senders.
     """
-    values = {"host": mail.host, "dkim_key": DKIM_KEY, "live": live("rspamd"), "tokens": AUDIT_TOKENS}
+    values = {
+        "host": mail.host,
+        "dkim_key": DKIM_KEY,
+        "live": live("rspamd"),
+        "tokens": AUDIT_TOKENS,
+        "max_message": (message_size_limit_mb + HEADROOM_MB) * MIB,
+    }
     files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
     files |= {f"local.d/{module}.conf": "enabled = false;\n" for module in _OFF}
     files["attachments.map"] = _lines(filtering.blocked_attachments)

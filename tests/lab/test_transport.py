@@ -59,6 +59,12 @@ def key_and_certificate(authority: pki.Authority, *names: str) -> tuple[bytes, b
     return private, pki.sign(authority, public, names, datetime.now(UTC))
 
 
+def publish(host: str, zones: dict[str, str]) -> None:
+    """Publish zones and let ``host`` look keys up anew: Postfix's clients keep those that they have seen."""
+    lab.publish_zones(zones)
+    ssh.call(host, "postfix reload 2>&1")
+
+
 class TestDane:
     """Keys in signed DNS (RFC 7672)."""
 
@@ -80,13 +86,13 @@ class TestDane:
         wrong = {apex: text.replace(f"TLSA 3 1 1 {key}", f"TLSA 3 1 1 {'0' * 64}") for apex, text in right.items()}
         assert wrong != right
         message = new_message("phuhuynh@ngoai.test", DIRECTOR)
-        lab.publish_zones(wrong)
+        publish("internet", wrong)
         try:
             log = Log("internet")
             lab.foreign_send("phuhuynh@ngoai.test", DIRECTOR, message.as_bytes())
             log.wait_for(f"to=<{DIRECTOR}>", "status=deferred", "certificate not verified")
         finally:
-            lab.publish_zones(right)
+            publish("internet", right)
         ssh.call("internet", "postqueue -f")
         province.read(DIRECTOR, message["Message-ID"].strip("<>"))
 
@@ -132,24 +138,25 @@ class Strict:
         ssh.call("internet", "systemctl stop lab-sts; postconf -X tls_server_sni_maps; postfix reload 2>/dev/null")
         ssh.call("internet", "rm -f /etc/foreign/sts.* /etc/foreign/mx.pem /etc/foreign/sni*")
         renew = "update-ca-certificates >/dev/null 2>&1; systemctl restart postfix-mta-sts-resolver postfix"
-        ssh.call("mail-so", f"rm /usr/local/share/ca-certificates/lab.crt; {renew}")
+        ssh.call("mail-so", f"rm -f /usr/local/share/ca-certificates/lab.crt; {renew}")
         lab.publish_zones({STRICT_DOMAIN: lab_zones.strict()})
 
     def present(self, name: str, authority: pki.Authority | None = None) -> str:
         """Let the exchanger show a certificate for ``name``; gives its key as in a TLSA record."""
         private, certificate = key_and_certificate(authority or self.authority, name)
-        script = f"""cat >/etc/foreign/mx.pem
+        script = f"""set -e; cat >/etc/foreign/mx.pem
         echo 'mx.{STRICT_DOMAIN} /etc/foreign/mx.pem' >/etc/foreign/sni
-        postmap -F lmdb:/etc/foreign/sni && postconf -e tls_server_sni_maps=lmdb:/etc/foreign/sni
+        postmap -F hash:/etc/foreign/sni && postconf -e tls_server_sni_maps=hash:/etc/foreign/sni
         postfix reload 2>/dev/null"""
         ssh.call("internet", script, stdin=private + certificate)
         key = serialization.load_pem_private_key(private, None).public_key()
         public = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         return pki.fingerprint(public).replace(":", "").lower()
 
-    def publish_key(self, key: str) -> None:
-        """A TLSA record for the exchanger."""
-        lab.publish_zones({STRICT_DOMAIN: lab_zones.strict() + f"_25._tcp.mx TLSA 3 1 1 {key}\n"})
+    def publish_key(self, key: str | None) -> None:
+        """A TLSA record for the exchanger, or none."""
+        record = f"_25._tcp.mx TLSA 3 1 1 {key}\n" if key else ""
+        publish("mail-so", {STRICT_DOMAIN: lab_zones.strict() + record})
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +176,7 @@ class TestStrictTransport:
     def _as_it_was(self, strict: Strict) -> Iterator[None]:
         yield
         strict.present(f"mx.{STRICT_DOMAIN}")
-        lab.publish_zones({STRICT_DOMAIN: lab_zones.strict()})
+        strict.publish_key(None)
         ssh.call("mail-so", "postqueue -f")
 
     def arrives(self, message_id: str) -> None:
@@ -196,7 +203,7 @@ class TestStrictTransport:
         log = Log("mail-so")
         message_id = province.send(DIRECTOR, strict.address)
         log.wait_for(f"to=<{strict.address}>", "status=deferred", "certificate not verified")
-        lab.publish_zones({STRICT_DOMAIN: lab_zones.strict()})
+        strict.publish_key(None)
         ssh.call("mail-so", "postqueue -f")
         self.arrives(message_id)
 
