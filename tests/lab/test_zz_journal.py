@@ -97,6 +97,40 @@ EXPLAINED = [
         r"|edumail-certificates\.service: Failed with result 'exit-code'\.",
         "test_certificates supplies one that ends in a few days",
     ),
+    Explained(
+        "postfix/postmap",
+        "fatal: bad numerical configuration: message_size_limit = a lot",
+        "test_deploy breaks main.cf",
+    ),
+    Explained(
+        "postfix/bounce",
+        r"warning: /var/lib/edumail/trees/postfix/current/bounce\.cf: zero result in delay template conversion of .*"
+        r"|warning: please reduce time unit \"hours\" of \"delay_warning_time_hours\" in delay template"
+        r"|warning: for instructions see the bounce\(5\) manual",
+        "test_queue has the gateway warn after a second, which is no hour",
+    ),
+    Explained(
+        r"postfix/(?:submission/|submissions/)?smtpd",
+        r"warning: [0-9A-Za-z]+: queue file size limit exceeded",
+        "test_queue and test_hostile send more than the limit",
+    ),
+    Explained(
+        "postfix/smtpd",
+        r"warning: mx\.ngoai\.test\[\S+\]:\d+: request longer than 2048: (?:MAIL FROM:<)?a+\.\.\."
+        r"|warning: disabling input from smtp socket",
+        "test_hostile sends lines without end",
+    ),
+    Explained(
+        "rspamd",
+        r"<\w+>; proxy; rspamd_message_parse: cannot construct full mime from stream: Nesting level is too high: \d+",
+        "test_hostile packs a message into a message, again and again",
+    ),
+    Explained(
+        "postfix/smtp",
+        r"warning: DNSSEC validation may be unavailable"
+        r"|warning: reason: dnssec_probe 'ns:\.' received no response: .*type=NS: Host not found, try again",
+        "the lab has no root servers: nothing but packages gets in",
+    ),
     # What a daemon says of being reloaded, stopped or started
     Explained(
         "dovecot", r"master: Warning: SIGHUP received - reloading configuration", "a deploy, or renewed certificates"
@@ -105,6 +139,23 @@ EXPLAINED = [
         "dovecot",
         r"[a-z-]+(?:\(\d+\))?: Warning: Killed with signal 15 \(by pid=\d+ uid=0 code=kill\)",
         "how Dovecot's processes report that they were stopped, on restart and reload",
+    ),
+    Explained(
+        "dovecot",
+        r"log\(\d+\): Warning: Shutting down logging for '[a-z0-9-]+: ' with \d+ clients"
+        r"|master: Warning: Processes aren't dying after reload, sent SIGTERM to \d+ processes\."
+        r"|master: Warning: service\([a-z-]+\): Sent SIGTERM to \d+ [a-z-]+ processes",
+        "stopped or reloaded while sessions are open",
+    ),
+    Explained(
+        "dovecot",
+        r"imap\(thoamt@suoimo\.minhha\.test\).*: Error: autoexpunge: Couldn't create dovecot\.autoexpunge\.lock .*",
+        "somebody of test_accounts signs in who never had mail: there is no folder yet to lock, nor mail to expunge",
+    ),
+    Explained(
+        "rspamd",
+        r"<\w+>; cfg; rspamd_controller_load_saved_stats: cannot load controller stats from \S+: No such file .*",
+        "its first start",
     ),
     Explained(
         "rspamd",
