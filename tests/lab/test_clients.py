@@ -99,7 +99,7 @@ def test_swaks_signs_in_after_verified_tls_only(province: LabProvince, desk: str
     message_id = message["Message-ID"].strip("<>")
     common = (
         f"swaks --server {province.front} {words} --from {CLERK} --to {HEAD} --auth PLAIN --auth-user {CLERK}"
-        f" --auth-password \"$(cat {desk}/password)\" --tls-verify --header 'Message-ID: <{message_id}>'"
+        f" --auth-password \"$(cat {desk}/password)\" --tls-verify --header 'Message-Id: <{message_id}>'"
         f" --header 'From: {CLERK}'"
     )
     province.run("internet", f"{common} --tls-ca-path {desk}/ca.pem")
