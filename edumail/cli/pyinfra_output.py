@@ -124,13 +124,13 @@ _OPERATIONS = {
     "packages": ("cài gói phần mềm", "install packages"),
     "nftables: the deploy's own way in": ("đường vào của chính lượt triển khai", "the deploy's own way in"),
     "identity: keys and certificates": ("khóa và chứng thư của máy", "the host's keys and certificates"),
-    "certificates: bring files": ("chứng thư từ tệp", "certificates from files"),
-    "certificates: show": ("dùng chứng thư tốt nhất hiện có", "show the best certificates"),
-    "certificates: order": ("xin cấp chứng thư", "order certificates"),
 }
 _STEPS = {
     "stage": ("chuẩn bị cấu hình", "stage the configuration"),
     "activate": ("kiểm tra và đưa vào dùng", "check and make live"),
+    "bring files": ("đưa tệp lên", "bring the files"),
+    "show": ("dùng bản tốt nhất hiện có", "show the best there are"),
+    "order": ("xin cấp khi đến hạn", "order what is due"),
 }
 
 

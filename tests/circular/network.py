@@ -119,9 +119,10 @@ class _Imap(imaplib.IMAP4_SSL):
 
 
 def certificate_text(connection: ssl.SSLSocket) -> str:
-    """Protocol version and issuer of a TLS connection, for evidence."""
-    issuer = dict(pair[0] for pair in connection.getpeercert().get("issuer", ()))  # type: ignore[union-attr]
-    return f"{connection.version()}, issuer {issuer.get('commonName', '?')}"
+    """Protocol version of a TLS connection, and issuer and end of the certificate, for evidence."""
+    certificate = connection.getpeercert() or {}
+    issuer = dict(pair[0] for pair in certificate.get("issuer", ()))
+    return f"{connection.version()}, issuer {issuer.get('commonName', '?')}, until {certificate.get('notAfter', '?')}"
 
 
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:

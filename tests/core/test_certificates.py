@@ -11,7 +11,7 @@ from conftest import Inventory
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from edumail import pki, supplied
-from edumail.certificates import HOST, MOST_NAMES, certificates, open_supplied
+from edumail.certificates import HOST, certificates, open_supplied
 from edumail.load import load
 from edumail.model import Province
 from edumail.problems import InventoryError
@@ -58,7 +58,7 @@ def test_a_certificate_has_a_hundred_names_at_most_and_there_are_few(province: P
     listed = [name for group in found.values() for name in group]
     assert sorted(listed) == sorted(set(listed))
     assert set(names) <= set(listed)
-    assert all(len(group) <= MOST_NAMES for group in found.values())
+    assert all(len(group) <= 100 for group in found.values())
     assert len(found) <= max(1, count / 40)
 
 

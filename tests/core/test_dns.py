@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edumail.dns import deepest_zone, zones
 from edumail.example import generate, write
 from edumail.load import load
-from edumail.model import Dkim, Nameserver, Province, Published
+from edumail.model import Dkim, Nameserver, Province, Published, SuppliedCertificates
 
 IDENTITY = ":".join(f"{byte:02X}" for byte in range(32))
 TLSA = f"3 1 1 {bytes(range(32)).hex()}"
@@ -169,6 +169,22 @@ def test_the_front_may_be_the_gateways_own_name(province: Province) -> None:
 def test_no_public_authority_may_certify_names_of_the_province(lab: dict[str, dns.zone.Zone]) -> None:
     for apex, zone in lab.items():
         assert records(zone, apex, "CAA") == {'0 issue ";"', '0 iodef "mailto:hostmaster@sogddt.minhha.test"'}
+
+
+def test_the_chosen_authorities_may_certify_names_of_the_province(province: Province) -> None:
+    choice = SuppliedCertificates.model_validate({"from": "files", "issuers": ["ca.example", "letsencrypt.org"]})
+    settings = province.settings.model_copy(update={"certificates": choice})
+    for apex, zone in parsed(province.model_copy(update={"settings": settings})).items():
+        issuers = {record for record in records(zone, apex, "CAA") if " issue " in record}
+        assert issuers == {'0 issue "ca.example"', '0 issue "letsencrypt.org"'}
+
+
+def test_a_supplied_key_is_published_beside_the_host_s_own(province: Province) -> None:
+    """Should the supplied certificate end, the host shows its own key again."""
+    other = IDENTITY.replace("00:", "FF:", 1)
+    both = province.model_copy(update={"published": {"mail-so": Published(identity=IDENTITY, supplied=other)}})
+    found = records(parsed(both)["minhha.test"], "_25._tcp.mail-so.minhha.test", "TLSA")
+    assert found == {TLSA, f"3 1 1 {other.replace(':', '').lower()}"}
 
 
 def test_reports_may_cross_from_one_registered_domain_to_another(lab: dict[str, dns.zone.Zone]) -> None:
