@@ -43,8 +43,9 @@ class TestWhoCameFromWhere:
     def test_mail_from_outside(self, province: LabProvince) -> None:
         with province.network.smtp(province.gateway) as client:
             end = source(client.sock)
-            message = new_message("phuhuynh@kiemtra.invalid", CLERK)
-            client.sendmail("", [CLERK], message.as_bytes())
+            client.mail("")
+            # The line is written here; what greylisting says of the message does not matter.
+            assert client.rcpt(CLERK)[0] == 250
         wait_for_line(province, "mail-so", "postfix", rf"client=.*{end}")
 
     def test_mail_of_somebody_who_signed_in(self, province: LabProvince) -> None:
@@ -157,13 +158,15 @@ def test_the_access_log_is_rotated_daily_and_kept_as_long(province: LabProvince)
     page = f"/luan-chuyen-{time.time_ns()}"
     try:
         province.network.https(unit.portal, f"{page}-truoc")
-        said = province.run(HOST, "logrotate --force --verbose /etc/logrotate.d/nginx 2>&1")
+        # By our file, but for the date: a lab that saw midnight has rotated today already.
+        ours = "sed 's/dateext/&\\n    dateformat -%Y%m%d-%s/' /etc/logrotate.d/nginx > /root/nginx.rotate"
+        said = province.run(HOST, f"{ours}; logrotate --force --verbose --state /root/rotated /root/nginx.rotate 2>&1")
         province.network.https(unit.portal, f"{page}-sau")
         now, kept = province.run(
-            HOST, "cat /var/log/nginx/access.log; echo ====; cat /var/log/nginx/access.log-*"
+            HOST, "cat /var/log/nginx/access.log; echo ====; cat /var/log/nginx/access.log-*-*"
         ).split("====")
     finally:
-        province.run(HOST, "rm -f /var/log/nginx/access.log-*")
+        province.run(HOST, "rm -f /var/log/nginx/*.log-*-* /root/nginx.rotate /root/rotated")
     days = province.province.log_retention_days
     assert f"({days} rotations), old logs are removed after {days} days" in said
     assert (f"{page}-sau" in now, f"{page}-truoc" in now) == (True, False)
