@@ -6,6 +6,7 @@ from roles.accounts import deploy as accounts
 from roles.audit import deploy as audit
 from roles.base import deploy as base
 from roles.certificates import deploy as certificates
+from roles.clamav import deploy as clamav
 from roles.common.inventory import open_inventory
 from roles.common.lock import hold_deploy_lock
 from roles.common.operations import apt_packages
@@ -30,6 +31,7 @@ mail = has_mail(target)
 web = has_web(target)
 pages = "portal" in target.roles
 front = "gateway" in target.roles
+antivirus = "antivirus" in target.roles
 
 report_progress(state)
 hold_deploy_lock(host)
@@ -37,6 +39,7 @@ hold_deploy_lock(host)
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, firewall, sshd, resolver, identity, certificates]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
+parts += [clamav] if antivirus else []
 parts += [nginx] if web else []
 parts += [mtasts, webmail] if front else []
 apt_packages(
@@ -54,6 +57,8 @@ sshd.configure()
 resolver.configure()
 identity.configure(inventory, target)
 certificates.configure(inventory, target)
+if antivirus:
+    clamav.configure(inventory)
 if mail:
     accounts.configure(inventory, target)
     rspamd.configure(inventory, target)
@@ -81,6 +86,8 @@ resolver.activate()
 if front:
     mtasts.activate()
 certificates.activate(inventory, target)
+if antivirus:
+    clamav.activate(inventory)
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)

@@ -54,6 +54,13 @@ def _hosts(province: Province, sources: Sources) -> Iterator[Problem]:
                     f"{value} đã là của máy chủ «{taken[value]}»; mỗi máy chủ một tên và địa chỉ riêng",
                     f"{value} is host '{taken[value]}''s already; give each host a name and addresses of its own",
                 )
+        if "antivirus" in host.roles and not host.has_mail:
+            yield Problem(
+                sources.at("host", host.name, "roles"),
+                "nothing-to-scan",
+                f"máy chủ «{host.name}» không quét thư nào; bỏ vai trò «antivirus», hoặc thêm «mailstore»",
+                f"host '{host.name}' scans no mail; take the role 'antivirus' away, or add 'mailstore'",
+            )
         yield from _in_zone(province, host.fqdn, sources, "host", host.name, "fqdn")
         yield from _discovery(province, host.fqdn, sources, "host", host.name, "fqdn")
 

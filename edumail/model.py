@@ -72,7 +72,7 @@ PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
-HostRole = Literal["gateway", "mailstore", "portal"]
+HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
 Posting = Literal["anyone", "province", "unit", "members"]
 

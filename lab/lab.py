@@ -14,7 +14,22 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from lab import acme, aptcache, cage, container, disk, dns, foreign, image, network, sources, ssh, state, zones
+from lab import (
+    acme,
+    aptcache,
+    cage,
+    container,
+    disk,
+    dns,
+    foreign,
+    image,
+    network,
+    signature,
+    sources,
+    ssh,
+    state,
+    zones,
+)
 from lab.preflight import preflight
 from lab.text import LabError, Lang, Say, Text, language
 from lab.topology import FOREIGN_DOMAIN, INTERNET, STRICT_DOMAIN, Machine, check, reverse_zones
@@ -148,7 +163,8 @@ def _create(machine: Machine) -> None:
     base = image.base(found)
     layers = image.internet(base, INTERNET.fqdn) if machine == INTERNET else base
     container.kill(machine)
-    files = {dns.RESOLVER_FILE: zones.resolver({}), **({**foreign.FILES, **acme.FILES} if machine == INTERNET else {})}
+    own = {**foreign.FILES, **acme.FILES} if machine == INTERNET else {signature.FILE: signature.LINE}
+    files = {dns.RESOLVER_FILE: zones.resolver({}), **own}
     container.create(machine, layers, files, state.machines())
     if machine == INTERNET:
         dns.forget(FOREIGN_DOMAIN, STRICT_DOMAIN)  # its Knot is empty now

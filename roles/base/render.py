@@ -36,6 +36,7 @@ MAIL_UNITS = (
     Unit("rspamd", restart="always", stop_seconds=10),
 )
 WEB_UNITS = (Unit("nginx"),)
+ANTIVIRUS_UNITS = (Unit("clamav-daemon"), Unit("clamav-freshclam"))
 FRONT_UNITS = (Unit(f"php{PHP}-fpm"), Unit("postfix-mta-sts-resolver", restart="always"))
 
 
@@ -45,6 +46,7 @@ def units(host: Host) -> tuple[Unit, ...]:
         UNITS
         + (MAIL_UNITS if has_mail(host) else ())
         + (WEB_UNITS if has_web(host) else ())
+        + (ANTIVIRUS_UNITS if "antivirus" in host.roles else ())
         + (FRONT_UNITS if "gateway" in host.roles else ())
     )
 

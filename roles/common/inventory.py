@@ -19,7 +19,7 @@ from edumail.problems import InventoryError
 from edumail.supplied import Supply
 from roles.common.ssh import connection_data
 
-GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal")
+GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
 
 
 class Inventory:

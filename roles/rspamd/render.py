@@ -61,9 +61,12 @@ def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, minis
         "live": live("rspamd"),
         "tokens": AUDIT_TOKENS,
         "max_message": (message_size_limit_mb + HEADROOM_MB) * MIB,
+        "antivirus": "antivirus" in mail.host.roles,
     }
     files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
     files |= {f"local.d/{module}.conf": "enabled = false;\n" for module in _OFF}
+    if values["antivirus"]:
+        files["local.d/antivirus.conf"] = render("rspamd/etc/rspamd/local.d/antivirus.conf.j2", **values)
     files["attachments.map"] = _lines(filtering.blocked_attachments)
     files["domains.map"] = _lines(f"{domain} {mail.host.name}" for domain in {*mail.domains, mail.host.fqdn})
     files["holders.map"] = _holders(mail.senders)

@@ -60,7 +60,7 @@ class Mistake:
 # A needle of None stands for the file as a whole.
 MISTAKES = [
     # Files
-    Mistake("yaml-syntax", HOSTS, "roles: [gateway, mailstore, portal]", "roles: [gateway", ": mail-xa"),
+    Mistake("yaml-syntax", HOSTS, "roles: [gateway, mailstore, portal, antivirus]", "roles: [gateway", ": mail-xa"),
     Mistake("yaml-syntax", SO, "Sở Giáo dục và Đào tạo Minh Hà", "Sở\x07", "\x07"),
     Mistake("yaml-duplicate-key", SO, "  kind: so\n", "  kind: so\n  kind: phong\n", "kind: phong"),
     Mistake("yaml-alias", SUOI_MO, "parent: so\n", "parent: &x so\n  portal_host: *x\n", "&x so"),
@@ -93,7 +93,9 @@ MISTAKES = [
     Mistake("tree-loop", SUOI_MO, "parent: so", "parent: vhxh-suoi-mo", "vhxh-suoi-mo\n  host", alone=False),
     Mistake("duplicate-unit", SUOI_MO, "- id: th-suoi-mo", "- id: so", "so\n  kind: truong", alone=False),
     # Hosts, names, DNS
-    Mistake("one-gateway", HOSTS, "[gateway, mailstore, portal]", "[mailstore, portal]", None),
+    Mistake("one-gateway", HOSTS, "[gateway, mailstore, portal, antivirus]", "[mailstore, portal]", None),
+    Mistake("nothing-to-scan", HOSTS, "roles: [mailstore, portal]", "roles: [portal, antivirus]", "[portal, antivirus]",
+            alone=False),
     Mistake("duplicate-host", HOSTS, "name: mail-xa", "name: mail-so", "mail-so\n  fqdn: mail-xa", alone=False),
     Mistake("duplicate-host", HOSTS, "198.18.37.12", "198.18.37.11", "198.18.37.11\n  ipv6: 2001:db8:37::12"),
     Mistake("unknown-host", SUOI_MO, "host: mail-xa", "host: mail-xx", "mail-xx"),

@@ -33,6 +33,7 @@ def restricted(province: Province, *networks: str) -> Province:
         (["mailstore"], {143, 465, 587, 993, 995, 4190}),
         (["portal"], {80, 443}),
         (["mailstore", "portal"], {80, 143, 443, 465, 587, 993, 995, 4190}),
+        (["antivirus"], set()),
     ],
 )
 def test_a_host_opens_what_its_roles_need(roles: list[HostRole], open_to_everyone: set[int]) -> None:

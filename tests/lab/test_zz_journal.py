@@ -48,6 +48,11 @@ EXPLAINED = [
         "its workers, when test_faults kills their master",
     ),
     Explained(
+        "rspamd",
+        r"<\w+>; lua; clamav\.lua:\d+: clamav: failed to scan, maximum retransmits exceed",
+        "test_antivirus stops clamd, and mail waits",
+    ),
+    Explained(
         r"postfix/\S*smtpd",
         rf"warning: {_CLIENT}: SASL (?:PLAIN|LOGIN) authentication failed: .*",
         "wrong passwords, of test_logs, test_refusals, test_access and test_webmail",
