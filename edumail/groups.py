@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edumail.model import Group, Person, Posting, Rule
-from edumail.units import Units
+from edumail.units import Units, holds
 
 DUTIES_OF_RFC_2142 = ("abuse", "postmaster")
 """Local parts of every mail domain that reach the officer in charge, whatever an inventory would like (RFC 2142;
@@ -19,9 +19,10 @@ domain with DNS and web pages. ``noc`` is for networks, the rest for companies."
 
 @dataclass(frozen=True)
 class Expansion:
-    """A group as a mail host needs it.
+    """A group with whom it holds now.
 
-    ``members`` are addresses of mailboxes or of other groups, sorted, each once. ``unit`` owns the group.
+    ``members`` are addresses of mailboxes or of other groups, sorted, each once. ``unit`` owns the group. ``holders``
+    are as in an inventory: None stands for the unit's heads and clerks.
     """
 
     address: str
@@ -29,6 +30,7 @@ class Expansion:
     unit: str
     posting: Posting
     members: tuple[str, ...]
+    holders: tuple[str, ...] | None = None
 
 
 class Groups:
@@ -45,22 +47,46 @@ class Groups:
             result[expansion.address] = expansion
         return result
 
-    def mailboxes(self, address: str) -> set[str]:
-        """The mailboxes that mail to ``address`` reaches, through groups of groups; loops end where they close."""
-        found: set[str] = set()
-        seen: set[str] = set()
+    @cached_property
+    def former(self) -> dict[str, str]:
+        """Old address → the mailbox or group that it leads to."""
+        return {}
+
+    def inside(self, address: str) -> list[str]:
+        """The groups that mail to ``address`` goes through, itself among them; loops end where they close."""
+        found: dict[str, None] = {}
         stack = [address]
         while stack:
             current = stack.pop()
-            if current in seen:
-                continue
-            seen.add(current)
-            group = self.all.get(current)
-            if group is None:
-                found.add(current)
-            else:
-                stack.extend(group.members)
-        return found
+            if current in self.former:
+                stack.append(self.former[current])
+            elif current in self.all and current not in found:
+                found[current] = None
+                if current in self._nesting:
+                    stack.extend(self.all[current].members)
+        return list(found)
+
+    def mailboxes(self, address: str) -> set[str]:
+        """The mailboxes that mail to ``address`` reaches, each once, through groups of groups."""
+        found = {member for group in self.inside(address) for member in self.all[group].members}
+        reached = (self.former.get(member, member) for member in found or {address})
+        return {member for member in reached if member not in self.all}
+
+    @cached_property
+    def _nesting(self) -> set[str]:
+        """Groups with a group among their members: only what is written by hand can be."""
+        known = {*self.all, *self.former}
+        return {group.address for group in self.units.province.groups if not known.isdisjoint(group.members.addresses)}
+
+    def holders(self, address: str) -> set[str]:
+        """The addresses of a group's holders: who may write where only they may."""
+        group = self.all[address]
+        people = self.units.people[group.unit]
+        if group.holders is not None:
+            return {person.address for person in people if holds(person, group.holders)}
+        posts = self.units.province.posts
+        duty = {code for code, post in posts.items() if post.head or post.clerk}
+        return {person.address for person in people if not duty.isdisjoint(person.posts)}
 
     def _sections(self) -> list[Expansion]:
         result = []
@@ -100,18 +126,31 @@ class Groups:
     def _written(self, group: Group) -> Expansion:
         people = {person.address for person in self.people(group.unit, group.members)}
         members = tuple(sorted(people | set(group.members.addresses)))
-        return Expansion(group.address, group.name, group.unit, group.posting, members)
+        return Expansion(group.address, group.name, group.unit, group.posting, members, group.holders)
 
     def people(self, owner: str, rule: Rule) -> list[Person]:
         """The people whom a rule takes; ``owner`` is the unit that the group belongs to."""
-        if not (rule.staff or rule.posts):
+        posts = {*rule.posts, *(self._head_posts if rule.heads else ())}
+        if not (rule.staff or posts or rule.sections):
             return []
-        posts = set(rule.posts)
+        start = self.units.units[rule.below or owner]
+        units = [start] if rule.scope == "unit" else self.units.below(start.id)
         result = []
-        for unit in self.units.below(rule.below or owner):
+        for unit in units:
+            if rule.scope == "below" and unit is start:
+                continue
             if rule.kinds and unit.kind not in rule.kinds:
                 continue
-            if rule.levels and not set(rule.levels) & set(unit.levels):
+            if rule.levels and set(rule.levels).isdisjoint(unit.levels):
                 continue
-            result += [p for p in self.units.people[unit.id] if not posts or not posts.isdisjoint(p.posts)]
+            result += [
+                person
+                for person in self.units.people[unit.id]
+                if (not posts or not posts.isdisjoint(person.posts))
+                and (not rule.sections or person.section in rule.sections)
+            ]
         return result
+
+    @cached_property
+    def _head_posts(self) -> frozenset[str]:
+        return frozenset(code for code, post in self.units.province.posts.items() if post.head)

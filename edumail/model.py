@@ -74,7 +74,8 @@ Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
 HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
-Posting = Literal["anyone", "province", "unit", "members"]
+Posting = Literal["holders", "members", "unit", "branch", "province", "anyone"]
+"""Who may write to a group, from few to many: see :mod:`edumail.posting`."""
 
 
 class Model(BaseModel):
@@ -124,6 +125,8 @@ class Post(Model):
     name_en: Text
     head: bool = False
     """The holder is the unit's head («thủ trưởng», Article 2)."""
+    clerk: bool = False
+    """The holder keeps the unit's correspondence («văn thư»)."""
 
 
 class Filtering(Model):
@@ -349,10 +352,16 @@ class Rule(Model):
     """
 
     below: Id | None = None
-    """This unit and all units under it; by default the group's own unit."""
+    """The unit at which ``scope`` begins; by default the group's own."""
+    scope: Literal["unit", "branch", "below"] = "branch"
+    """That unit alone, with all units under it, or those under it alone."""
     kinds: tuple[Id, ...] = ()
     levels: tuple[Level, ...] = ()
+    sections: tuple[Id, ...] = ()
+    """Everybody in a section with such an id."""
     posts: tuple[PostCode, ...] = ()
+    heads: bool = False
+    """Whoever holds a post of which the catalogue says ``head``, besides ``posts``."""
     staff: bool = False
     """Everybody, whatever the post."""
     addresses: tuple[Address, ...] = ()
@@ -368,7 +377,9 @@ class Group(Model):
     """The unit that owns it; it lives on that unit's host."""
     members: Rule
     posting: Posting = "province"
-    """Who may write to it: anyone, everybody signed in, the owner's staff, its members."""
+    holders: Holders | None = None
+    """Who may write where ``posting`` is ``holders``: people of the unit by id, or whoever holds a post there. Default:
+    its heads and clerks."""
 
 
 class Dkim(Model):
