@@ -17,6 +17,14 @@ NAMES_OF_RFC_2142 = (*DUTIES_OF_RFC_2142, "hostmaster", "security", "webmaster")
 domain with DNS and web pages. ``noc`` is for networks, the rest for companies."""
 
 
+UNIT_POSTING: Posting = "unit"
+SECTION_POSTING: Posting = "province"
+BRANCH_POSTING: Posting = "branch"
+"""Who may write to the groups that come by themselves: those of a unit, of a section, of a unit and those below it."""
+LONGEST_LOCAL_PART = 64
+"""RFC 5321, 4.5.3.1.1."""
+
+
 @dataclass(frozen=True)
 class Expansion:
     """A group with whom it holds now.
@@ -31,10 +39,13 @@ class Expansion:
     posting: Posting
     members: tuple[str, ...]
     holders: tuple[str, ...] | None = None
+    template: str | None = None
+    """The standard group that it was made from."""
 
 
 class Groups:
-    """All groups of a province: those written by hand, those of sections, and the names of RFC 2142."""
+    """All groups of a province: those written by hand, those of sections, those of the catalogue that units have by
+    themselves, and the names of RFC 2142."""
 
     def __init__(self, units: Units):
         self.units = units
@@ -43,14 +54,16 @@ class Groups:
     def all(self) -> dict[str, Expansion]:
         """Every group by address."""
         result = {}
-        for expansion in [*self._sections(), *self._standard_names(), *map(self._written, self.units.province.groups)]:
+        written = map(self._written, self.units.province.groups)
+        for expansion in [*self._standard(), *self._sections(), *self._names_of_rfc_2142(), *written]:
             result[expansion.address] = expansion
         return result
 
     @cached_property
     def former(self) -> dict[str, str]:
-        """Old address → the mailbox or group that it leads to."""
-        return {}
+        """Old address that still receives → the mailbox or group that it leads to."""
+        province = self.units.province
+        return {former.address: former.to for former in province.former if province.today <= former.until}
 
     def inside(self, address: str) -> list[str]:
         """The groups that mail to ``address`` goes through, itself among them; loops end where they close."""
@@ -101,26 +114,54 @@ class Groups:
                 if section.holders:
                     continue  # a shared mailbox
                 addresses = tuple(sorted(members[section.id]))
-                result.append(Expansion(section.address, section.name, unit.id, "province", addresses))
+                result.append(Expansion(section.address, section.name, unit.id, SECTION_POSTING, addresses))
         return result
 
-    def _standard_names(self) -> list[Expansion]:
-        owners: dict[str, str] = {}
+    @cached_property
+    def _highest(self) -> dict[str, str]:
+        """Mail domain → the unit that stands highest in the tree of those that share it."""
+        depths = {unit.id: sum(1 for _ in self.units.ancestors(unit)) for unit in self.units.units.values()}
+        result: dict[str, str] = {}
         for unit in self.units.units.values():
-            depth = sum(1 for _ in self.units.ancestors(unit))
-            owner = owners.get(unit.domain)
-            if owner is None or depth < sum(1 for _ in self.units.ancestors(self.units.units[owner])):
-                owners[unit.domain] = unit.id
+            known = result.get(unit.domain)
+            if known is None or depths[unit.id] < depths[known]:
+                result[unit.domain] = unit.id
+        return result
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        """What an inventory has written down; no group that comes by itself takes its place."""
+        province = self.units.province
         taken = {mailbox.address for unit in self.units.units.values() for mailbox in unit.mailboxes}
         taken |= {section.address for unit in self.units.units.values() for section in unit.sections}
-        taken |= {group.address for group in self.units.province.groups}
+        taken |= {group.address for group in province.groups} | {former.address for former in province.former}
+        return taken | {person.address for person in province.people}
+
+    def _names_of_rfc_2142(self) -> list[Expansion]:
         result = []
-        for domain, owner in owners.items():
+        for domain, owner in self._highest.items():
             officer = self.units.person.get(self.units.units[owner].officer)
             for name in NAMES_OF_RFC_2142 if officer else ():
                 assert officer is not None
-                if f"{name}@{domain}" not in taken:
+                if f"{name}@{domain}" not in self._taken:
                     result.append(Expansion(f"{name}@{domain}", name, owner, "anyone", (officer.address,)))
+        return result
+
+    def _standard(self) -> list[Expansion]:
+        """The groups of the catalogue, unit by unit."""
+        result = []
+        for unit in self.units.units.values():
+            share = "" if self._highest[unit.domain] == unit.id else "." + unit.public_address.partition("@")[0]
+            for local, group in self.units.province.standard_groups.items():
+                own = group.members.scope == "unit"
+                address = f"{local}{share}@{unit.domain}"
+                if address in self._taken or not (own or self.units.children[unit.id]):
+                    continue
+                members = tuple(sorted({person.address for person in self.people(unit.id, group.members)}))
+                if members and len(local + share) <= LONGEST_LOCAL_PART:
+                    name = group.name.replace("{unit}", unit.name)
+                    posting = UNIT_POSTING if own else BRANCH_POSTING
+                    result.append(Expansion(address, name, unit.id, posting, members, template=local))
         return result
 
     def _written(self, group: Group) -> Expansion:

@@ -18,7 +18,7 @@ COMMUNE, DIRECTOR, STRANGE = "khaitv@suoimo.minhha.test", "thinhdq@sogddt.minhha
 
 
 def with_groups(province: Province, *groups: Group) -> Province:
-    return province.model_copy(update={"groups": groups})
+    return province.model_copy(update={"groups": groups, "standard_groups": {}})
 
 
 def group(local: str, posting: Posting, unit: str = PRIMARY, **members: object) -> Group:
