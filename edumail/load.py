@@ -55,6 +55,11 @@ def load(folder: Path, today: date | None = None) -> Province:
 
     Raises InventoryError with all that is wrong: as far as the files can be read, cross-checks included.
     """
+    return load_with_places(folder, today)[0]
+
+
+def load_with_places(folder: Path, today: date | None = None) -> tuple[Province, Sources]:
+    """The same, and where each entry stands."""
     with _collector_paused():
         reader = _Reader(Path(folder))
         province = reader.province(today or datetime.now(UTC).date())
@@ -64,7 +69,7 @@ def load(folder: Path, today: date | None = None) -> Province:
     if problems:
         raise InventoryError(problems)
     assert province is not None
-    return province
+    return province, reader.sources
 
 
 def load_published(folder: Path) -> dict[str, Published]:
