@@ -139,7 +139,9 @@ class Groups:
 
     def _names_of_rfc_2142(self) -> list[Expansion]:
         result = []
-        for domain, owner in self._highest.items():
+        (root, *_) = self.units.children[None]
+        old = dict.fromkeys((address.partition("@")[2] for address in self.former), root.id)
+        for domain, owner in (old | self._highest).items():
             officer = self.units.person.get(self.units.units[owner].officer)
             for name in NAMES_OF_RFC_2142 if officer else ():
                 assert officer is not None

@@ -29,7 +29,7 @@ class Mailbox:
     """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
 
     ``quota_mb`` is MiB, the other figures are days. ``holds`` are the shared mailboxes that the person reads and may
-    send as; they live on the same host.
+    send as; they live on the same host. ``was`` are old addresses: it is still the same mailbox.
     """
 
     address: str
@@ -41,6 +41,7 @@ class Mailbox:
     junk_days: int
     code_days: int
     holds: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,9 @@ class Mail:
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}
+        was: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        for former in self.province.former:
+            was[former.to] += (former.address,)
         for unit in self.province.units.values():
             set_ = self.units.policies(unit)
             figures = (set_.mailbox_quota_mb, set_.trash_days, set_.junk_days, set_.activation_code_days)
@@ -116,13 +120,17 @@ class Mail:
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
             for shared, holders in self.units.shared(unit):
-                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, trash, junk, code)
+                old = was.get(shared.address, ())
+                here[shared.address] = Mailbox(
+                    shared.address, shared.name, unit.id, None, quota, trash, junk, code, was=old
+                )
                 for person in holders:
                     held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
+                old = was.get(person.address, ())
                 here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds
+                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds, old
                 )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 

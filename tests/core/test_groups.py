@@ -21,7 +21,7 @@ def test_standard_names_reach_the_officer_of_the_domains_highest_unit(province: 
 
 
 def test_a_mailbox_or_group_of_that_name_comes_first(inventory: Inventory) -> None:
-    inventory.replace("groups.yml", "- address: vanthu@suoimo", "- address: webmaster@suoimo")
+    inventory.replace("groups.yml", "- address: toantruong@thptsongque", "- address: webmaster@suoimo.minhha")
     inventory.replace("units/suoi-mo.yml", "{address: vhxh@", "{address: security@suoimo.minhha.test, name: An toàn, "
                       "holders: [van_thu]}\n    - {address: vhxh@")  # fmt: skip
     groups = Groups(Units(load(inventory.folder)))
