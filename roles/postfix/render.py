@@ -85,8 +85,8 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],
         "message_size_limit": message_size_limit_mb * MIB,
         "inner_size_limit": (message_size_limit_mb + HEADROOM_MB) * MIB,
-        # No expansion and no message has more recipients than the host knows addresses.
-        "most_recipients": len(mail.mailboxes) + len(mail.aliases) + 1000,
+        # No expansion and no message has more recipients than the host knows addresses; a power of two seldom changes.
+        "most_recipients": 1 << (len(mail.mailboxes) + len(mail.aliases) + 1000).bit_length(),
         "part_domain": next(domain for domain, host_ in mail.part_domains.items() if host_ == host),
         "rules": rules,
         "refused": REFUSED,

@@ -61,8 +61,7 @@ def test_who_signed_in_may_write_as_the_rule_says_or_hears_so_in_the_dialogue_or
                 assert code == 250
                 refused_later[group] = province.send(sender, group)
     for group, message_id in refused_later.items():
-        report = bounce(province, sender, message_id)
-        assert REFUSED in report, group
+        assert f"to=<{group}>" in refusal(province, sender, message_id)
 
 
 def here(province: LabProvince, sender: str) -> dict[str, tuple[str, ...]]:
@@ -70,10 +69,17 @@ def here(province: LabProvince, sender: str) -> dict[str, tuple[str, ...]]:
     return province.mail.host(province.mail.home[sender]).aliases
 
 
-def bounce(province: LabProvince, address: str, message_id: str) -> str:
-    """The report on a message that was not delivered, as one line."""
-    report = province.wait_for(address, "BODY", message_id)
-    return " ".join(report.as_string().split())
+def refusal(province: LabProvince, sender: str, message_id: str) -> str:
+    """What the sender's host logged when the gateway refused the message; the sender has a report of it."""
+    end = time.monotonic() + 30
+    while True:
+        log = province.run(province.mail.home[sender], "journalctl -u postfix --since -3min -o cat")
+        queue = re.findall(rf"(\w+): message-id=<{re.escape(message_id)}>", log)
+        found = [line for id_ in queue for line in log.splitlines() if f"{id_}: to=<" in line and REFUSED in line]
+        if found:
+            return found[0]
+        assert time.monotonic() < end, f"<{message_id}> was not refused"
+        time.sleep(0.5)
 
 
 @pytest.mark.parametrize(
@@ -91,12 +97,7 @@ def test_a_shared_mailbox_writes_where_all_its_holders_may(province: LabProvince
     with province.submission(HEAD) as client:
         client.mail(school)
         assert client.rcpt(BRANCH)[0] == 250
-    refused = bounce(province, school_reader(province), province.send(school, MEMBERS, login=HEAD))
-    assert REFUSED in refused  # HEAD alone may write there
-
-
-def school_reader(province: LabProvince) -> str:
-    return HEAD
+    assert refusal(province, HEAD, province.send(school, MEMBERS, login=HEAD))  # HEAD alone may write there
 
 
 @pytest.mark.parametrize("written", [MEMBERS.upper(), MEMBERS.replace("@", "+x@")])
@@ -142,25 +143,20 @@ def parts_of(province: LabProvince, group: str) -> list[str]:
     return parts
 
 
-@pytest.mark.parametrize("forwarder", [PRINCIPAL, TEACHER])
-def test_a_forward_is_no_way_in_whoever_forwards(province: LabProvince, forwarder: str) -> None:
-    """Not even to a group of another host that the forwarder belongs to."""
-    closed = [*ALLOWED, *parts_of(province, EVERYBODY)]
-    rule = 'require ["copy"];\n' + "".join(f'redirect :copy "{group}";\n' for group in closed[:4])
-    more = 'require ["copy"];\n' + "".join(f'redirect :copy "{group}";\n' for group in closed[4:])
-    for script in (rule, more):  # Dovecot lets one message be redirected four times
-        with ManageSieve(province.network, province.front, forwarder, province.password(forwarder)) as sieve:
-            assert sieve.put("thu", script).startswith("OK")
-            assert sieve.command('SETACTIVE "thu"').startswith("OK")
-            try:
-                message_id = province.send(DIRECTOR, forwarder)
-                province.read(forwarder, message_id)
-            finally:
-                sieve.command('SETACTIVE ""')
-                sieve.command('DELETESCRIPT "thu"')
+@pytest.mark.parametrize("group", [*ALLOWED, EVERYBODY, "toantruong@thptsongque.test", "part"])
+def test_a_forward_is_no_way_in(province: LabProvince, group: str) -> None:
+    """Not even to a group of another host that the forwarder may write to."""
+    group = parts_of(province, MEMBERS)[0] if group == "part" else group
+    with ManageSieve(province.network, province.front, PRINCIPAL, province.password(PRINCIPAL)) as sieve:
+        assert sieve.put("thu", f'require ["copy"];\nredirect :copy "{group}";\n').startswith("OK")
+        assert sieve.command('SETACTIVE "thu"').startswith("OK")
+        try:
+            province.read(PRINCIPAL, province.send(DIRECTOR, PRINCIPAL))
+        finally:
+            sieve.command('SETACTIVE ""')
+            sieve.command('DELETESCRIPT "thu"')
     log = province.run("mail-thpt", "journalctl -u postfix --since -1min -o cat")
-    for group in closed:
-        assert f"{group}>: Recipient address rejected" in log, group
+    assert f"{group}>: Recipient address rejected" in log
 
 
 class TestBetweenHosts:
@@ -199,7 +195,7 @@ def deliveries(province: LabProvince, host: str, message_id: str) -> Counter[tup
     """(recipient, relay without its port) → how often ``host`` handed the message on."""
     log = province.run(host, "journalctl -u postfix --since -3min -o cat")
     queue = set(re.findall(rf"(\w+): message-id=<{re.escape(message_id)}>", log))
-    found = re.findall(r": (\w+): to=<([^>]+)>,.* relay=([^\[,]+).* status=sent", log)
+    found = re.findall(r"^(\w+): to=<([^>]+)>,.* relay=([^\[,]+).* status=sent", log, re.MULTILINE)
     return Counter((to, relay) for id_, to, relay in found if id_ in queue)
 
 
