@@ -42,7 +42,7 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
                 f"{probe.recipient}: found with {len(reached)} of {len(expected)} members (IMAP), "
                 f"expanded to {len(logged)} recipients, surplus: {', '.join(sorted(logged - expected)) or 'none'}"
             )
-            closed = audit.mail.groups.all[probe.recipient].posting != "anyone"
+            closed = probe.recipient in audit.mail.permissions.closed
             code, said = _rcpt_from_outside(audit, probe.recipient)
             good &= (code >= 500) == closed
             evidence.append(f"RCPT {probe.recipient} from outside ({'closed' if closed else 'open'}): {code} {said}")

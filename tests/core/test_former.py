@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import Inventory
+from conftest import ROOT, Inventory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -239,3 +239,58 @@ def test_the_command_writes_the_entries(
     assert not inventory.problems()
     assert cli.main(["former", str(before.folder), str(inventory.folder), "--until", "2027-06-30"]) == 0
     assert capsys.readouterr().out == ""
+
+
+GUIDES = [ROOT / "docs" / name for name in ("operator-guide.md", "operator-guide.vi.md")]
+
+
+def test_the_day_a_commune_is_merged_is_an_edit_as_the_guide_says(
+    inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Inventory(tmp_path / "truoc")
+    units = "units/suoi-mo.yml"
+    # 1. The commune gets another name and mail domain.
+    for path in inventory.folder.rglob("*"):
+        if path.suffix in (".yml", ".csv"):
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("suoimo.minhha.test", "suoique.minhha.test"), encoding="utf-8")
+    # 2. Two schools become one: people move from file to file, the entry goes, its public mailbox stays a mailbox.
+    text = (inventory.folder / units).read_text(encoding="utf-8")
+    begin, end = text.index("- id: th-suoi-mo"), text.index("- id: thcs-suoi-mo")
+    inventory.write(units, text[:begin] + text[end:])
+    inventory.replace(
+        units,
+        "levels: [thcs]\n  name: Trường THCS Suối Mơ",
+        "levels: [tieuhoc, thcs]\n  name: Trường TH và THCS Suối Quế",
+    )
+    kept = "    - {address: thsuoimo@suoique.minhha.test, name: Trường Tiểu học Suối Mơ (cũ), holders: [van_thu]}\n"
+    sections = text[text.index("    - {id: khoi-1-2-3") : end].rstrip() + "\n"
+    inventory.replace(units, "  sections:\n    - {id: khtn", f"{kept}  sections:\n{sections}    - {{id: khtn")
+    rows = (inventory.folder / "people/th-suoi-mo.csv").read_text(encoding="utf-8").partition("\n")[2]
+    (inventory.folder / "people/th-suoi-mo.csv").unlink()
+    staff = (inventory.folder / "people/thcs-suoi-mo.csv").read_text(encoding="utf-8")
+    inventory.write("people/thcs-suoi-mo.csv", staff + rows.replace("Hiệu trưởng,bang", "Phó Hiệu trưởng,bang"))
+    # 3. The old addresses.
+    assert cli.main(["former", str(before.folder), str(inventory.folder), "--until", "2027-06-30"]) == 0
+    entries = capsys.readouterr().out
+    inventory.write("former.yml", entries)
+    assert not inventory.problems()
+    for guide in GUIDES:
+        shown = [line for line in guide.read_text(encoding="utf-8").splitlines() if line.startswith("- {address: ")]
+        assert len(shown) > 3
+        assert set(shown) <= set(entries.splitlines())
+
+    old, new = Mail(load(before.folder)), Mail(load(inventory.folder, LAST))
+    people = {person.id: person.address for person in new.province.people}
+    for address in old.home:
+        if address.partition("@")[0] not in NAMES_OF_RFC_2142:
+            assert address in new.home, address
+    for person in old.province.people:
+        assert new.groups.mailboxes(person.address) == {people[person.id]}
+    assert new.groups.mailboxes("toanthe.thsuoimo@suoimo.minhha.test") == new.groups.mailboxes(
+        "toanthe.thcssuoimo@suoique.minhha.test"
+    )
+    clerk = new.host("mail-xa").mailboxes["nhilt@suoique.minhha.test"]
+    assert clerk.was == ("nhilt@suoimo.minhha.test",)  # the same mailbox, with its mail and its password
+    gone = Mail(load(inventory.folder, AFTER))
+    assert not [address for address in gone.home if address.endswith("@suoimo.minhha.test")]
