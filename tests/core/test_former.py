@@ -227,6 +227,18 @@ def test_units_move_in_the_tree_and_groups_follow(inventory: Inventory) -> None:
     assert "huongnt.mnhoasen@suoimo.minhha.test" in Mail(after).groups.mailboxes("ds-thutruong@sogddt.minhha.test")
 
 
+def test_what_a_closed_school_had_goes_where_most_of_its_people_went(province: Province) -> None:
+    closed, small, large = "th-suoi-mo", "mn-hoa-sen", "thcs-suoi-mo"
+    staff = [person for person in province.people if person.unit == closed]
+    now = {person.id: small if number < 3 else large for number, person in enumerate(staff)}
+    people = tuple(person.model_copy(update={"unit": now.get(person.id, person.unit)}) for person in province.people)
+    units = {id: unit for id, unit in province.units.items() if id != closed}
+    lost = left_behind(province, province.model_copy(update={"people": people, "units": units}))
+    assert lost["thsuoimo@suoimo.minhha.test"] == "thcssuoimo@suoimo.minhha.test"
+    assert lost["toanthe.thsuoimo@suoimo.minhha.test"] == "toanthe.thcssuoimo@suoimo.minhha.test"
+    assert lost["khoi45.thsuoimo@suoimo.minhha.test"] is None
+
+
 def test_the_command_writes_the_entries(
     inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
