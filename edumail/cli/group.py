@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, UserError, say
+from edumail.cli.terminal import plain
 from edumail.groups import Expansion, Groups
 from edumail.load import load_with_places
 from edumail.mail import Mail
@@ -169,8 +170,9 @@ def _unknown(mail: Mail, address: str, target: str) -> UserError:
             f"{address} là hộp thư{f' cũ của {target}' if target != address else ''}, không phải nhóm",
             f"{address} is {f'an old address of {target}' if target != address else 'a mailbox'}, not a group",
         )
+    shown = plain(address)
     near = get_close_matches(address, [*mail.groups.all, *mail.groups.former], n=3)
     return UserError(
-        f"không có nhóm {address}" + (f"; gần giống: {', '.join(near)}" if near else ""),
-        f"there is no group {address}" + (f"; similar: {', '.join(near)}" if near else ""),
+        f"không có nhóm {shown}" + (f"; gần giống: {', '.join(near)}" if near else ""),
+        f"there is no group {shown}" + (f"; similar: {', '.join(near)}" if near else ""),
     )
