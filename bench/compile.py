@@ -43,6 +43,9 @@ def measure(folder: Path) -> dict[str, object]:
     inventory = open_inventory(str(folder))
     province = inventory.province
     done("load and check")
+    reached = sum(len(inventory.mail.groups.mailboxes(address)) for address in inventory.mail.groups.all)
+    closed = len(inventory.mail.permissions.closed)
+    done("groups: members, who may write")
     for name in province.hosts:
         inventory.mail.host(name)
     done("mail tables of all hosts")
@@ -53,7 +56,15 @@ def measure(folder: Path) -> dict[str, object]:
         size += sum(len(file.content) for release in host.releases for file in release.tree.files.values())
         assert all(release.tree.digest for release in host.releases)
     done("trees of all hosts, pages included")
-    return {"people": len(province.people), "hosts": len(province.hosts), "bytes": size, "steps": steps}
+    return {
+        "people": len(province.people),
+        "hosts": len(province.hosts),
+        "groups": len(inventory.mail.groups.all),
+        "closed": closed,
+        "reached": reached,
+        "bytes": size,
+        "steps": steps,
+    }
 
 
 def main() -> None:
@@ -71,6 +82,7 @@ def main() -> None:
     for size, result in zip(sizes, results, strict=True):
         content = f"{result['people']} people, {result['hosts']} hosts: {result['bytes'] / 2**20:.1f} MiB of files"
         print(f"{size} units, {content}")
+        print(f"  {result['groups']} groups, {result['closed']} of them closed, {result['reached']} members in all")
     print(f"\n{'':<36}{sizes[0]:>7} units {sizes[1]:>7} units   ratio   peak MiB")
     for step, (seconds, peak) in large["steps"].items():
         before = small["steps"][step][0]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from edumail import discovery
 from edumail.groups import DUTIES_OF_RFC_2142, NAMES_OF_RFC_2142, Groups
-from edumail.model import Group, Host, Province, Section, SharedMailbox, Unit
+from edumail.model import Host, Province, Rule, Section, SharedMailbox, Unit
+from edumail.posting import OPEN, PROVINCE, Permissions
 from edumail.problems import Problem, Where
 from edumail.sources import Sources
 from edumail.units import Units, portal_host
@@ -28,6 +29,7 @@ def check(province: Province, sources: Sources) -> list[Problem]:
         *_units(units, sources),
         *_people(units, sources),
         *_addresses(units, sources),
+        *_standard_groups(province, sources),
     ]
     # Groups are expanded over the tree; over a broken one they would only repeat what is already said.
     return [*problems, *(_groups(units, sources) if sound_tree else ())]
@@ -320,32 +322,13 @@ def _placement(hosts: dict[str, Host], unit: Unit, sources: Sources) -> Iterator
 
 
 def _mailboxes_and_sections(units: Units, unit: Unit, sources: Sources) -> Iterator[Problem]:
-    ids = {person.id for person in units.people[unit.id]}
     whole = not sources.missing("roster", unit.id)
     held = {mailbox.address: holders for mailbox, holders in units.shared(unit)}
     tables: list[tuple[str, int, SharedMailbox | Section]] = [("mailboxes", *row) for row in enumerate(unit.mailboxes)]
     tables += [("sections", index, section) for index, section in enumerate(unit.sections) if section.holders]
     for table, index, mailbox in tables:
-        for position, holder in enumerate(mailbox.holders or ()):
-            known = holder in ids or holder in units.province.posts or sources.missing("post", holder)
-            if known or sources.missing("person", holder):
-                continue
-            where = sources.at("unit", unit.id, table, index, "holders", position)
-            if holder in units.person:
-                other = units.person[holder].unit
-                yield Problem(
-                    where,
-                    "foreign-holder",
-                    f"«{holder}» là người của đơn vị «{other}»; người giữ phải cùng đơn vị, cùng máy chủ với hộp thư",
-                    f"'{holder}' belongs to unit '{other}'; holders are of the mailbox's own unit, on the same host",
-                )
-            else:
-                yield Problem(
-                    where,
-                    "unknown-holder",
-                    f"«{holder}» không phải mã người trong people/{unit.id}.csv hay mã chức vụ",
-                    f"'{holder}' is neither a person's id in people/{unit.id}.csv nor a post's code",
-                )
+        place = ("unit", unit.id, table, index)
+        yield from _holders(units, unit, mailbox.holders or (), sources, *place)
         if whole and not held[mailbox.address]:
             yield Problem(
                 sources.at("unit", unit.id, table, index, "holders"),
@@ -377,6 +360,33 @@ def _mailboxes_and_sections(units: Units, unit: Unit, sources: Sources) -> Itera
                 "unknown-section",
                 f"đơn vị «{unit.id}» không có tổ «{person.section}» (có: {_names(sections) or '–'})",
                 f"unit '{unit.id}' has no section '{person.section}' (there are: {_names(sections) or '–'})",
+            )
+
+
+def _holders(
+    units: Units, unit: Unit, holders: tuple[str, ...], sources: Sources, table: str, key: str, *path: str | int
+) -> Iterator[Problem]:
+    """Holders are people of the unit by id, or posts."""
+    ids = {person.id for person in units.people[unit.id]}
+    for position, holder in enumerate(holders):
+        known = holder in ids or holder in units.province.posts or sources.missing("post", holder)
+        if known or sources.missing("person", holder):
+            continue
+        where = sources.at(table, key, *path, "holders", position)
+        if holder in units.person:
+            other = units.person[holder].unit
+            yield Problem(
+                where,
+                "foreign-holder",
+                f"«{holder}» là người của đơn vị «{other}»; người giữ phải cùng đơn vị, cùng máy chủ với hộp thư",
+                f"'{holder}' belongs to unit '{other}'; holders are of the mailbox's own unit, on the same host",
+            )
+        else:
+            yield Problem(
+                where,
+                "unknown-holder",
+                f"«{holder}» không phải mã người trong people/{unit.id}.csv hay mã chức vụ",
+                f"'{holder}' is neither a person's id in people/{unit.id}.csv nor a post's code",
             )
 
 
@@ -423,6 +433,12 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
                 f"{group.address} không thuộc tên miền thư nào của tỉnh",
                 f"{group.address} is in none of the province's mail domains",
             )
+    for former in units.province.former:
+        where = sources.at("former", former.address, "address")
+        entries.append((former.address, where))
+        domain = former.address.partition("@")[2]
+        if domain not in domains and sources.complete("unit"):
+            yield from _in_zone(units.province, domain, sources, "former", former.address, "address")
     for address, where in entries:
         local = address.partition("@")[0]
         if len(local) > 64:
@@ -450,11 +466,54 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
             owners[address] = where
 
 
+def _former(groups: Groups, mailboxes: set[str], whole: bool, sources: Sources) -> Iterator[Problem]:
+    """Old addresses lead somewhere as long as they receive."""
+    province = groups.units.province
+    old = {former.address for former in province.former}
+    for former in province.former:
+        where = sources.at("former", former.address, "to")
+        if former.to in old:
+            yield Problem(
+                where,
+                "former-chain",
+                f"{former.to} cũng là địa chỉ cũ; ghi thẳng địa chỉ hiện nay",
+                f"{former.to} is an old address too; write the one of today",
+            )
+        elif whole and former.address in groups.former and former.to not in mailboxes and former.to not in groups.all:
+            yield Problem(
+                where,
+                "unknown-target",
+                f"không có hộp thư hay nhóm nào là {former.to}; thư gửi {former.address} sẽ mất. Ghi địa chỉ hiện nay",
+                f"there is no mailbox or group {former.to}, and mail to {former.address} would be lost; write the "
+                "address of today",
+            )
+
+
+def _standard_groups(province: Province, sources: Sources) -> Iterator[Problem]:
+    """What comes by itself in every unit can name none of them."""
+    for local, group in province.standard_groups.items():
+        yield from _rule(province, group.members, sources, "standard_group", local)
+        for key in ("below", "addresses"):
+            if getattr(group.members, key):
+                yield Problem(
+                    sources.at("standard_group", local, "members", key),
+                    "standard-group",
+                    f"nhóm «{local}» có ở mọi đơn vị nên không dùng «{key}»; khai báo nhóm riêng trong groups.yml",
+                    f"every unit has the group '{local}', which so can't have '{key}'; write a group into groups.yml",
+                )
+
+
 def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
     province = units.province
     sound = []
     for group in province.groups:
-        problems = list(_rule(province, group, sources))
+        problems = list(_rule(province, group.members, sources, "group", group.address))
+        if group.unit not in province.units:
+            if not sources.missing("unit", group.unit):
+                problems.append(_unknown_unit(sources.at("group", group.address, "unit"), group.unit))
+        else:
+            unit = province.units[group.unit]
+            problems += _holders(units, unit, group.holders or (), sources, "group", group.address)
         yield from problems
         named = (group.unit, group.members.below or group.unit)
         if not problems and all(unit in province.units for unit in named):
@@ -463,12 +522,14 @@ def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
     units = Units(province.model_copy(update={"groups": tuple(sound)})) if unsound else units
     whole = sources.complete("unit", "person", "roster", "group") and not unsound
     groups = Groups(units)
+    permissions = Permissions(groups)
     mailboxes = {mailbox.address for unit in units.units.values() for mailbox, _ in units.shared(unit)}
     mailboxes |= {person.address for person in province.people}
+    yield from _former(groups, mailboxes, whole, sources)
     for group in sound:
         for index, address in enumerate(group.members.addresses):
             where = sources.at("group", group.address, "members", "addresses", index)
-            if address not in mailboxes and address not in groups.all:
+            if address not in mailboxes and address not in groups.all and address not in groups.former:
                 if not whole:
                     continue  # whose it is may stand where nobody could read
                 yield Problem(
@@ -477,7 +538,7 @@ def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
                     f"không có hộp thư hay nhóm nào là {address}",
                     f"there is no mailbox or group {address}",
                 )
-            elif _reaches(groups, address, group.address):
+            elif group.address in groups.inside(address):
                 yield Problem(
                     where,
                     "group-loop",
@@ -491,32 +552,32 @@ def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
                 f"nhóm {group.address} không có ai; sửa điều kiện hoặc xóa nhóm",
                 f"group {group.address} has nobody; mend its rule or delete it",
             )
+        elif whole and _nobody_may(permissions, group.address):
+            inside = _names(groups.inside(group.address))
+            yield Problem(
+                sources.at("group", group.address, "posting"),
+                "no-poster",
+                f"không ai được gửi tới {group.address}: không người nào thỏa mọi quy tắc của {inside}",
+                f"nobody may write to {group.address}: no one passes all the rules of {inside}",
+            )
 
 
-def _rule(province: Province, group: Group, sources: Sources) -> Iterator[Problem]:
-    """What a group names and nobody knows."""
-    for unit, path in ((group.unit, ("unit",)), (group.members.below, ("members", "below"))):
-        if unit is not None and unit not in province.units and not sources.missing("unit", unit):
-            yield _unknown_unit(sources.at("group", group.address, *path), unit)
-    for table, known in (("kinds", province.kinds), ("posts", province.posts)):
-        for index, name in enumerate(getattr(group.members, table)):
-            if name not in known and not sources.missing(table[:-1], name):
+def _nobody_may(permissions: Permissions, address: str) -> bool:
+    rule = permissions.rule(address)
+    return rule not in (OPEN, PROVINCE) and not permissions.passing(rule)
+
+
+def _rule(province: Province, rule: Rule, sources: Sources, table: str, key: str) -> Iterator[Problem]:
+    """What a group's rule names and nobody knows."""
+    if rule.below is not None and rule.below not in province.units and not sources.missing("unit", rule.below):
+        yield _unknown_unit(sources.at(table, key, "members", "below"), rule.below)
+    sections = {section.id for unit in province.units.values() for section in unit.sections} if rule.sections else ()
+    for name, known in (("kinds", province.kinds), ("posts", province.posts), ("sections", sections)):
+        for index, word in enumerate(getattr(rule, name)):
+            if word not in known and not sources.missing("unit" if name == "sections" else name[:-1], word):
                 yield Problem(
-                    sources.at("group", group.address, "members", table, index),
-                    f"unknown-{table[:-1]}",
-                    f"không có «{name}»; dùng một trong: {_names(known)}",
-                    f"there is no '{name}'; use one of: {_names(known)}",
+                    sources.at(table, key, "members", name, index),
+                    f"unknown-{name[:-1]}",
+                    f"không có «{word}»; dùng một trong: {_names(known)}",
+                    f"there is no '{word}'; use one of: {_names(known)}",
                 )
-
-
-def _reaches(groups: Groups, start: str, target: str) -> bool:
-    seen: set[str] = set()
-    stack = [start]
-    while stack:
-        current = stack.pop()
-        if current == target:
-            return True
-        if current not in seen and current in groups.all:
-            seen.add(current)
-            stack.extend(groups.all[current].members)
-    return False

@@ -87,6 +87,14 @@ class _Writer:
             self._mail_domain(domain, {unit.host for unit in own} | {self.gateway.name})
             more = f" and {len(own) - 1} more" if len(own) > 1 else ""
             self.titles.setdefault(domain, f"mail of {own[0].name}{more}")
+        for former in self.province.former:
+            domain = former.address.partition("@")[2]
+            if domain not in domains and self.province.today <= former.until:
+                domains[domain] = []
+                # Nobody writes from there any more, and no program is set up for it.
+                self._add(domain, ("MX", f"10 {self.gateway.fqdn}."), _text("v=spf1 -all"))
+                self._add(f"_dmarc.{domain}", *self._dmarc_record(domain))
+                self.titles.setdefault(domain, "old addresses of units that were renamed or merged")
         silent = [apex for apex in self.apexes if apex not in domains and apex not in self.records]
         if settings.front_name not in domains and settings.front_name not in self.records:
             silent.append(settings.front_name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from edumail.model import Group, Person, Posting, Rule
-from edumail.units import Units
+from edumail.units import Units, holds
 
 DUTIES_OF_RFC_2142 = ("abuse", "postmaster")
 """Local parts of every mail domain that reach the officer in charge, whatever an inventory would like (RFC 2142;
@@ -17,11 +17,20 @@ NAMES_OF_RFC_2142 = (*DUTIES_OF_RFC_2142, "hostmaster", "security", "webmaster")
 domain with DNS and web pages. ``noc`` is for networks, the rest for companies."""
 
 
+UNIT_POSTING: Posting = "unit"
+SECTION_POSTING: Posting = "province"
+BRANCH_POSTING: Posting = "branch"
+"""Who may write to the groups that come by themselves: those of a unit, of a section, of a unit and those below it."""
+LONGEST_LOCAL_PART = 64
+"""RFC 5321, 4.5.3.1.1."""
+
+
 @dataclass(frozen=True)
 class Expansion:
-    """A group as a mail host needs it.
+    """A group with whom it holds now.
 
-    ``members`` are addresses of mailboxes or of other groups, sorted, each once. ``unit`` owns the group.
+    ``members`` are addresses of mailboxes or of other groups, sorted, each once. ``unit`` owns the group. ``holders``
+    are as in an inventory: None stands for the unit's heads and clerks.
     """
 
     address: str
@@ -29,10 +38,14 @@ class Expansion:
     unit: str
     posting: Posting
     members: tuple[str, ...]
+    holders: tuple[str, ...] | None = None
+    template: str | None = None
+    """The standard group that it was made from."""
 
 
 class Groups:
-    """All groups of a province: those written by hand, those of sections, and the names of RFC 2142."""
+    """All groups of a province: those written by hand, those of sections, those of the catalogue that units have by
+    themselves, and the names of RFC 2142."""
 
     def __init__(self, units: Units):
         self.units = units
@@ -41,26 +54,52 @@ class Groups:
     def all(self) -> dict[str, Expansion]:
         """Every group by address."""
         result = {}
-        for expansion in [*self._sections(), *self._standard_names(), *map(self._written, self.units.province.groups)]:
+        written = map(self._written, self.units.province.groups)
+        for expansion in [*self._standard(), *self._sections(), *self._names_of_rfc_2142(), *written]:
             result[expansion.address] = expansion
         return result
 
-    def mailboxes(self, address: str) -> set[str]:
-        """The mailboxes that mail to ``address`` reaches, through groups of groups; loops end where they close."""
-        found: set[str] = set()
-        seen: set[str] = set()
+    @cached_property
+    def former(self) -> dict[str, str]:
+        """Old address that still receives → the mailbox or group that it leads to."""
+        province = self.units.province
+        return {former.address: former.to for former in province.former if province.today <= former.until}
+
+    def inside(self, address: str) -> list[str]:
+        """The groups that mail to ``address`` goes through, itself among them; loops end where they close."""
+        found: dict[str, None] = {}
         stack = [address]
         while stack:
             current = stack.pop()
-            if current in seen:
-                continue
-            seen.add(current)
-            group = self.all.get(current)
-            if group is None:
-                found.add(current)
-            else:
-                stack.extend(group.members)
-        return found
+            if current in self.former:
+                stack.append(self.former[current])
+            elif current in self.all and current not in found:
+                found[current] = None
+                if current in self._nesting:
+                    stack.extend(self.all[current].members)
+        return list(found)
+
+    def mailboxes(self, address: str) -> set[str]:
+        """The mailboxes that mail to ``address`` reaches, each once, through groups of groups."""
+        found = {member for group in self.inside(address) for member in self.all[group].members}
+        reached = (self.former.get(member, member) for member in found or {address})
+        return {member for member in reached if member not in self.all}
+
+    @cached_property
+    def _nesting(self) -> set[str]:
+        """Groups with a group among their members: only what is written by hand can be."""
+        known = {*self.all, *self.former}
+        return {group.address for group in self.units.province.groups if not known.isdisjoint(group.members.addresses)}
+
+    def holders(self, address: str) -> set[str]:
+        """The addresses of a group's holders: who may write where only they may."""
+        group = self.all[address]
+        people = self.units.people[group.unit]
+        if group.holders is not None:
+            return {person.address for person in people if holds(person, group.holders)}
+        posts = self.units.province.posts
+        duty = {code for code, post in posts.items() if post.head or post.clerk}
+        return {person.address for person in people if not duty.isdisjoint(person.posts)}
 
     def _sections(self) -> list[Expansion]:
         result = []
@@ -75,43 +114,86 @@ class Groups:
                 if section.holders:
                     continue  # a shared mailbox
                 addresses = tuple(sorted(members[section.id]))
-                result.append(Expansion(section.address, section.name, unit.id, "province", addresses))
+                result.append(Expansion(section.address, section.name, unit.id, SECTION_POSTING, addresses))
         return result
 
-    def _standard_names(self) -> list[Expansion]:
-        owners: dict[str, str] = {}
+    @cached_property
+    def _highest(self) -> dict[str, str]:
+        """Mail domain → the unit that stands highest in the tree of those that share it."""
+        depths = {unit.id: sum(1 for _ in self.units.ancestors(unit)) for unit in self.units.units.values()}
+        result: dict[str, str] = {}
         for unit in self.units.units.values():
-            depth = sum(1 for _ in self.units.ancestors(unit))
-            owner = owners.get(unit.domain)
-            if owner is None or depth < sum(1 for _ in self.units.ancestors(self.units.units[owner])):
-                owners[unit.domain] = unit.id
+            known = result.get(unit.domain)
+            if known is None or depths[unit.id] < depths[known]:
+                result[unit.domain] = unit.id
+        return result
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        """What an inventory has written down; no group that comes by itself takes its place."""
+        province = self.units.province
         taken = {mailbox.address for unit in self.units.units.values() for mailbox in unit.mailboxes}
         taken |= {section.address for unit in self.units.units.values() for section in unit.sections}
-        taken |= {group.address for group in self.units.province.groups}
+        taken |= {group.address for group in province.groups} | {former.address for former in province.former}
+        return taken | {person.address for person in province.people}
+
+    def _names_of_rfc_2142(self) -> list[Expansion]:
         result = []
-        for domain, owner in owners.items():
+        (root, *_) = self.units.children[None]
+        old = dict.fromkeys((address.partition("@")[2] for address in self.former), root.id)
+        for domain, owner in (old | self._highest).items():
             officer = self.units.person.get(self.units.units[owner].officer)
             for name in NAMES_OF_RFC_2142 if officer else ():
                 assert officer is not None
-                if f"{name}@{domain}" not in taken:
+                if f"{name}@{domain}" not in self._taken:
                     result.append(Expansion(f"{name}@{domain}", name, owner, "anyone", (officer.address,)))
+        return result
+
+    def _standard(self) -> list[Expansion]:
+        """The groups of the catalogue, unit by unit."""
+        result = []
+        for unit in self.units.units.values():
+            share = "" if self._highest[unit.domain] == unit.id else "." + unit.public_address.partition("@")[0]
+            for local, group in self.units.province.standard_groups.items():
+                own = group.members.scope == "unit"
+                address = f"{local}{share}@{unit.domain}"
+                if address in self._taken or not (own or self.units.children[unit.id]):
+                    continue
+                members = tuple(sorted({person.address for person in self.people(unit.id, group.members)}))
+                if members and len(local + share) <= LONGEST_LOCAL_PART:
+                    name = group.name.replace("{unit}", unit.name)
+                    posting = UNIT_POSTING if own else BRANCH_POSTING
+                    result.append(Expansion(address, name, unit.id, posting, members, template=local))
         return result
 
     def _written(self, group: Group) -> Expansion:
         people = {person.address for person in self.people(group.unit, group.members)}
         members = tuple(sorted(people | set(group.members.addresses)))
-        return Expansion(group.address, group.name, group.unit, group.posting, members)
+        return Expansion(group.address, group.name, group.unit, group.posting, members, group.holders)
 
     def people(self, owner: str, rule: Rule) -> list[Person]:
         """The people whom a rule takes; ``owner`` is the unit that the group belongs to."""
-        if not (rule.staff or rule.posts):
+        posts = {*rule.posts, *(self._head_posts if rule.heads else ())}
+        if not (rule.staff or posts or rule.sections):
             return []
-        posts = set(rule.posts)
+        start = self.units.units[rule.below or owner]
+        units = [start] if rule.scope == "unit" else self.units.below(start.id)
         result = []
-        for unit in self.units.below(rule.below or owner):
+        for unit in units:
+            if rule.scope == "below" and unit is start:
+                continue
             if rule.kinds and unit.kind not in rule.kinds:
                 continue
-            if rule.levels and not set(rule.levels) & set(unit.levels):
+            if rule.levels and set(rule.levels).isdisjoint(unit.levels):
                 continue
-            result += [p for p in self.units.people[unit.id] if not posts or not posts.isdisjoint(p.posts)]
+            result += [
+                person
+                for person in self.units.people[unit.id]
+                if (not posts or not posts.isdisjoint(person.posts))
+                and (not rule.sections or person.section in rule.sections)
+            ]
         return result
+
+    @cached_property
+    def _head_posts(self) -> frozenset[str]:
+        return frozenset(code for code, post in self.units.province.posts.items() if post.head)

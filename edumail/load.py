@@ -6,6 +6,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from edumail.model import (
     Auditor,
     Defaults,
     Filtering,
+    Former,
     Group,
     Host,
     Nameserver,
@@ -48,21 +50,26 @@ _NO_SETTINGS = Settings(
 DEFAULTS = Path(__file__).resolve().parent.parent / "group_vars" / "all.yml"
 
 
-def load(folder: Path) -> Province:
-    """Read and check the inventory in ``folder``.
+def load(folder: Path, today: date | None = None) -> Province:
+    """Read and check the inventory in ``folder``, as it holds ``today``: by default on the day that it is.
 
     Raises InventoryError with all that is wrong: as far as the files can be read, cross-checks included.
     """
+    return load_with_places(folder, today)[0]
+
+
+def load_with_places(folder: Path, today: date | None = None) -> tuple[Province, Sources]:
+    """The same, and where each entry stands."""
     with _collector_paused():
         reader = _Reader(Path(folder))
-        province = reader.province()
+        province = reader.province(today or datetime.now(UTC).date())
         problems = list(reader.problems)
         if province is not None:
             problems += check(province, reader.sources)
     if problems:
         raise InventoryError(problems)
     assert province is not None
-    return province
+    return province, reader.sources
 
 
 def load_published(folder: Path) -> dict[str, Published]:
@@ -186,12 +193,15 @@ class _Reader:
             if layer is None:
                 self.sources.gaps |= {"kind", "post"}
                 continue
+            for local in layer.standard_groups:
+                self.sources.entries["standard_group", local] = (document, ("standard_groups", local))
             policies = {**base.policies.model_dump(), **layer.policies.model_dump(exclude_unset=True)}
             filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
             base = Defaults(
                 kinds={**base.kinds, **layer.kinds},
                 posts={**base.posts, **layer.posts},
                 policies=Policies(**policies),
+                standard_groups={**base.standard_groups, **layer.standard_groups},
                 filtering=Filtering(**filtering),
                 message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
                 log_retention_days=layer.log_retention_days or base.log_retention_days,
@@ -204,7 +214,7 @@ class _Reader:
             return None
         return self.model(kind, document, (), {} if document.value is None else document.value)
 
-    def province(self) -> Province | None:
+    def province(self, today: date) -> Province | None:
         if not self.folder.is_dir():
             vi = "không có thư mục này; ghi đường dẫn tới một inventory, như inventories/lab"
             en = "there is no such folder; give the path of an inventory, such as inventories/lab"
@@ -222,6 +232,7 @@ class _Reader:
         for file in self.files("units", ".yml"):
             units += self.items(Unit, "unit", "id", file)
         groups = self.items(Group, "group", "address", "groups.yml") if (self.folder / "groups.yml").exists() else []
+        former = self.items(Former, "former", "address", "former.yml") if (self.folder / "former.yml").exists() else []
         by_id = {unit.id: unit for unit in units}
         people = self.people(by_id, defaults)
         return Province(
@@ -229,6 +240,7 @@ class _Reader:
             kinds=defaults.kinds,
             posts=defaults.posts,
             default_policies=defaults.policies,
+            standard_groups={local: group for local, group in defaults.standard_groups.items() if group is not None},
             filtering=defaults.filtering,
             message_size_limit_mb=defaults.message_size_limit_mb or 25,
             log_retention_days=defaults.log_retention_days or 365,
@@ -236,6 +248,8 @@ class _Reader:
             units=by_id,
             people=tuple(people),
             groups=tuple(groups),
+            former=tuple(former),
+            today=today,
             auditors=self.auditors(),
             published=self.published(),
         )

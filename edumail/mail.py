@@ -7,16 +7,17 @@ a domain and live on different hosts.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 
-from edumail.groups import NAMES_OF_RFC_2142, Expansion, Groups
-from edumail.model import Host, Posting, Province
+from edumail.groups import NAMES_OF_RFC_2142, Groups
+from edumail.model import Host, Province
+from edumail.posting import PROVINCE, Permissions, Rule
+from edumail.spread import Spread, part_domain
 from edumail.units import Units
-
-PROVINCE_RULE = "posting_province"
-"""The rule that lets through whoever signed in, here or on another host of the province; it needs no list."""
 
 MIB = 1024 * 1024
 HEADROOM_MB = 1
@@ -28,7 +29,7 @@ class Mailbox:
     """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
 
     ``quota_mb`` is MiB, the other figures are days. ``holds`` are the shared mailboxes that the person reads and may
-    send as; they live on the same host.
+    send as; they live on the same host. ``was`` are old addresses: it is still the same mailbox.
     """
 
     address: str
@@ -40,6 +41,7 @@ class Mailbox:
     junk_days: int
     code_days: int
     holds: tuple[str, ...] = ()
+    was: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,19 +66,29 @@ class HostMail:
     own: tuple[str, ...]
     """Every domain that only hosts of the province send for: the mail domains, and the hosts' own names."""
     remote: dict[str, Host]
-    """Valid addresses of these domains that live on another host, and where to hand their mail to next."""
+    """Mailboxes of these domains that live on another host, and where to hand their mail to next."""
+    remote_groups: dict[str, Host]
+    """The same for groups that are expanded elsewhere, and for old addresses."""
     aliases: dict[str, tuple[str, ...]]
-    """Groups expanded here: address → addresses."""
-    largest_expansion: int
-    """How many mailboxes the largest of these groups reaches, through all groups inside it."""
+    """Groups, parts of groups and old addresses that are expanded here: address → addresses."""
+    part_domains: dict[str, Host]
+    """The domain of the parts on each host of the province: no person writes to a part."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
     rates: dict[str, Rates]
     """Sign-in name → how much it may send. A unit lives on one host, which so can count for all of it."""
     posting: dict[str, str]
-    """Group → the name of the rule that says who may write to it; groups open to anyone are not listed."""
-    rules: dict[str, tuple[str, ...]]
-    """Rule → the addresses that it lets through, as sign-in names and as senders that another host vouches for."""
+    """Address that leads to a group → the rule that says who may write to it, by its key in ``rules``. Not listed is
+    what anyone, or whoever signed in, may write to."""
+    parts: dict[str, str | None]
+    """On the gateway: each part of a group, with its group's rule if that has a list."""
+    rules: dict[str, Rule]
+    """The rules of these, by a short name that stays the same as long as the rule does."""
+    posters: dict[str, tuple[str, ...]]
+    """Sender → names of the rules that let it through. Everybody's on the gateway, which also judges what comes from
+    other hosts; elsewhere those of the people who submit here."""
+    closed: tuple[str, ...]
+    """Every address of the province that leads to a group which strangers may not write to."""
     peers: dict[str, tuple[str, ...]]
     """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
 
@@ -90,6 +102,7 @@ class Mail:
         self.province = province
         self.units = Units(province)
         self.groups = Groups(self.units)
+        self.permissions = Permissions(self.groups)
         self.gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
         self._hosts: dict[str, HostMail] = {}
 
@@ -97,6 +110,9 @@ class Mail:
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}
+        was: dict[str, tuple[str, ...]] = defaultdict(tuple)
+        for former in self.province.former:
+            was[former.to] += (former.address,)
         for unit in self.province.units.values():
             set_ = self.units.policies(unit)
             figures = (set_.mailbox_quota_mb, set_.trash_days, set_.junk_days, set_.activation_code_days)
@@ -104,13 +120,17 @@ class Mail:
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
             for shared, holders in self.units.shared(unit):
-                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, trash, junk, code)
+                old = was.get(shared.address, ())
+                here[shared.address] = Mailbox(
+                    shared.address, shared.name, unit.id, None, quota, trash, junk, code, was=old
+                )
                 for person in holders:
                     held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
+                old = was.get(person.address, ())
                 here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds
+                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds, old
                 )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 
@@ -120,7 +140,7 @@ class Mail:
         home = {address: host for host, boxes in self.mailboxes.items() for address in boxes}
         for group in self.groups.all.values():
             home[group.address] = self.province.units[group.unit].host
-        return home
+        return home | {old: home[new] for old, new in self.groups.former.items()}
 
     @cached_property
     def _addresses_of_domain(self) -> dict[str, list[str]]:
@@ -164,33 +184,59 @@ class Mail:
             self._hosts[name] = self._host(name)
         return self._hosts[name]
 
+    @cached_property
+    def _spread(self) -> Spread:
+        return Spread(self.groups, self.home, self.province.hosts, self.gateway.name)
+
+    @cached_property
+    def _rule_names(self) -> dict[Rule, str]:
+        """A name for each rule that has a list of senders, made from what the rule says."""
+        rules = set(self.permissions.closed.values()) - {PROVINCE}
+        digests = {rule: hashlib.sha256(repr(sorted(rule)).encode()).hexdigest() for rule in rules}
+        length = 8
+        while len({digest[:length] for digest in digests.values()}) < len(digests):
+            length += 1
+        return {rule: digest[:length] for rule, digest in digests.items()}
+
+    @cached_property
+    def _closed(self) -> tuple[str, ...]:
+        return tuple(sorted(self.permissions.closed))
+
+    def behind(self, recipient: str) -> set[str]:
+        """The mailboxes that a recipient in some host's log stands for: a part of a group for those of one host."""
+        group = self._spread.parts.get(recipient)
+        if group is None:
+            return self.groups.mailboxes(recipient)
+        domain = recipient.partition("@")[2]
+        hosts = {host.name for host in self.province.hosts.values() if part_domain(host) == domain}
+        return {mailbox for mailbox in self.groups.mailboxes(group) if self.home[mailbox] in hosts}
+
+    def _rule_of(self, address: str) -> str | None:
+        return self._rule_names.get(self.permissions.closed.get(address, PROVINCE))
+
     def _host(self, name: str) -> HostMail:
         host = self.province.hosts[name]
         here = self.mailboxes[name]
         everything = host is self.gateway
-        groups = self._groups_expanded_on(name)
+        aliases = self._spread.aliases[name]
         if everything:
             domains = set(self._addresses_of_domain)
         else:
-            domains = {address.partition("@")[2] for address in [*here, *(g for g in groups if self.home[g] == name)]}
-        remote = {
-            address: self.province.hosts[self.home[address]] if everything else self.gateway
-            for domain in sorted(domains)
-            for address in sorted(self._addresses_of_domain[domain])
-            if self.home[address] != name and address not in groups
-        }
-        aliases = {address: group.members for address, group in groups.items()}
-        aliases |= {f"{name}@{host.fqdn}": (self._postmaster,) for name in ("root", *NAMES_OF_RFC_2142)}
-        senders = {a: self._holders[a] if box.person is None else (a,) for a, box in here.items()}
-        rates = {a: self._rates[box.unit] for a, box in here.items() if box.person is not None}
-        rules: dict[str, tuple[str, ...]] = {}
-        posting = {}
-        for address, group in groups.items():
-            if group.posting != "anyone":
-                rule, logins = self._rule(group.posting, group)
-                posting[address] = rule
-                if rule != PROVINCE_RULE:
-                    rules[rule] = logins
+            domains = {a.partition("@")[2] for a in [*here, *aliases] if self.home.get(a) == name}
+        remote: dict[str, Host] = {}
+        remote_groups: dict[str, Host] = {}
+        for domain in sorted(domains):
+            for address in sorted(self._addresses_of_domain[domain]):
+                home = self.home[address]
+                if home != name and address not in aliases:
+                    table = remote if address in self.mailboxes[home] else remote_groups
+                    table[address] = self.province.hosts[home] if everything else self.gateway
+        led = [a for a in (*aliases, *(remote_groups if everything else ())) if a in self.home]
+        posting = {a: rule for a in sorted(led) if (rule := self._rule_of(a)) is not None}
+        parts = {p: self._rule_of(group) for p, group in sorted(self._spread.parts.items()) if everything}
+        used = {*posting.values(), *parts.values()}
+        rules = {name: rule for rule, name in self._rule_names.items() if name in used}
+        postmaster = {f"{local}@{host.fqdn}": (self._postmaster,) for local in ("root", *NAMES_OF_RFC_2142)}
         return HostMail(
             host=host,
             gateway=self.gateway,
@@ -198,59 +244,29 @@ class Mail:
             domains=tuple(sorted(domains)),
             own=self._own,
             remote=remote,
-            aliases=dict(sorted(aliases.items())),
-            largest_expansion=max((len(self.groups.mailboxes(address)) for address in groups), default=0),
-            senders=senders,
-            rates=rates,
-            posting=dict(sorted(posting.items())),
+            remote_groups=remote_groups,
+            aliases=dict(sorted((aliases | postmaster).items())),
+            part_domains={part_domain(host): host for host in self.province.hosts.values()},
+            senders={a: self._holders[a] if box.person is None else (a,) for a, box in here.items()},
+            rates={a: self._rates[box.unit] for a, box in here.items() if box.person is not None},
+            posting=posting,
+            parts=parts,
             rules=dict(sorted(rules.items())),
+            posters=self._posters(rules, None if everything else here),
+            closed=self._closed,
             peers=self._peers(name),
         )
 
-    @cached_property
-    def _groups_by_host(self) -> dict[str, list[str]]:
-        """Host name → the groups of its units."""
+    def _posters(self, rules: dict[str, Rule], among: Container[str] | None) -> dict[str, tuple[str, ...]]:
         result: dict[str, list[str]] = defaultdict(list)
-        for group in self.groups.all.values():
-            result[self.province.units[group.unit].host].append(group.address)
-        return result
-
-    def _groups_expanded_on(self, name: str) -> dict[str, Expansion]:
-        """The groups of this host's units, and the groups inside them; all of them on the gateway.
-
-        The gateway expands every group, because mail from outside must not be sent on by a host that is trusted
-        for its own senders only.
-        """
-        if name == self.gateway.name:
-            return dict(sorted(self.groups.all.items()))
-        result: dict[str, Expansion] = {}
-        stack = list(self._groups_by_host[name])
-        while stack:
-            address = stack.pop()
-            group = self.groups.all.get(address)
-            if group is not None and address not in result:
-                result[address] = group
-                stack.extend(group.members)
-        return dict(sorted(result.items()))
-
-    def _rule(self, posting: Posting, group: Expansion) -> tuple[str, tuple[str, ...]]:
-        """The rule's name (letters, digits and "_" only: it becomes a Postfix restriction class) and who passes."""
-        if posting == "province":
-            return PROVINCE_RULE, ()
-        if posting == "unit":
-            unit = self.province.units[group.unit]
-            people = [person.address for person in self.units.people[unit.id]]
-            shared = [mailbox.address for mailbox, _ in self.units.shared(unit)]
-            return f"posting_unit_{_word(unit.id)}", tuple(sorted([*people, *shared]))
-        return f"posting_members_{_word(group.address)}", tuple(sorted(self.groups.mailboxes(group.address)))
+        for name, rule in sorted(rules.items()):
+            for sender in self.permissions.passing(rule):
+                if among is None or sender in among:
+                    result[sender].append(name)
+        return {sender: tuple(names) for sender, names in sorted(result.items())}
 
     def _peers(self, name: str) -> dict[str, tuple[str, ...]]:
         if name != self.gateway.name:
             return {self.gateway.name: ()}
         others = ((other, tuple(boxes)) for other, boxes in sorted(self.mailboxes.items()) if boxes)
         return {other: boxes for other, boxes in others if other != self.gateway.name}
-
-
-def _word(text: str) -> str:
-    """``text`` as a word for a restriction class; distinct texts stay distinct: "_" is in neither ids nor domains."""
-    return "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in text)

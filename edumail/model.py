@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated, Literal
 
@@ -35,6 +36,7 @@ Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=64)]
 PostCode = Annotated[str, StringConstraints(pattern=POST_PATTERN, max_length=40)]
 Domain = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
 Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN, max_length=254)]
+LocalPart = Annotated[str, StringConstraints(pattern=rf"^{LOCAL_PATTERN}$", max_length=32)]
 # A roster saved on macOS comes in NFD; the inventory has one form (TCVN 6909:2001 is Unicode, 12.1).
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), BeforeValidator(_normal)]
 Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
@@ -72,9 +74,22 @@ PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 
+
+def _plain_day(value: object) -> object:
+    """A day as ISO 8601 has it; the standard library also takes seconds since 1970 for one."""
+    if isinstance(value, date):
+        return value
+    try:
+        return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise PydanticCustomError("date", "not a day") from None
+
+
+Day = Annotated[date, BeforeValidator(_plain_day)]
 HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
-Posting = Literal["anyone", "province", "unit", "members"]
+Posting = Literal["holders", "members", "unit", "branch", "province", "anyone"]
+"""Who may write to a group, from few to many: see :mod:`edumail.posting`."""
 
 
 class Model(BaseModel):
@@ -124,6 +139,8 @@ class Post(Model):
     name_en: Text
     head: bool = False
     """The holder is the unit's head («thủ trưởng», Article 2)."""
+    clerk: bool = False
+    """The holder keeps the unit's correspondence («văn thư»)."""
 
 
 class Filtering(Model):
@@ -133,19 +150,6 @@ class Filtering(Model):
     """Kinds of file that are refused as attachments and inside archives, by the ending of the file's name."""
     trusted_senders: tuple[Domain, ...] = ()
     """Domains, with all below them, whose mail is never put off by greylisting (5.1: the Ministry's)."""
-
-
-class Defaults(Model):
-    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, the default policies, the filters."""
-
-    kinds: dict[Id, Kind] = Field(default_factory=dict)
-    posts: dict[PostCode, Post] = Field(default_factory=dict)
-    policies: Policies = Policies()
-    filtering: Filtering = Filtering()
-    message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
-    log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
-    """For how many days a host keeps its journal and its web server's access log; then they are deleted."""
 
 
 class Nameserver(Model):
@@ -349,10 +353,16 @@ class Rule(Model):
     """
 
     below: Id | None = None
-    """This unit and all units under it; by default the group's own unit."""
+    """The unit at which ``scope`` begins; by default the group's own."""
+    scope: Literal["unit", "branch", "below"] = "branch"
+    """That unit alone, with all units under it, or those under it alone."""
     kinds: tuple[Id, ...] = ()
     levels: tuple[Level, ...] = ()
+    sections: tuple[Id, ...] = ()
+    """Everybody in a section with such an id."""
     posts: tuple[PostCode, ...] = ()
+    heads: bool = False
+    """Whoever holds a post of which the catalogue says ``head``, besides ``posts``."""
     staff: bool = False
     """Everybody, whatever the post."""
     addresses: tuple[Address, ...] = ()
@@ -368,7 +378,48 @@ class Group(Model):
     """The unit that owns it; it lives on that unit's host."""
     members: Rule
     posting: Posting = "province"
-    """Who may write to it: anyone, everybody signed in, the owner's staff, its members."""
+    holders: Holders | None = None
+    """Who may write where ``posting`` is ``holders``: people of the unit by id, or whoever holds a post there. Default:
+    its heads and clerks."""
+
+
+class StandardGroup(Model):
+    """A group that units have by themselves: ``toanthe@`` of a unit that has a mail domain to itself, or is the highest
+    in it, ``toanthe.<local part of its public address>@`` of another. Where it would be empty it does not come into
+    being, and what an inventory has at that address comes first."""
+
+    name: Text
+    """With ``{unit}`` where the unit's name belongs."""
+    members: Rule
+    """``scope`` ``unit`` makes a group of each unit, anything else one of each that has units under it."""
+
+
+class Defaults(Model):
+    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, the default policies, the filters."""
+
+    kinds: dict[Id, Kind] = Field(default_factory=dict)
+    posts: dict[PostCode, Post] = Field(default_factory=dict)
+    policies: Policies = Policies()
+    standard_groups: dict[LocalPart, StandardGroup | None] = Field(default_factory=dict)
+    """By the local part of their addresses; ``null`` takes one of the defaults away."""
+    filtering: Filtering = Filtering()
+    message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
+    log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    """For how many days a host keeps its journal and its web server's access log; then they are deleted."""
+
+
+class Former(Model):
+    """An address as it was before units were renamed, merged or closed (``former.yml``). It receives until its date.
+
+    It is no sender, and nobody else ever gets it.
+    """
+
+    address: Address
+    to: Address
+    """Where its mail goes: a mailbox or a group."""
+    until: Day
+    """The last day."""
 
 
 class Dkim(Model):
@@ -399,6 +450,7 @@ class Province(Model):
     kinds: dict[str, Kind]
     posts: dict[str, Post]
     default_policies: Policies
+    standard_groups: dict[str, StandardGroup]
     filtering: Filtering
     message_size_limit_mb: int
     log_retention_days: int
@@ -406,5 +458,8 @@ class Province(Model):
     units: dict[str, Unit]
     people: tuple[Person, ...]
     groups: tuple[Group, ...]
+    former: tuple[Former, ...]
+    today: date
+    """On which day this holds: old addresses end."""
     auditors: tuple[Auditor, ...]
     published: dict[str, Published]

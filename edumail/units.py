@@ -53,11 +53,11 @@ class Units:
         """
         people = self.people[unit.id]
         result: list[tuple[SharedMailbox | Section, list[Person]]] = [
-            (mailbox, [p for p in people if _holds(p, mailbox.holders)]) for mailbox in unit.mailboxes
+            (mailbox, [p for p in people if holds(p, mailbox.holders)]) for mailbox in unit.mailboxes
         ]
         for section in unit.sections:
             if section.holders:
-                result.append((section, [p for p in people if _holds(p, section.holders, section.id)]))
+                result.append((section, [p for p in people if holds(p, section.holders, section.id)]))
         return result
 
     def officer(self, unit: Unit) -> Person:
@@ -79,7 +79,8 @@ class Units:
         return Policies.model_construct(**values)
 
 
-def _holds(person: Person, holders: tuple[str, ...], section: str | None = None) -> bool:
+def holds(person: Person, holders: tuple[str, ...], section: str | None = None) -> bool:
+    """Whether ``holders`` means the person: by id, or by a post in the unit, or in the section if one is given."""
     by_post = section is None or person.section == section
     return person.id in holders or (by_post and not set(holders).isdisjoint(person.posts))
 

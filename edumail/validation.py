@@ -30,6 +30,10 @@ _PATTERNS = {
         "phải là mã chức vụ gồm chữ thường, chữ số và dấu gạch dưới, như pho_hieu_truong",
         "must be a post's code of lower-case letters, digits and underscores, such as pho_hieu_truong",
     ),
+    rf"^{model.LOCAL_PATTERN}$": (
+        "phải là phần trước @ của địa chỉ: chữ thường không dấu, chữ số, dấu chấm, gạch ngang, như ds-thutruong",
+        "must be what stands before the @: lower-case letters, digits, dots and hyphens, such as ds-thutruong",
+    ),
     model.TEXT_PATTERN: (
         "không được để trống hay chứa ký tự điều khiển hoặc ký tự ẩn; xóa rồi gõ lại",
         "must not be empty or hold control or invisible characters; delete it and type it again",
@@ -85,6 +89,7 @@ _TYPES = {
         "phải là một mạng hay địa chỉ, như 203.0.113.0/24 hoặc 2001:db8::/32; sau độ dài chỉ còn bit 0",
         "must be a network or an address, such as 203.0.113.0/24 or 2001:db8::/32, with no bits after its length",
     ),
+    "date": ("phải là một ngày, như 2027-06-30", "must be a day, such as 2027-06-30"),
     "ip_v6_address": ("phải là địa chỉ IPv6, như 2001:db8::10", "must be an IPv6 address, such as 2001:db8::10"),
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.header import Header
 
 from edumail.certificates import HOST
-from edumail.mail import HEADROOM_MB, MIB, PROVINCE_RULE, HostMail
+from edumail.mail import HEADROOM_MB, MIB, HostMail
 from edumail.model import Published
 from edumail.ports import PEER_PORT, SIEVE_PORT, SUBMISSION_PORT
 from edumail.templates import render
@@ -14,6 +14,8 @@ from edumail.tree import Tree
 from roles.common.paths import LEARN, TLS, learn_domain, live, shown
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
+REFUSED = "posting_refused"
+"""The restriction class that says so."""
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
 
@@ -21,21 +23,23 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     """Every look-up table as text for postmap(1), by name."""
     train = [f"{command}@{learn_domain(mail.gateway)}" for command in LEARN]
     learn = train if mail.host == mail.gateway else []
+    parts = dict.fromkeys(mail.part_domains, REFUSED)
+    posting = {address: _rule(rule) for address, rule in mail.posting.items()}
+    peer = f"peer:[{{}}]:{PEER_PORT}".format
     result = {
         "domains": _table(dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}], "-")),
-        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *learn], "-")),
+        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *mail.remote_groups, *learn], "-")),
         "transport": _table(
-            {a: f"peer:[{host.fqdn}]:{PEER_PORT}" for a, host in mail.remote.items()} | dict.fromkeys(learn, "learn:")
+            {a: peer(host.fqdn) for a, host in (mail.remote | mail.remote_groups).items()}
+            | {domain: peer(host.fqdn) for domain, host in mail.part_domains.items() if learn and host != mail.host}
+            | dict.fromkeys(learn, "learn:")
         ),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
-        "posting": _table(mail.posting | dict.fromkeys(train, "REJECT")),
-        "posting_peer": _table(
-            {a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}
-            | dict.fromkeys(learn, "learn_peer")
-        ),
-        "posting_outside": _table(dict.fromkeys(mail.posting, REFUSAL) | dict.fromkeys(learn, "REJECT")),
+        "posters": _table({sender: " ".join(rules) for sender, rules in mail.posters.items()}),
+        "posting": _table(posting | parts | dict.fromkeys(train, "REJECT")),
+        "posting_outside": _table(dict.fromkeys(mail.closed, REFUSED) | parts | dict.fromkeys(learn, "REJECT")),
         # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
         "peers": _table(
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
@@ -43,13 +47,18 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     }
     if mail.host == mail.gateway:
         result["elsewhere"] = _table(dict.fromkeys(mail.remote, "reject_unverified_recipient"))
-    for rule, passing in mail.rules.items():
-        result[rule] = _table(dict.fromkeys(passing, "OK"))
+        known = {part: _rule(rule) if rule else "DUNNO" for part, rule in mail.parts.items()}
+        result["posting_peer"] = _table(posting | parts | known | dict.fromkeys(learn, "learn_peer"))
     for name, senders in mail.peers.items():
         if senders:
             # Bounces have no sender; the host that made one could not send it otherwise.
             result[f"peer_{peer_word(name)}"] = _table({**dict.fromkeys(senders, "OK"), "<>": "OK"})
     return result
+
+
+def _rule(name: str) -> str:
+    """The restriction class of a posting rule."""
+    return f"posting_{name}"
 
 
 def peer_word(host: str) -> str:
@@ -61,7 +70,8 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
     """All of Postfix on the host of ``mail``."""
     host = mail.host
     peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
-    classes = ["full_mailboxes", PROVINCE_RULE, *(word for rule in mail.rules for word in (rule, f"{rule}_peer"))]
+    rules = {_rule(name): name for name in mail.rules}
+    peer_classes = [f"peer_{name}" for name in peers] + (["learn_peer"] if host == mail.gateway else [])
     values = {
         "host": host,
         "gateway": mail.gateway,
@@ -75,11 +85,15 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "front": [str(a) if ":" not in str(a) else f"[{a}]" for a in (mail.gateway.ipv4, mail.gateway.ipv6) if a],
         "message_size_limit": message_size_limit_mb * MIB,
         "inner_size_limit": (message_size_limit_mb + HEADROOM_MB) * MIB,
-        "largest_expansion": mail.largest_expansion,
-        "rules": list(mail.rules),
-        "peers": peers,
+        # No expansion and no message has more recipients than the host knows addresses; a power of two seldom changes.
+        "most_recipients": 1 << (len(mail.mailboxes) + len(mail.aliases) + 1000).bit_length(),
+        "part_domain": next(domain for domain, host_ in mail.part_domains.items() if host_ == host),
+        "rules": rules,
+        "refused": REFUSED,
         "refusal": REFUSAL,
-        "classes": [*classes, *(f"peer_{name}" for name in peers), *(["learn_peer"] if host == mail.gateway else [])],
+        "classes": ["full_mailboxes", REFUSED, *rules, *peer_classes],
+        "peers": peers,
+        "peer_classes": peer_classes,
     }
     return Tree.of(
         {

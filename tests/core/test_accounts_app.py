@@ -37,7 +37,15 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
     figures = {"quota_mb": 1, "trash_days": 2, "junk_days": 3, "code_days": 4}
-    return {"address": address, "unit": "u", "person": person, "name": address, "holds": list(holds), **figures}
+    return {
+        "address": address,
+        "unit": "u",
+        "person": person,
+        "name": address,
+        "holds": list(holds),
+        "was": [],
+        **figures,
+    }
 
 
 def subscribed(folder: Path) -> list[str]:
@@ -52,6 +60,28 @@ def test_a_database_of_an_older_release_keeps_its_accounts(app: ModuleType, tmp_
     account = dict(database.execute("SELECT * FROM account").fetchone())
     assert (account["hash"], account["state"]) == ("secret", "active")
     assert (account["trash_days"], account["junk_days"], account["holds"]) == (2, 3, "chung@x.test")
+
+
+def test_a_renamed_mailbox_keeps_its_mail_and_its_password(app: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "accounts.db"
+    sqlite3.connect(path).executescript(OLD_SCHEMA)
+    database = app.connect(str(path))
+    renamed = row("an@y.test", "p1") | {"was": ["an@x.test"]}
+    for _ in range(2):
+        assert app.sync(database, [renamed], {}, 9)["new"] == 0
+        (account,) = map(dict, database.execute("SELECT * FROM account"))
+        assert (account["address"], account["home"]) == ("an@y.test", "/var/vmail/x.test/an")
+        assert (account["hash"], account["state"]) == ("secret", "active")
+
+
+def test_an_old_name_hands_nobody_s_mail_to_somebody_else(app: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "accounts.db"
+    sqlite3.connect(path).executescript(OLD_SCHEMA)
+    database = app.connect(str(path))
+    app.sync(database, [row("binh@y.test", "p2") | {"was": ["an@x.test"]}], {}, 9)
+    accounts = {account["address"]: dict(account) for account in database.execute("SELECT * FROM account")}
+    assert (accounts["binh@y.test"]["hash"], accounts["binh@y.test"]["state"]) == (None, "waiting")
+    assert accounts["an@x.test"]["state"] == "left"
 
 
 def test_who_holds_a_shared_mailbox_is_subscribed_and_who_no_longer_does_is_not(

@@ -1,12 +1,13 @@
-"""Addresses that every mail domain has by itself (RFC 2142)."""
+"""Groups that come by themselves: the addresses of every mail domain (RFC 2142), those of the catalogue; rules."""
 
 from __future__ import annotations
 
+import pytest
 from conftest import Inventory
 
 from edumail.groups import Groups
 from edumail.load import load
-from edumail.model import Province
+from edumail.model import Province, Rule
 from edumail.units import Units
 
 NAMES = ("abuse", "hostmaster", "postmaster", "security", "webmaster")
@@ -21,7 +22,7 @@ def test_standard_names_reach_the_officer_of_the_domains_highest_unit(province: 
 
 
 def test_a_mailbox_or_group_of_that_name_comes_first(inventory: Inventory) -> None:
-    inventory.replace("groups.yml", "- address: vanthu@suoimo", "- address: webmaster@suoimo")
+    inventory.replace("groups.yml", "- address: toantruong@thptsongque", "- address: webmaster@suoimo.minhha")
     inventory.replace("units/suoi-mo.yml", "{address: vhxh@", "{address: security@suoimo.minhha.test, name: An toàn, "
                       "holders: [van_thu]}\n    - {address: vhxh@")  # fmt: skip
     groups = Groups(Units(load(inventory.folder)))
@@ -34,3 +35,108 @@ def test_a_mailbox_or_group_of_that_name_comes_first(inventory: Inventory) -> No
 def test_the_hostmaster_of_the_zones_may_be_such_a_name(inventory: Inventory) -> None:
     inventory.replace("province.yml", "hostmaster: hostmaster@sogddt", "hostmaster: hostmaster@suoimo")
     assert not inventory.problems()
+
+
+# Groups that come by themselves
+
+
+def standard(province: Province) -> dict[str, str | None]:
+    return {address: group.template for address, group in Groups(Units(province)).all.items() if group.template}
+
+
+def test_each_unit_has_its_own_and_who_has_units_below_has_theirs(province: Province) -> None:
+    groups = Groups(Units(province))
+    reached = groups.mailboxes
+    assert reached("toanthe@suoimo.minhha.test") == {p.address for p in groups.units.people["vhxh-suoi-mo"]}
+    assert reached("toanthe.thsuoimo@suoimo.minhha.test") == {p.address for p in groups.units.people["th-suoi-mo"]}
+    assert reached("toanthe@thptsongque.test") == {p.address for p in groups.units.people["thpt-song-que"]}
+    heads = {"bangnv@suoimo.minhha.test", "vinhpt@suoimo.minhha.test", "huongnt.mnhoasen@suoimo.minhha.test"}
+    assert reached("ds-thutruong@suoimo.minhha.test") == heads  # not the office's own
+    assert reached("ds-thutruong@sogddt.minhha.test") == heads | {
+        "khaitv@suoimo.minhha.test",
+        "phuctd@thptsongque.test",
+    }
+    assert reached("ds-thutruong-thcs@sogddt.minhha.test") == {"vinhpt@suoimo.minhha.test"}
+    assert reached("ds-phong@sogddt.minhha.test") == {"khaitv@suoimo.minhha.test", "phuonglt@suoimo.minhha.test"}
+    assert {groups.all[f"{local}@suoimo.minhha.test"].posting for local in ("toanthe", "ds-vanthu")} == {
+        "unit",
+        "branch",
+    }
+
+
+def test_none_is_empty(province: Province) -> None:
+    found = standard(province)
+    assert "ds-thutruong-gdtx@sogddt.minhha.test" not in found  # there is no such centre
+    assert "ds-toanthe@thptsongque.test" not in found  # nothing is below a school
+    groups = Groups(Units(province))
+    assert all(groups.mailboxes(address) for address in found)
+
+
+def test_what_is_written_down_comes_first(inventory: Inventory) -> None:
+    inventory.replace("groups.yml", "- address: vanthu@suoimo", "- address: toanthe@suoimo")
+    inventory.replace("groups.yml", ", vanthu@suoimo", ", toanthe@suoimo")
+    inventory.replace("people/so.csv", "thinhdq@", "lanhdao@")
+    inventory.replace("units/so.yml", "address: gdtrh@", "address: ds-vanthu@")
+    inventory.write("former.yml", "- {address: ds-ketoan@sogddt.minhha.test, to: lanhdao@sogddt.minhha.test, "
+                    "until: 2020-01-01}\n")  # fmt: skip
+    province = load(inventory.folder)
+    assert (
+        standard(province)
+        .keys()
+        .isdisjoint(f"{local}@sogddt.minhha.test" for local in ("lanhdao", "ds-vanthu", "ds-ketoan"))
+    )
+    assert "toanthe@suoimo.minhha.test" not in standard(province)
+
+
+CHANGED = """
+standard_groups:
+  toanthe: null
+  lanhdao: {name: Hai, members: {scope: unit, heads: true}}
+  yte: {name: "Y tế {unit}", members: {scope: unit, posts: [y_te]}}
+"""
+
+
+def test_a_province_adds_changes_and_takes_away(inventory: Inventory) -> None:
+    inventory.write("group_vars/all.yml", CHANGED)
+    groups = Groups(Units(load(inventory.folder)))
+    assert "toanthe@sogddt.minhha.test" not in groups.all
+    assert groups.mailboxes("lanhdao@thptsongque.test") == {"phuctd@thptsongque.test"}
+    assert groups.all["yte.thsuoimo@suoimo.minhha.test"].name == "Y tế Trường Tiểu học Suối Mơ"
+    assert "ds-vanthu@sogddt.minhha.test" in groups.all
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "needle"),
+    [
+        ("nhom: {name: Nhóm, members: {posts: [van_thuu]}}", "unknown-post", "van_thuu"),
+        ("nhom: {name: Nhóm, members: {kinds: [truongg], staff: true}}", "unknown-kind", "truongg"),
+        ("nhom: {name: Nhóm, members: {sections: [khtm]}}", "unknown-section", "khtm"),
+        ("nhom: {name: Nhóm, members: {staff: true, below: so}}", "standard-group", "so}"),
+        ("nhom: {name: Nhóm, members: {addresses: [x@sogddt.minhha.test]}}", "standard-group", "[x@"),
+        ("Nhóm: {name: Nhóm, members: {staff: true}}", "string-pattern-mismatch", "{name"),
+        ("nhom: {name: Nhóm}", "missing", "{name"),
+        ("nhom: {name: Nhóm, members: {staff: true}, posting: unit}", "extra-forbidden", "unit}"),
+    ],
+)
+def test_a_mistake_in_one_is_named_where_it_stands(inventory: Inventory, entry: str, code: str, needle: str) -> None:
+    inventory.write("group_vars/all.yml", f"standard_groups:\n  {entry}\n")
+    (problem,) = inventory.problems()
+    assert (problem.code, problem.where.file) == (code, "group_vars/all.yml")
+    assert (problem.where.line, problem.where.column) == inventory.place("group_vars/all.yml", needle)
+    assert problem.vi != problem.en
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"sections": ["khtn"], "posts": ["to_truong"]}, {"sendt"}),
+        ({"heads": True, "posts": ["van_thu"], "kinds": ["vhxh"]}, {"khaitv", "phuonglt"}),
+        ({"heads": True, "scope": "unit"}, {"thinhdq"}),
+        ({"heads": True, "below": "vhxh-suoi-mo", "scope": "below", "levels": ["tieuhoc"]}, {"bangnv"}),
+    ],
+)
+def test_conditions_of_a_rule_are_joined_by_and(
+    province: Province, rule: dict[str, object], expected: set[str]
+) -> None:
+    people = Groups(Units(province)).people("so", Rule.model_validate(rule))
+    assert {person.address.partition("@")[0] for person in people} == expected

@@ -160,6 +160,12 @@ MISTAKES = [
     Mistake("group-loop", GROUPS, "{posts: [hieu_truong, pho_hieu_truong]}",
             "{addresses: [thutruong@sogddt.minhha.test]}", "thutruong@sogddt.minhha.test]}", alone=False),
     Mistake("duplicate-group", GROUPS, "toantruong@", "hieutruong@", "hieutruong@thptsongque.test\n  name: Toàn"),
+    Mistake("unknown-section", GROUPS, "posts: [van_thu]", "sections: [khtn, khtm]", "khtm"),
+    Mistake("literal-error", GROUPS, "posting: members", "posting: member", "member\n"),
+    Mistake("literal-error", GROUPS, "{staff: true}", "{staff: true, scope: all}", "all}"),
+    Mistake("unknown-holder", GROUPS, "posting: holders", "posting: holders\n  holders: [van_thuu]", "van_thuu"),
+    Mistake("foreign-holder", GROUPS, "posting: holders", "posting: holders\n  holders: [sq-01]", "sq-01"),
+    Mistake("no-poster", GROUPS, "posting: holders", "posting: holders\n  holders: [y_te]", "holders\n  holders"),
     # Rosters
     Mistake("roster-header", THCS, "Họ và tên", "Tên", "Mã"),
     Mistake("roster-header", THCS, "Mã,Họ và tên", "Mã,Mã,Họ và tên", "Mã"),

@@ -40,6 +40,8 @@ def test_every_restriction_class_is_defined_and_no_other_name_is_used(generated:
         defined = set(re.findall(r"^(\w+) =", said, re.MULTILINE))
         (classes,) = re.findall(r"^smtpd_restriction_classes = (.*)$", said, re.MULTILINE)
         assert set(classes.split(", ")) <= defined
-        for table in ("posting", "posting_peer", "peers"):
+        for table in {"posting", "posting_peer", "posting_outside", "peers"} & files.keys():
             said_of = {line.split()[1] for line in files[table].content.decode().splitlines()}
-            assert said_of <= {*classes.split(", "), "REJECT"}
+            assert said_of <= {*classes.split(", "), "REJECT", "DUNNO"}
+        asked = set(re.findall(r"smtpd_restriction_classes=(\S+)", files["master.cf"].content.decode()))
+        assert {name for names in asked for name in names.split(",")} <= {*classes.split(", ")}

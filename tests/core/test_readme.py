@@ -55,6 +55,13 @@ def test_the_mistakes_shown_are_those_that_check_names(
     assert capsys.readouterr().out.splitlines()[1] in READMES[lang].read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.parametrize("lang", READMES)
+def test_the_group_that_nobody_had_to_fill_is_as_shown(lang: str, capsys: pytest.CaptureFixture[str]) -> None:
+    address = "ds-thutruong@suoimo.minhha.test"
+    assert cli.main(["group", str(LAB), address, "--lang", lang]) == 0
+    assert [capsys.readouterr().out] == outputs(lang, f"edumail group inventories/lab {address} --lang {lang}")
+
+
 def added_school(inventory: Inventory, lang: str) -> None:
     inventory.write("units/dong-chiem.yml", block_with(lang, "- id: th-dong-chiem"))
     inventory.write("people/th-dong-chiem.csv", block_with(lang, "dc-01,"))

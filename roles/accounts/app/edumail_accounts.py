@@ -102,8 +102,9 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
     """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, came back.
 
     ``wanted`` rows have the address and ``FIELDS``: person is None for a shared mailbox, quota_mb is MiB, holds a list
-    of shared mailboxes; Dovecot takes it as the person's groups. ``routes`` are mailboxes of other hosts: address →
-    name and IP address of the host that Dovecot hands a sign-in to.
+    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses: the same person's account
+    under one of them becomes this one, with its mail and its password. ``routes`` are mailboxes of other hosts:
+    address → name and IP address of the host that Dovecot hands a sign-in to.
     """
     counts = dict.fromkeys(("new", "changed", "left", "returned"), 0)
     database.execute("BEGIN IMMEDIATE")
@@ -111,6 +112,10 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
         have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
         for row in wanted:
             old = have.pop(row["address"], None)
+            was = [a for a in row["was"] if a in have and have[a]["person"] == row["person"]]
+            if old is None and was:
+                database.execute("UPDATE account SET address = ? WHERE address = ?", (row["address"], was[0]))
+                old = have.pop(was[0])
             fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
             if old is None:
                 local, _, domain = row["address"].partition("@")
