@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,6 @@ from edumail.model import (
     Host,
     Nameserver,
     Person,
-    Policies,
     Province,
     Published,
     Settings,
@@ -53,6 +52,11 @@ def load(folder: Path) -> Province:
 
     Raises InventoryError with all that is wrong: as far as the files can be read, cross-checks included.
     """
+    return load_with_sources(folder)[0]
+
+
+def load_with_sources(folder: Path) -> tuple[Province, Sources]:
+    """The same, and where each entry stands."""
     with _collector_paused():
         reader = _Reader(Path(folder))
         province = reader.province()
@@ -62,7 +66,7 @@ def load(folder: Path) -> Province:
     if problems:
         raise InventoryError(problems)
     assert province is not None
-    return province
+    return province, reader.sources
 
 
 def load_published(folder: Path) -> dict[str, Published]:
@@ -101,6 +105,20 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _merged(layers: Iterable[Defaults]) -> Defaults:
+    """The catalogue and figures of all provinces, overridden entry by entry by this one's."""
+    base = Defaults()
+    for layer in layers:
+        filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
+        base = Defaults(
+            kinds={**base.kinds, **layer.kinds},
+            posts={**base.posts, **layer.posts},
+            filtering=Filtering(**filtering),
+            log_retention_days=layer.log_retention_days or base.log_retention_days,
+        )
+    return base
 
 
 @dataclass
@@ -175,28 +193,20 @@ class _Reader:
                 result.append(item)
         return result
 
-    def defaults(self) -> Defaults:
-        """The catalogue and figures of all provinces, overridden entry by entry by this one's."""
-        layers = [self.document("group_vars/all.yml (edumail)", DEFAULTS)]
+    def defaults(self) -> dict[str, Defaults]:
+        """What edumail's own file says, and the province's, if it has one; by the name of the level."""
+        layers = {"edumail": self.document("group_vars/all.yml (edumail)", DEFAULTS)}
         if (self.folder / "group_vars" / "all.yml").exists():
-            layers.append(self.document("group_vars/all.yml"))
-        base = Defaults()
-        for document in layers:
+            layers["group_vars"] = self.document("group_vars/all.yml")
+        found = {}
+        for name, document in layers.items():
+            self.sources.add("level", name, document, ())
             layer = self.whole(Defaults, document)
             if layer is None:
                 self.sources.gaps |= {"kind", "post"}
-                continue
-            policies = {**base.policies.model_dump(), **layer.policies.model_dump(exclude_unset=True)}
-            filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
-            base = Defaults(
-                kinds={**base.kinds, **layer.kinds},
-                posts={**base.posts, **layer.posts},
-                policies=Policies(**policies),
-                filtering=Filtering(**filtering),
-                message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
-                log_retention_days=layer.log_retention_days or base.log_retention_days,
-            )
-        return base
+            else:
+                found[name] = layer
+        return found
 
     def whole(self, kind: type[M], document: Document) -> M | None:
         """A file that is one entry; an empty file is an entry that says nothing."""
@@ -212,11 +222,13 @@ class _Reader:
             return None
         document = self.document("province.yml")
         self.sources.add("province", "province", document, ())
+        self.sources.add("level", "province", document, ())
         settings = self.whole(Settings, document)
         if settings is None:
             self.sources.gaps.add("province")
             settings = _NO_SETTINGS
-        defaults = self.defaults()
+        layers = self.defaults()
+        defaults = _merged(layers.values())
         hosts = self.items(Host, "host", "name", "hosts.yml")
         units: list[Unit] = []
         for file in self.files("units", ".yml"):
@@ -228,9 +240,8 @@ class _Reader:
             settings=settings,
             kinds=defaults.kinds,
             posts=defaults.posts,
-            default_policies=defaults.policies,
+            levels={**layers, "province": settings},
             filtering=defaults.filtering,
-            message_size_limit_mb=defaults.message_size_limit_mb or 25,
             log_retention_days=defaults.log_retention_days or 365,
             hosts={host.name: host for host in hosts},
             units=by_id,
