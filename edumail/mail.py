@@ -13,6 +13,7 @@ from functools import cached_property
 
 from edumail.groups import NAMES_OF_RFC_2142, Expansion, Groups
 from edumail.model import Host, Posting, Province
+from edumail.policies import Policies
 from edumail.units import Units
 
 PROVINCE_RULE = "posting_province"
@@ -27,8 +28,8 @@ HEADROOM_MB = 1
 class Mailbox:
     """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
 
-    ``quota_mb`` is MiB, the other figures are days. ``holds`` are the shared mailboxes that the person reads and may
-    send as; they live on the same host.
+    The figures are those of the unit's policies. ``holds`` are the shared mailboxes that the person reads and may send
+    as; they live on the same host.
     """
 
     address: str
@@ -39,16 +40,11 @@ class Mailbox:
     trash_days: int
     junk_days: int
     code_days: int
+    idle_days: int
+    leaver_days: int
+    password_characters: int
+    password_classes: int
     holds: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How many messages a sign-in, and its whole unit, may send in an hour."""
-
-    user: int
-    unit: str
-    whole_unit: int
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,8 @@ class HostMail:
     """How many mailboxes the largest of these groups reaches, through all groups inside it."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
-    rates: dict[str, Rates]
-    """Sign-in name → how much it may send. A unit lives on one host, which so can count for all of it."""
+    policies: dict[str, Policies]
+    """Unit → what holds for it, of the units that live here. One host so can count what all of a unit send."""
     posting: dict[str, str]
     """Group → the name of the rule that says who may write to it; groups open to anyone are not listed."""
     rules: dict[str, tuple[str, ...]]
@@ -94,24 +90,36 @@ class Mail:
         self._hosts: dict[str, HostMail] = {}
 
     @cached_property
+    def policies(self) -> dict[str, Policies]:
+        """Unit → what holds for it."""
+        return {unit.id: self.units.policies(unit) for unit in self.province.units.values()}
+
+    @cached_property
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}
         for unit in self.province.units.values():
-            set_ = self.units.policies(unit)
-            figures = (set_.mailbox_quota_mb, set_.trash_days, set_.junk_days, set_.activation_code_days)
-            quota, trash, junk, code = (figure or 0 for figure in figures)
+            policies = self.policies[unit.id]
+            quota, larger = policies.mailbox_quota_mb or 0, policies.mailbox_quota_mb_by_post or {}
+            figures = (
+                policies.trash_days or 0,
+                policies.junk_days or 0,
+                policies.activation_code_days or 0,
+                policies.idle_account_days or 0,
+                policies.leaver_days or 0,
+                policies.password_min_characters or 0,
+                policies.password_character_classes or 0,
+            )
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
             for shared, holders in self.units.shared(unit):
-                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, trash, junk, code)
+                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, *figures)
                 for person in holders:
                     held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
-                here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds
-                )
+                own = max([quota, *(larger.get(post, 0) for post in person.posts)]) if larger else quota
+                here[person.address] = Mailbox(person.address, person.name, unit.id, person.id, own, *figures, holds)
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 
     @cached_property
@@ -144,15 +152,6 @@ class Mail:
         return tuple(sorted({*self._addresses_of_domain, *hosts}))
 
     @cached_property
-    def _rates(self) -> dict[str, Rates]:
-        """Unit → what its people may send."""
-        result = {}
-        for unit in self.province.units.values():
-            set_ = self.units.policies(unit)
-            result[unit.id] = Rates(set_.user_messages_per_hour or 0, unit.id, set_.unit_messages_per_hour or 0)
-        return result
-
-    @cached_property
     def _postmaster(self) -> str:
         """Who gets what the hosts themselves have to say (cron, failed units): the top unit's postmaster."""
         top = next(unit for unit in self.province.units.values() if unit.parent is None)
@@ -182,7 +181,6 @@ class Mail:
         aliases = {address: group.members for address, group in groups.items()}
         aliases |= {f"{name}@{host.fqdn}": (self._postmaster,) for name in ("root", *NAMES_OF_RFC_2142)}
         senders = {a: self._holders[a] if box.person is None else (a,) for a, box in here.items()}
-        rates = {a: self._rates[box.unit] for a, box in here.items() if box.person is not None}
         rules: dict[str, tuple[str, ...]] = {}
         posting = {}
         for address, group in groups.items():
@@ -201,7 +199,7 @@ class Mail:
             aliases=dict(sorted(aliases.items())),
             largest_expansion=max((len(self.groups.mailboxes(address)) for address in groups), default=0),
             senders=senders,
-            rates=rates,
+            policies={unit: self.policies[unit] for unit in sorted({box.unit for box in here.values()})},
             posting=dict(sorted(posting.items())),
             rules=dict(sorted(rules.items())),
             peers=self._peers(name),

@@ -14,6 +14,7 @@ from edumail.tree import Tree
 from roles.common.paths import LEARN, TLS, learn_domain, live, shown
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
+INSIDE_ONLY = "REJECT don vi cua ban chi gui thu trong tinh / your unit sends mail within the province only"
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
 
@@ -30,6 +31,14 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
+        "inside": _table(dict.fromkeys(mail.own, "OK")),
+        "inside_only_for": _table(
+            {
+                a: "inside_only"
+                for a, box in mail.mailboxes.items()
+                if mail.policies[box.unit].external_sending == "province"
+            }
+        ),
         "posting": _table(mail.posting | dict.fromkeys(train, "REJECT")),
         "posting_peer": _table(
             {a: f"{rule}_peer" for a, rule in mail.posting.items() if rule != PROVINCE_RULE}
@@ -52,6 +61,12 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     return result
 
 
+def _inside_only(mail: HostMail) -> list[str]:
+    """The mailboxes whose unit sends within the province only."""
+    units = {unit for unit, policies in mail.policies.items() if policies.external_sending == "province"}
+    return [address for address, mailbox in mail.mailboxes.items() if mailbox.unit in units]
+
+
 def peer_word(host: str) -> str:
     """A host's name as part of a restriction class; "-" would end the name for Postfix."""
     return host.replace("-", "_")
@@ -61,7 +76,12 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
     """All of Postfix on the host of ``mail``."""
     host = mail.host
     peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
-    classes = ["full_mailboxes", PROVINCE_RULE, *(word for rule in mail.rules for word in (rule, f"{rule}_peer"))]
+    classes = [
+        "full_mailboxes",
+        "inside_only",
+        PROVINCE_RULE,
+        *(word for rule in mail.rules for word in (rule, f"{rule}_peer")),
+    ]
     values = {
         "host": host,
         "gateway": mail.gateway,
@@ -79,6 +99,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "rules": list(mail.rules),
         "peers": peers,
         "refusal": REFUSAL,
+        "inside_only": INSIDE_ONLY,
         "classes": [*classes, *(f"peer_{name}" for name in peers), *(["learn_peer"] if host == mail.gateway else [])],
     }
     return Tree.of(

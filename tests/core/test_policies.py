@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,11 +17,15 @@ from edumail.circular.catalogue import requirements
 from edumail.cli import main
 from edumail.explain import explain
 from edumail.load import load, load_with_sources
+from edumail.mail import Mail
 from edumail.model import Province, Settings, Unit
 from edumail.policies import SETTINGS, Policies, PolicyLevel
 from edumail.policycheck import policy_problems
 from edumail.sources import Sources
 from edumail.units import Units
+from roles.accounts.render import tree as accounts_tree
+from roles.postfix.render import tables
+from roles.rspamd.render import tree as rspamd_tree
 
 SUOI_MO, SO = "units/suoi-mo.yml", "units/so.yml"
 THCS = "  policies:\n    mailbox_quota_mb: 1024\n"
@@ -123,6 +128,60 @@ def test_what_is_explained_is_what_holds_in_any_tree(province: Province) -> None
             said = [getattr(level.policies, found.name) for level in path]
             assert {repr(value) for value, _ in found.overrode} <= {repr(value) for value in said}
             assert found.default == getattr(province.levels["edumail"].policies, found.name)
+
+
+def mib(value: int) -> int:
+    return value * 1024 * 1024
+
+
+@settings(max_examples=60, deadline=None)
+@given(provinces())
+def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Province) -> None:
+    """The units share a domain and a host; each has one mailbox of its own and one person with a post."""
+    model = province.people[0] if province.people else load(LAB).people[0]
+    people, units = [], {}
+    for unit in province.units.values():
+        update = {"unit": unit.id, "id": f"p-{unit.id}", "address": f"p-{unit.id}@{unit.domain}"}
+        people.append(model.model_copy(update={**update, "posts": ("hieu_truong",), "section": None}))
+        shared = unit.mailboxes[0].model_copy(update={"address": f"{unit.id}@{unit.domain}"})
+        units[unit.id] = unit.model_copy(update={"mailboxes": (shared,), "sections": ()})
+    province = province.model_copy(update={"people": tuple(people), "units": units})
+    host = Mail(province).host("mail-xa")
+    accounts = {
+        row["address"]: row for row in json.loads(accounts_tree(host).files["accounts.json"].content)["accounts"]
+    }
+    files = rspamd_tree(host, 25, province.filtering, None).files
+    unit_of = dict(line.split() for line in files["units.map"].content.decode().splitlines())
+    lines = files["policies.map"].content.decode().splitlines()
+    figures = {unit: json.loads(text) for unit, text in (line.split(" ", 1) for line in lines)}
+    inside_only = dict(line.split() for line in tables(host, {})["inside_only_for"].splitlines())
+    for unit in units.values():
+        said = {found.name: found.value for found in explain(Units(province), Sources(), unit)}
+        own, shared = accounts[f"p-{unit.id}@{unit.domain}"], accounts[f"{unit.id}@{unit.domain}"]
+        larger = said["mailbox_quota_mb_by_post"].get("hieu_truong", 0)
+        assert own["quota_mb"] == max(said["mailbox_quota_mb"], larger)
+        assert shared["quota_mb"] == said["mailbox_quota_mb"]
+        for row in (own, shared):
+            assert row["trash_days"] == said["trash_days"]
+            assert row["junk_days"] == said["junk_days"]
+            assert row["code_days"] == said["activation_code_days"]
+            assert row["idle_days"] == said["idle_account_days"]
+            assert row["leaver_days"] == said["leaver_days"]
+            assert row["password_characters"] == said["password_min_characters"]
+            assert row["password_classes"] == said["password_character_classes"]
+            assert (row["address"] in inside_only) == (said["external_sending"] == "province")
+            given_ = figures[unit_of[row["address"]]]
+            forward = said["external_forward"]
+            assert given_ == {
+                "message_size": mib(said["message_size_limit_mb"]),
+                "attachment_size": mib(said["attachment_size_limit_mb"]),
+                "blocked": list(said["blocked_attachments"]),
+                "recipients": said["recipients_per_message"],
+                "user_rate": said["user_messages_per_hour"],
+                "unit_rate": said["unit_messages_per_hour"],
+                "forward_anywhere": forward == "anywhere",
+                "forward_domains": [] if isinstance(forward, str) else list(forward),
+            }
 
 
 def test_every_setting_has_a_default_that_serves_a_known_requirement(province: Province) -> None:

@@ -13,13 +13,15 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from passlib.context import CryptContext
@@ -34,7 +36,13 @@ RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
 CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read wrongly on paper: i l o 0 1
 CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below are counted all the same
 CODE_TRIES = 10
-PASSWORD_LENGTH = 10
+CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
+CURSOR = "/var/lib/edumail/accounts/journal-cursor"
+SIGN_IN = re.compile(
+    r"(?P<time>\d+)\.\d+ \S+ (?:"
+    r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>(?!.*, master=<)"
+    r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=\S+, sasl_method=\w+, sasl_username=(?P<sender>\S+))"
+)
 # Argon2id at OWASP's second setting: about 36 ms a sign-in, 19 MiB each. Dovecot verifies it.
 CONTEXT = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
@@ -50,13 +58,24 @@ CREATE TABLE IF NOT EXISTS account (
   trash_days INTEGER NOT NULL DEFAULT 30,
   junk_days INTEGER NOT NULL DEFAULT 30,
   code_days INTEGER NOT NULL,
+  idle_days INTEGER NOT NULL DEFAULT 45,
+  leaver_days INTEGER NOT NULL DEFAULT 90,
+  password_characters INTEGER NOT NULL DEFAULT 14,
+  password_classes INTEGER NOT NULL DEFAULT 4,
   holds TEXT NOT NULL DEFAULT '',
   state TEXT NOT NULL CHECK (state IN ('waiting', 'active', 'left', 'shared', 'closed')),
   hash TEXT,
   code TEXT,
   code_expires INTEGER,
   code_tries INTEGER NOT NULL DEFAULT 0,
+  seen INTEGER NOT NULL DEFAULT 0,
   changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS purged (
+  address TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  left_at INTEGER NOT NULL,
+  purged_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS holding (
   holder TEXT NOT NULL,
@@ -77,7 +96,10 @@ CREATE TABLE IF NOT EXISTS audit (
 """
 
 
-FIELDS = ("unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "holds")
+FIELDS = (
+    "unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "idle_days", "leaver_days",
+    "password_characters", "password_classes", "holds",
+)  # fmt: skip
 """What the inventory says of an account; all else in a row is the host's own."""
 
 
@@ -93,7 +115,7 @@ def connect(path: str) -> sqlite3.Connection:
     database.executescript(SCHEMA)
     have = {row["name"] for row in database.execute("PRAGMA table_info(account)")}
     for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
-        if column.split()[0] not in have and column.split()[0] in FIELDS:
+        if column.split()[0] not in have and column.split()[0] in (*FIELDS, "seen"):
             database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
     return database
 
@@ -134,8 +156,12 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
                     {**fields, "state": state, "now": now, "handed_on": handed_on, "address": row["address"]},
                 )
                 counts["returned" if old["state"] in ("left", "closed") else "changed"] += 1
+        domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
         for address, old in have.items():
-            state = "left" if old["person"] else "closed"
+            # Who left is forgotten after a while. Who moved to another host, or whose whole domain did, has not left:
+            # what is here is kept until somebody decides, as the mail of a shared mailbox is.
+            moved = address in routes or address.partition("@")[2] not in domains
+            state = "left" if old["person"] and not moved else "closed"
             if old["state"] != state:
                 database.execute(
                     "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
@@ -275,18 +301,81 @@ def activate(database: sqlite3.Connection, address: str, code: str, password: st
         raise Refused(
             "mã sai, hết hạn hoặc đã dùng; xin mã mới / the code is wrong, expired or used; ask for a new one"
         )
-    local = row["address"].partition("@")[0]
-    if len(password) < PASSWORD_LENGTH or local in password.casefold():
+    length, classes = row["password_characters"], row["password_classes"]
+    found = sum(any(map(has, password)) for has in CLASSES)
+    if len(password) < length or found < classes or row["address"].partition("@")[0] in password.casefold():
         raise Refused(
-            f"mật khẩu cần ít nhất {PASSWORD_LENGTH} ký tự và không chứa địa chỉ thư"
-            f" / the password needs at least {PASSWORD_LENGTH} characters and must not hold the address"
+            f"mật khẩu cần ít nhất {length} ký tự, {classes} trong 4 loại (chữ thường, chữ hoa, chữ số, ký tự khác) và "
+            f"không chứa địa chỉ thư / the password needs at least {length} characters, {classes} of 4 classes (lower "
+            "case, upper case, digits, others), and must not hold the address"
         )
     done = database.execute(
-        "UPDATE account SET hash = ?, state = 'active', code = NULL, changed = ? WHERE address = ? AND code = ?",
-        (CONTEXT.hash(password), now, row["address"], row["code"]),
+        "UPDATE account SET hash = ?, state = 'active', code = NULL, seen = ?, changed = ?"
+        " WHERE address = ? AND code = ?",
+        (CONTEXT.hash(password), now, now, row["address"], row["code"]),
     )
     if done.rowcount != 1:
         raise Refused("mã đã dùng / the code is used")
+
+
+def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int) -> None:
+    """Take over from the journal (``short-unix``) who signed in when; for who was never seen, time begins now.
+
+    An auditor signs in to a mailbox, but not as its owner.
+    """
+    seen: dict[str, int] = {}
+    for line in journal:
+        if found := SIGN_IN.match(line):
+            user = (found["reader"] or found["sender"]).lower()
+            seen[user] = max(seen.get(user, 0), int(found["time"]))
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany(
+        "UPDATE account SET seen = max(seen, ?) WHERE address = ?", ((time, user) for user, time in seen.items())
+    )
+    database.execute("UPDATE account SET seen = ? WHERE seen = 0", (now,))
+    database.execute("COMMIT")
+
+
+def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
+    """Take the password from accounts whose owners did not sign in for ``idle_days``; a new code opens them again.
+
+    Mail still arrives.
+    """
+    rows = database.execute(
+        "UPDATE account SET state = 'waiting', hash = NULL, code = NULL, changed = ?1"
+        " WHERE state = 'active' AND seen + idle_days * 86400 <= ?1 RETURNING address",
+        (now,),
+    )
+    return sorted(row["address"] for row in rows)
+
+
+def purge_leavers(database: sqlite3.Connection, now: int) -> list[str]:
+    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record."""
+    rows = database.execute(
+        "SELECT address, unit, home, changed FROM account"
+        " WHERE state = 'left' AND changed + leaver_days * 86400 <= ? ORDER BY address",
+        (now,),
+    ).fetchall()
+    for row in rows:
+        with _as_vmail():
+            # Whoever dies in between finds the rest of it the next night.
+            if Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
+                shutil.rmtree(row["home"])
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", (row["address"], row["unit"], row["changed"], now))
+        database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
+        database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
+        database.execute("COMMIT")
+    return [row["address"] for row in rows]
+
+
+def _journal() -> Iterator[str]:
+    """Lines of sign-ins since the last time that all were read to the end."""
+    command = ["journalctl", "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={CURSOR}"]
+    command += ["-u", "dovecot", "-u", "postfix", "--grep", "Logged in: user=|sasl_username="]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stdout
+        yield from process.stdout
 
 
 def _person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
@@ -316,6 +405,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser(
         "activate", help="choose a password; reads the code and the password, a line each"
     ).add_argument("address")
+    commands.add_parser("daily", help="suspend idle accounts, delete the mail of those who left long ago")
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
@@ -354,6 +444,11 @@ def _run(options: argparse.Namespace) -> int:
                 code, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
             activate(database, options.address, code, password, now)
             print(f"{options.address}: active")
+        case "daily":
+            note_sign_ins(database, _journal(), now)
+            suspended, purged = suspend_idle(database, now), purge_leavers(database, now)
+            _end_sessions(suspended)
+            print(json.dumps({"suspended": suspended, "purged": purged}))
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):
