@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ from roles.postfix.render import tables
 from roles.rspamd.render import tree as rspamd_tree
 
 SUOI_MO, SO = "units/suoi-mo.yml", "units/so.yml"
-THCS = "  policies:\n    mailbox_quota_mb: 1024\n"
+OWN = "  public_address: mnhoasen@suoimo.minhha.test\n"  # of a unit that says nothing of policies
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "mailbox_quota_mb": st.integers(1, 4),
@@ -207,10 +208,21 @@ def test_every_setting_is_explained_where_it_stands() -> None:
         assert f"Default {said}" in doc, name
 
 
-LOCKED = "policies: {external_forward: [bo.ngoai.test]}\nlocked: [external_forward]\n"
+LOCKED = "policies: {blocked_attachments: [mp4, avi]}\nlocked: [blocked_attachments]\n"
 
 
 class TestMistakes:
+    @pytest.fixture(autouse=True)
+    def _without_policies(self, inventory: Inventory) -> None:
+        """The lab's units as if they said nothing of policies."""
+        for file in (SUOI_MO, SO):
+            text = (inventory.folder / file).read_text(encoding="utf-8")
+            inventory.write(file, re.sub(r"^  (?:policies:\n(?:    .*\n)+|tighten_only: .*\n)", "", text, flags=re.M))
+
+    def says(self, inventory: Inventory, said: str, unit: str = OWN) -> None:
+        """A unit says so of policies."""
+        inventory.replace(SUOI_MO if unit == OWN else SO, unit, f"{unit}  policies:\n    {said}\n")
+
     def one(self, inventory: Inventory) -> tuple[str, str, str]:
         """Code and both texts of the only mistake."""
         (problem,) = inventory.problems()
@@ -218,32 +230,31 @@ class TestMistakes:
 
     def test_a_locked_setting_names_the_lock(self, inventory: Inventory) -> None:
         inventory.replace("province.yml", "hostmaster:", LOCKED + "hostmaster:")
-        inventory.replace(SUOI_MO, THCS, THCS + "    external_forward: anywhere\n")
-        line, column = inventory.place(SUOI_MO, "anywhere")
-        lock, set_ = inventory.place("province.yml", "external_forward]"), inventory.place("province.yml", "[bo.ngoai")
+        self.says(inventory, "blocked_attachments: []")
+        line, column = inventory.place(SUOI_MO, "[]")
+        lock, set_ = inventory.place("province.yml", "blocked_attachments]"), inventory.place("province.yml", "[mp4")
         code, en, vi = self.one(inventory)
         assert code == "locked-setting"
         assert en == (
-            f"{SUOI_MO}:{line}:{column}: 'external_forward: anywhere' is not allowed: it is locked at "
-            f"province.yml:{lock[0]}:{lock[1]} to [bo.ngoai.test], set at province.yml:{set_[0]}:{set_[1]}; "
-            "delete this line"
+            f"{SUOI_MO}:{line}:{column}: 'blocked_attachments: []' is not allowed: it is locked at "
+            f"province.yml:{lock[0]}:{lock[1]} to [mp4, avi], set at province.yml:{set_[0]}:{set_[1]}; delete this line"
         )
         assert vi == (
-            f"{SUOI_MO}:{line}:{column}: «external_forward: anywhere» không được: bị khóa ở "
-            f"province.yml:{lock[0]}:{lock[1]}, giá trị [bo.ngoai.test] đặt ở province.yml:{set_[0]}:{set_[1]}; "
-            "xóa dòng này"
+            f"{SUOI_MO}:{line}:{column}: «blocked_attachments: []» không được: bị khóa ở "
+            f"province.yml:{lock[0]}:{lock[1]}, giá trị [mp4, avi] đặt ở province.yml:{set_[0]}:{set_[1]}; xóa dòng này"
         )
 
     def test_tighter_than_locked_is_not_allowed_either_but_the_same_is(self, inventory: Inventory) -> None:
         inventory.replace("province.yml", "hostmaster:", LOCKED + "hostmaster:")
-        inventory.replace(SUOI_MO, THCS, THCS + "    external_forward: [bo.ngoai.test]\n")
+        self.says(inventory, "blocked_attachments: [mp4, avi]")
         assert inventory.problems() == []
-        inventory.replace(SUOI_MO, "external_forward: [bo.ngoai.test]", "external_forward: never")
+        inventory.replace(SUOI_MO, "[mp4, avi]", "[mp4, avi, mkv]")
         assert self.one(inventory)[0] == "locked-setting"
 
     def test_loosening_names_the_mark_and_tightening_passes(self, inventory: Inventory) -> None:
         """The mark is a commune's own, the value the defaults'."""
         inventory.replace(SUOI_MO, "  kind: vhxh\n", "  kind: vhxh\n  tighten_only: [mailbox_quota_mb]\n")
+        self.says(inventory, "mailbox_quota_mb: 1024")
         assert inventory.problems() == []
         inventory.replace(SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 4096")
         mark = ":".join(map(str, inventory.place(SUOI_MO, "mailbox_quota_mb]")))
@@ -260,9 +271,9 @@ class TestMistakes:
 
     def test_all_of_them_come_at_once(self, inventory: Inventory) -> None:
         inventory.replace("province.yml", "hostmaster:", "locked: [trash_days]\ntighten_only: [junk_days]\nhostmaster:")
-        inventory.replace(SUOI_MO, THCS, THCS + "    trash_days: 1\n    message_size_limit_mb: 26\n")
         inventory.replace(SUOI_MO, "kind: vhxh", "kind: vhxh\n  locked: [mailbox_quota_gb]")
-        inventory.replace(SO, "mailbox_quota_mb: 4096", "mailbox_quota_mb_by_post: {hieu_truongg: 1}")
+        self.says(inventory, "trash_days: 1\n    message_size_limit_mb: 26")
+        self.says(inventory, "mailbox_quota_mb_by_post: {hieu_truongg: 1}", "  parent: so\n  host: mail-thpt\n")
         assert [(p.where.file, p.code) for p in inventory.problems()] == [
             ("province.yml", "no-tighter"),
             (SO, "unknown-post"),
@@ -285,7 +296,7 @@ class TestMistakes:
         ],
     )
     def test_a_value_that_is_none_is_one_mistake_at_its_place(self, inventory: Inventory, said: str, code: str) -> None:
-        inventory.replace(SUOI_MO, THCS, f"{THCS}    {said}\n")
+        self.says(inventory, said)
         (problem,) = inventory.problems()
         assert (problem.code, problem.where.line) == (code, inventory.place(SUOI_MO, said)[0]), problem.text("en")
         assert problem.vi != problem.en
