@@ -68,7 +68,7 @@ def _lines(found: Explanation) -> Iterator[tuple[str, str]]:
     if found.locked:
         yield say("bị khóa ở", "locked at"), str(found.locked)
     if found.tighten_only:
-        yield say("chỉ siết, theo", "only tighter"), str(found.tighten_only)
+        yield say("chỉ siết từ", "only tighter"), str(found.tighten_only)
     yield say("thực thi", "enforced by"), setting.enforcer
     requirement = requirements()[setting.serves]
     yield say("phục vụ", "serves"), f"{requirement.id}: {say(requirement.vi, requirement.en)}"
