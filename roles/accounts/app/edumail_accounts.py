@@ -120,6 +120,15 @@ def connect(path: str) -> sqlite3.Connection:
     return database
 
 
+def _schema_version(path: str) -> int:
+    """Changes with each change of tables; 0 while there are none."""
+    if not Path(path).exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as database:
+        version: int = database.execute("PRAGMA schema_version").fetchone()[0]
+    return version
+
+
 def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, list[str]], now: int) -> dict[str, int]:
     """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, came back.
 
@@ -424,7 +433,11 @@ def _run(options: argparse.Namespace) -> int:
         sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now)
         if options.command == "check":
             return 0
+    before_schema = _schema_version(options.database)
     database = connect(options.database)
+    if before_schema and before_schema != _schema_version(options.database):
+        # Dovecot's open connections would fail once each.
+        subprocess.run(["/usr/bin/doveadm", "reload"], capture_output=True, check=False)
     match options.command:
         case "sync":
             before = _rights(database)
