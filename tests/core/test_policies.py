@@ -185,6 +185,60 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
             }
 
 
+TIGHTER: dict[str, tuple[Any, Any]] = {
+    "mailbox_quota_mb": (1, 2),
+    "mailbox_quota_mb_by_post": ({"van_thu": 1}, {"van_thu": 2}),
+    "message_size_limit_mb": (1, 2),
+    "attachment_size_limit_mb": (1, 2),
+    "blocked_attachments": (("mp4", "avi"), ("mp4",)),
+    "recipients_per_message": (1, 2),
+    "user_messages_per_hour": (1, 2),
+    "unit_messages_per_hour": (1, 2),
+    "external_sending": ("province", "anywhere"),
+    "external_forward": (("a.vn",), ("a.vn", "b.vn")),
+    "password_min_characters": (9, 8),
+    "password_character_classes": (4, 3),
+    "idle_account_days": (1, 2),
+    "activation_code_days": (1, 2),
+    "posting_to_unit_groups": ("members", "unit"),
+    "posting_to_section_groups": ("unit", "branch"),
+    "posting_to_branch_groups": ("province", "anyone"),
+}
+
+
+def test_each_setting_knows_which_way_is_tighter() -> None:
+    assert set(TIGHTER) == {name for name, setting in SETTINGS.items() if setting.tighter}
+    for name, (tight, loose) in TIGHTER.items():
+        tighter = SETTINGS[name].tighter
+        assert tighter
+        assert [tighter(tight, loose), tighter(tight, tight), tighter(loose, tight)] == [True, True, False], name
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("mailbox_quota_mb_by_post", {"van_thu": 1}, {"hieu_truong": 1}),
+        ("blocked_attachments", ("mp4",), ("avi",)),
+        ("external_forward", ("a.vn",), ("b.vn",)),
+    ],
+)
+def test_what_can_not_be_compared_is_tighter_neither_way(name: str, one: Any, other: Any) -> None:
+    tighter = SETTINGS[name].tighter
+    assert tighter
+    assert not tighter(one, other)
+    assert not tighter(other, one)
+
+
+def test_never_and_anywhere_are_the_ends_of_forwarding() -> None:
+    tighter = SETTINGS["external_forward"].tighter
+    assert tighter
+    for value in ("never", (), ("a.vn",), "anywhere"):
+        assert tighter("never", value)
+        assert tighter(value, "anywhere")
+    assert not tighter("anywhere", ("a.vn",))
+    assert not tighter(("a.vn",), "never")
+
+
 def test_every_setting_has_a_default_that_serves_a_known_requirement(province: Province) -> None:
     for name, setting in SETTINGS.items():
         assert getattr(province.levels["edumail"].policies, name) is not None, name
