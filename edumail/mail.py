@@ -45,6 +45,9 @@ class Mailbox:
     password_characters: int
     password_classes: int
     holds: tuple[str, ...] = ()
+    check_hours: int = 0
+    head: str = ""
+    """Of a shared mailbox: how long a letter may lie unread, and who else hears of it then."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,12 @@ class Mail:
             )
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
+            chief = self.units.head(unit)
+            head = chief.address if chief else ""
             for shared, holders in self.units.shared(unit):
-                here[shared.address] = Mailbox(shared.address, shared.name, unit.id, None, quota, *figures)
+                hours = policies.official_mailbox_check_hours or 0
+                box = Mailbox(shared.address, shared.name, unit.id, None, quota, *figures, (), hours, head)
+                here[shared.address] = box
                 for person in holders:
                     held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:

@@ -182,7 +182,7 @@ class Policies(Model):
     ] = None  # fmt: skip
     """How many days the mail of somebody who left the roster is kept; then it is deleted. The figure of the day of
     leaving counts. Default 90, by inference: Law 91/2025 forbids to keep personal data without need and names no
-    figure. The command ``edumail-accounts daily`` on the host, by a timer. Serves 3.4.3."""
+    figure. The command ``edumail-accounts tend`` on the host, by a timer. Serves 3.4.3."""
     password_min_characters: Annotated[
         Annotated[int, Field(ge=8, le=64)] | None,
         Setting("số ký tự tối thiểu của mật khẩu", "fewest characters of a password", "edumail-accounts", "C37-4.4d",
@@ -203,7 +203,16 @@ class Policies(Model):
                 "edumail-accounts", "C37-4.4d", "law", "TCVN 14423:2026, 4.6", smaller),
     ] = None  # fmt: skip
     """After so many days without a sign-in an account is suspended: mail still arrives, and a new code opens it again.
-    Default 45, by law: TCVN 14423:2026, 4.6. The command ``edumail-accounts daily`` on the host. Serves 4.4d."""
+    Default 45, by law: TCVN 14423:2026, 4.6. The command ``edumail-accounts tend`` on the host. Serves 4.4d."""
+    official_mailbox_check_hours: Annotated[
+        Annotated[int, Field(ge=1, le=720)] | None,
+        Setting("số giờ tối đa một thư của đơn vị nằm chưa ai đọc", "hours that a letter to the unit may lie unread",
+                "edumail-accounts", "C37-4.4c.2", "inference", tighter=smaller),
+    ] = None  # fmt: skip
+    """When no holder of a mailbox of the unit has read a letter for so many hours, its holders are reminded by mail,
+    and after twice as many the unit's head too; again after as many. Default 24, by inference: the circular wants mail
+    handled daily, which we read as within a day. The command ``edumail-accounts tend`` on the host, by a timer. Serves
+    4.4c.2."""
     activation_code_days: Annotated[
         Annotated[int, Field(ge=1, le=365)] | None,
         Setting("số ngày mã kích hoạt có hiệu lực", "days that an activation code lives", "edumail-accounts",

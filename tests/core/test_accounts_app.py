@@ -37,7 +37,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
     figures = {"quota_mb": 1, "trash_days": 2, "junk_days": 3, "code_days": 4, "idle_days": 5, "leaver_days": 6}
-    figures |= {"password_characters": 8, "password_classes": 3}
+    figures |= {"password_characters": 8, "password_classes": 3, "check_hours": 0, "head": ""}
     return {"address": address, "unit": "u", "person": person, "name": address, "holds": list(holds), **figures}
 
 
@@ -143,8 +143,8 @@ def test_sign_ins_are_taken_from_the_journal_and_those_of_auditors_are_not(app: 
         LINE.format(200, READS.format("imap", "an@x.test", "")),
         LINE.format(100, READS.format("pop3", "an@x.test", "")),
         LINE.format(300, SENDS.format("submission", "be@x.test")),
-        LINE.format(400, READS.format("managesieve", "chi@x.test", "")),
-        LINE.format(500, READS.format("imap", "dung@x.test", ", master=<auditor>")),
+        LINE.format(400, READS.format("managesieve", "chi@x.test", ", auth=<Chi@x.test>")),
+        LINE.format(500, READS.format("imap", "dung@x.test", ", auth=<auditor>")),
         LINE.format(600, "postfix/smtp[2]: AB12: to=<x>, sasl_username=em@x.test"),
         "no line at all",
     ]
@@ -200,3 +200,37 @@ def test_a_home_outside_of_the_mail_folder_is_never_deleted(app: ModuleType, tmp
     app.sync(database, [row("be@x.test", "be")], {}, 0)
     app.purge_leavers(database, 100 * DAY)
     assert outside.exists()
+
+
+def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    boxes = [
+        {**row(a, None), "check_hours": hours, "head": "be@x.test"} for a, hours in (("a@x.test", 5), ("b@x.test", 9))
+    ]
+    people = [
+        row("an@x.test", "an", "a@x.test", "b@x.test"),
+        row("be@x.test", "be"),
+        row("chi@x.test", "chi", "a@x.test"),
+    ]
+    app.sync(database, [*boxes, *people], {}, 0)
+    database.executemany("INSERT INTO holding VALUES (?, ?)", [(p["address"], a) for p in people for a in p["holds"]])
+    came = {"one": 0, "two": 3 * 3600}
+    read: dict[tuple[str, str], set[str]] = {}
+
+    def unread(holder: str, address: str) -> dict[str, int]:
+        return {id: time for id, time in came.items() if id not in read.get((holder, address), set())}
+
+    def heard(hours: int) -> dict[str, list[str]]:
+        return {address: hearers for address, _, hearers in app.overdue(database, unread, hours * 3600)}
+
+    holders = ["an@x.test", "chi@x.test"]
+    assert heard(4) == {}
+    assert heard(5) == {"a@x.test": holders}
+    assert heard(9) == {"a@x.test": holders, "b@x.test": ["an@x.test"]}
+    assert heard(10) == {"a@x.test": [*holders, "be@x.test"], "b@x.test": ["an@x.test"]}
+    read["chi@x.test", "a@x.test"] = {"one"}  # one holder is enough
+    assert heard(7) == {}
+    assert heard(8) == {"a@x.test": holders}
+    database.execute("UPDATE account SET reminded = 8 * 3600 WHERE address = 'a@x.test'")
+    assert heard(12) == {"b@x.test": ["an@x.test"]}
+    assert heard(13) == {"a@x.test": [*holders, "be@x.test"], "b@x.test": ["an@x.test"]}

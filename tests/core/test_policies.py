@@ -162,6 +162,8 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
         larger = said["mailbox_quota_mb_by_post"].get("hieu_truong", 0)
         assert own["quota_mb"] == max(said["mailbox_quota_mb"], larger)
         assert shared["quota_mb"] == said["mailbox_quota_mb"]
+        assert (own["check_hours"], shared["check_hours"]) == (0, said["official_mailbox_check_hours"])
+        assert (own["head"], shared["head"]) == ("", own["address"])
         for row in (own, shared):
             assert row["trash_days"] == said["trash_days"]
             assert row["junk_days"] == said["junk_days"]
@@ -199,6 +201,7 @@ TIGHTER: dict[str, tuple[Any, Any]] = {
     "password_min_characters": (9, 8),
     "password_character_classes": (4, 3),
     "idle_account_days": (1, 2),
+    "official_mailbox_check_hours": (1, 2),
     "activation_code_days": (1, 2),
     "posting_to_unit_groups": ("members", "unit"),
     "posting_to_section_groups": ("unit", "branch"),

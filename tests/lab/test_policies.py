@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import json
+import secrets
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -171,7 +172,9 @@ class TestFilters:
 
     def test_an_answer_of_a_filter_is_no_forward(self, province: LabProvince) -> None:
         letter = new_message(OUTSIDE, PRIMARY)
-        with self.filtered(province, PRIMARY, 'require ["vacation"]; vacation :subject "Nghi phep" "Toi nghi.";'):
+        handle = secrets.token_hex(4)  # whoever was answered is not answered again for days
+        rule = f'require ["vacation"]; vacation :handle "{handle}" :subject "Nghi phep" "Toi nghi.";'
+        with self.filtered(province, PRIMARY, rule):
             lab.foreign_send(OUTSIDE, PRIMARY, letter.as_bytes())
             province.read(PRIMARY, letter["Message-ID"].strip("<>"))
             seen = foreign_message("phuhuynh", letter["Message-ID"].strip("<>"))
@@ -216,7 +219,7 @@ class TestAccounts:
         except imaplib.IMAP4.error:
             return False
 
-    def daily(self, province: LabProvince) -> None:
+    def tend(self, province: LabProvince) -> None:
         province.run(HOST, "systemctl reset-failed edumail-accounts.service; systemctl start edumail-accounts.service")
 
     def state(self, province: LabProvince, address: str) -> str:
@@ -246,12 +249,12 @@ class TestAccounts:
         assert province.run(HOST, "systemctl is-enabled edumail-accounts.timer").strip() == "enabled"
         for address in (PRIMARY_2, STRICT_2):
             assert self.choose(province, address, "Mat khau 12345")
-        self.daily(province)  # sign-ins up to now are noted
+        self.tend(province)  # sign-ins up to now are noted
         province.accounts(
             HOST,
             f"UPDATE account SET seen = seen - {40 * DAY} WHERE address IN ('{PRIMARY_2}', '{STRICT_2}')",
         )
-        self.daily(province)
+        self.tend(province)
         assert [self.state(province, address) for address in (PRIMARY_2, STRICT_2)] == ["active", "waiting"]
         assert self.signs_in(province, PRIMARY_2)
         assert not self.signs_in(province, STRICT_2)
@@ -262,24 +265,24 @@ class TestAccounts:
     @pytest.mark.parametrize("way", ["imap", "submission"])
     def test_a_sign_in_counts(self, province: LabProvince, way: str) -> None:
         assert self.choose(province, STRICT_2, "Mat khau 12345")
-        self.daily(province)
+        self.tend(province)
         province.accounts(HOST, f"UPDATE account SET seen = seen - {40 * DAY} WHERE address = '{STRICT_2}'")
         if way == "imap":
             assert self.signs_in(province, STRICT_2)
         else:
             province.send(STRICT_2, PRIMARY)
-        self.daily(province)
+        self.tend(province)
         assert self.state(province, STRICT_2) == "active"
 
     def test_an_auditor_is_not_the_owner(self, province: LabProvince) -> None:
         assert self.choose(province, STRICT_2, "Mat khau 12345")
-        self.daily(province)
+        self.tend(province)
         province.accounts(HOST, f"UPDATE account SET seen = seen - {40 * DAY} WHERE address = '{STRICT_2}'")
         audit = json.loads(province.run(HOST, "edumail-audit open"))
         with province.network.imap("mail-xa.minhha.test", f"{STRICT_2}*{audit['login']}", audit["password"]):
             pass
         province.run(HOST, f"edumail-audit close {audit['login']}")
-        self.daily(province)
+        self.tend(province)
         assert self.state(province, STRICT_2) == "waiting"
 
     def test_how_long_the_mail_of_somebody_who_left_is_kept(self, province: LabProvince) -> None:
@@ -294,7 +297,7 @@ class TestAccounts:
                 "UPDATE account SET state = 'left', changed = unixepoch() - 40 * 86400"
                 f" WHERE address IN ('{PRIMARY_2}', '{STRICT_2}')",
             )
-            self.daily(province)
+            self.tend(province)
             gone = [province.run(HOST, f"test -e {home} || echo gone").strip() for home in homes.values()]
             assert gone == ["", "gone"]
             purged = province.accounts(HOST, f"SELECT unit FROM purged WHERE address = '{STRICT_2}'")
@@ -303,3 +306,43 @@ class TestAccounts:
             here = "/var/lib/edumail/trees/accounts/current"
             province.run(HOST, f"{here}/edumail-accounts sync {here}/accounts.json")
         assert self.state(province, STRICT_2) == "waiting"
+
+
+class TestOfficialMailboxes:
+    """Letters to the two schools that nobody reads. Four hours are the limit of one, a day that of the other."""
+
+    BOXES = ("thsuoimo@suoimo.minhha.test", "thcssuoimo@suoimo.minhha.test")
+    CLERKS = ("nhilt@suoimo.minhha.test", "nguyetct@suoimo.minhha.test")
+    SUBJECT = "mail to your unit is not read"
+
+    def later(self, province: LabProvince, hours: int) -> list[str]:
+        """Of which mailboxes their holders are reminded at a look some hours from now."""
+        script = (
+            "import importlib.machinery as m, sys, time; now = time.time() + %d * 3600; time.time = lambda: now;"
+            "m.SourceFileLoader('app', '/usr/local/sbin/edumail-accounts').load_module().main(['tend'])"
+        )
+        said = json.loads(province.run(HOST, f'python3 -W ignore -c "{script % hours}"'))
+        return [box for box in said["reminded"] if box in self.BOXES]
+
+    def read_all(self, province: LabProvince) -> None:
+        for box, clerk in zip(self.BOXES, self.CLERKS, strict=True):
+            with province.imap(clerk) as client:
+                if int(client.select(f'"Donvi/{box}"')[1][0] or 0):
+                    client.store("1:*", "+FLAGS", "\\Seen")
+
+    def test_the_holders_are_reminded(self, province: LabProvince) -> None:
+        province.accounts(HOST, "UPDATE account SET reminded = 0")
+        self.read_all(province)
+        assert self.later(province, 30) == []
+        for box in self.BOXES:
+            province.send(PRIMARY, box)
+        time.sleep(3)
+        assert self.later(province, 3) == []
+        assert self.later(province, 5) == [self.BOXES[1]]
+        for holder in (self.CLERKS[1], STRICT_PRINCIPAL):
+            reminder = province.wait_for(holder, "SUBJECT", self.SUBJECT)
+            assert f"Hộp thư {self.BOXES[1]} có thư đã 5 giờ chưa ai đọc" in reminder.get_content()
+        assert self.later(province, 8) == []  # so soon not again
+        self.read_all(province)
+        assert self.later(province, 30) == []
+        province.accounts(HOST, "UPDATE account SET reminded = 0, seen = min(seen, unixepoch())")
