@@ -40,7 +40,8 @@ CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
 CURSOR = "/var/lib/edumail/accounts/journal-cursor"
 SIGN_IN = re.compile(
     r"(?P<time>\d+)\.\d+ \S+ (?:"
-    r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>(?:.*, auth=<(?P<auth>[^>]+)>)?"
+    r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
+    r"(?:.*, auth=<(?P<auth>[^>]+)>)?"
     r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=\S+, sasl_method=\w+, sasl_username=(?P<sender>\S+))"
 )
 REMINDER = """\
