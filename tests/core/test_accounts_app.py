@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -234,3 +235,21 @@ def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(ap
     database.execute("UPDATE account SET reminded = 8 * 3600 WHERE address = 'a@x.test'")
     assert heard(12) == {"b@x.test": ["an@x.test"]}
     assert heard(13) == {"a@x.test": [*holders, "be@x.test"], "b@x.test": ["an@x.test"]}
+
+
+def test_nobody_is_idle_while_the_journal_can_not_be_read(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "accounts.db"
+    database = app.connect(str(path))
+    app.sync(database, [row("an@x.test", "an")], {}, 0)
+    app.activate(database, "an@x.test", app.new_code(database, "an@x.test", 0), "Mat khau 1", 0)
+
+    def broken() -> Iterator[str]:
+        yield LINE.format(1, READS.format("imap", "an@x.test", ""))
+        raise OSError("journalctl: 1")
+
+    monkeypatch.setattr(app, "_journal", broken)
+    assert app.main(["--database", str(path), "tend"]) == 1
+    assert "journalctl: 1" in capsys.readouterr().err
+    assert states(database) == {"an@x.test": "active"}
