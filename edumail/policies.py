@@ -2,7 +2,7 @@
 
 Circular 37/2020 sets none of the figures. Where a default comes from is one of three words:
 
-* law: another text in force names the figure, and ``source`` says which;
+* law: another text in force names the figure, and ``source`` says which (TCVN 14423:2026 as secondary notes give it);
 * inference: we concluded it from what a text asks without a figure;
 * habit: it is common local habit, to be changed by whoever answers for it.
 
