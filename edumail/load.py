@@ -52,10 +52,10 @@ def load(folder: Path) -> Province:
 
     Raises InventoryError with all that is wrong: as far as the files can be read, cross-checks included.
     """
-    return load_with_sources(folder)[0]
+    return load_with_places(folder)[0]
 
 
-def load_with_sources(folder: Path) -> tuple[Province, Sources]:
+def load_with_places(folder: Path) -> tuple[Province, Sources]:
     """The same, and where each entry stands."""
     with _collector_paused():
         reader = _Reader(Path(folder))

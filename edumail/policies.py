@@ -78,7 +78,7 @@ it, of that unit and all below it, whoever signed in in the province, everybody.
 Mebibytes = Annotated[int, Field(ge=1, le=1_000_000)]
 Days = Annotated[int, Field(ge=1, le=3650)]
 Messages = Annotated[int, Field(ge=1, le=10_000_000)]
-PostingClass = Literal["holders", "members", "unit", "branch", "province", "anyone"]
+Posting = Literal["holders", "members", "unit", "branch", "province", "anyone"]
 Forward = Annotated[
     Annotated[Literal["never", "anywhere"], Tag("word")] | Annotated[tuple[Domain, ...], Tag("domains")],
     Discriminator(lambda value: "domains" if isinstance(value, (list, tuple)) else "word"),
@@ -221,20 +221,20 @@ class Policies(Model):
     """How many days a one-time activation code lives. Default 30, by habit. The command ``edumail-accounts activate``.
     Serves 4.4d."""
     posting_to_unit_groups: Annotated[
-        PostingClass | None,
+        Posting | None,
         Setting("ai được gửi tới nhóm toàn đơn vị", "who may write to a unit's groups", "Postfix", "C37-5.3", "habit",
                 tighter=order(*POSTING)),
     ] = None  # fmt: skip
     """Who may write to the groups of a whole unit; see :data:`POSTING`. Default ``unit``, by habit. Postfix, at RCPT.
     Serves 5.3."""
     posting_to_section_groups: Annotated[
-        PostingClass | None,
+        Posting | None,
         Setting("ai được gửi tới nhóm của tổ", "who may write to the groups of sections", "Postfix", "C37-5.3", "habit",
                 tighter=order(*POSTING)),
     ] = None  # fmt: skip
     """The same for the groups of its sections. Default ``province``, by habit. Serves 5.3."""
     posting_to_branch_groups: Annotated[
-        PostingClass | None,
+        Posting | None,
         Setting("ai được gửi tới nhóm của cả nhánh", "who may write to the groups of a branch", "Postfix", "C37-5.3",
                 "habit", tighter=order(*POSTING)),
     ] = None  # fmt: skip

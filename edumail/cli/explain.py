@@ -11,7 +11,7 @@ from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.terminal import plain
 from edumail.explain import Explanation, explain
-from edumail.load import load_with_sources
+from edumail.load import load_with_places
 from edumail.policies import SETTINGS, Origin, shown
 from edumail.units import Units
 
@@ -45,7 +45,7 @@ def run(args: Namespace) -> int:
     """Print what holds for the unit, and why."""
     if args.setting is not None and args.setting not in SETTINGS:
         raise _unknown(args.setting, SETTINGS, "chính sách", "policy")
-    province, sources = load_with_sources(args.inventory)
+    province, sources = load_with_places(args.inventory)
     unit = province.units.get(args.unit)
     if unit is None:
         raise _unknown(args.unit, province.units, "đơn vị", "unit")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from edumail.circular.catalogue import requirements
 from edumail.cli import main
 from edumail.explain import explain
-from edumail.load import load, load_with_sources
+from edumail.load import load, load_with_places
 from edumail.mail import Mail
 from edumail.model import Province, Settings, Unit
 from edumail.policies import SETTINGS, Policies, PolicyLevel
@@ -419,7 +419,7 @@ class TestExplain:
 
 
 def test_places_are_kept_with_the_inventory() -> None:
-    _, sources = load_with_sources(LAB)
+    _, sources = load_with_places(LAB)
     assert sources.at("level", "edumail", "policies", "trash_days").line > 1
     assert sources.at("unit", "thcs-suoi-mo", "policies", "mailbox_quota_mb").file == SUOI_MO
     assert isinstance(load(LAB).levels["province"], Settings)
