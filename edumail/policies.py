@@ -105,8 +105,8 @@ class Policies(Model):
     both. Serves 4.3.1."""
     message_size_limit_mb: Annotated[
         Annotated[int, Field(ge=1, le=1000)] | None,
-        Setting("thư lớn nhất được gửi, MiB", "largest message that is sent, MiB", "Rspamd, Postfix", "C37-3.4.1", "habit",
-                tighter=smaller),
+        Setting("thư lớn nhất được gửi, MiB", "largest message that is sent, MiB", "Rspamd, Postfix", "C37-3.4.1",
+                "habit", tighter=smaller),
     ] = None  # fmt: skip
     """Largest message in MiB. What holds for the province as a whole is the limit of every host and every door (a limit
     that differs between hosts bounces mail; Postfix); a unit's own may only be smaller and is for what its people
