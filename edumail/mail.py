@@ -119,7 +119,7 @@ class Mail:
             head = chief.address if chief else ""
             for shared, holders in self.units.shared(unit):
                 hours = policies.official_mailbox_check_hours or 0
-                box = Mailbox(shared.address, shared.name, unit.id, None, quota, *figures, (), hours, head)
+                box = Mailbox(shared.address, shared.name, unit.id, None, quota, *figures, check_hours=hours, head=head)
                 here[shared.address] = box
                 for person in holders:
                     held[person.id].append(shared.address)
