@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from edumail import discovery
 from edumail.groups import DUTIES_OF_RFC_2142, NAMES_OF_RFC_2142, Groups
 from edumail.model import Host, Province, Rule, Section, SharedMailbox, Unit
+from edumail.policycheck import policy_problems
 from edumail.posting import OPEN, PROVINCE, Permissions
 from edumail.problems import Problem, Where
 from edumail.sources import Sources
@@ -30,6 +31,7 @@ def check(province: Province, sources: Sources) -> list[Problem]:
         *_people(units, sources),
         *_addresses(units, sources),
         *_standard_groups(province, sources),
+        *policy_problems(units, sources),
     ]
     # Groups are expanded over the tree; over a broken one they would only repeat what is already said.
     return [*problems, *(_groups(units, sources) if sound_tree else ())]

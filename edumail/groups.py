@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
-from edumail.model import Group, Person, Posting, Rule
+from edumail.model import Group, Person, Rule, Unit
+from edumail.policies import Posting
 from edumail.units import Units, holds
 
 DUTIES_OF_RFC_2142 = ("abuse", "postmaster")
@@ -17,10 +19,6 @@ NAMES_OF_RFC_2142 = (*DUTIES_OF_RFC_2142, "hostmaster", "security", "webmaster")
 domain with DNS and web pages. ``noc`` is for networks, the rest for companies."""
 
 
-UNIT_POSTING: Posting = "unit"
-SECTION_POSTING: Posting = "province"
-BRANCH_POSTING: Posting = "branch"
-"""Who may write to the groups that come by themselves: those of a unit, of a section, of a unit and those below it."""
 LONGEST_LOCAL_PART = 64
 """RFC 5321, 4.5.3.1.1."""
 
@@ -114,7 +112,8 @@ class Groups:
                 if section.holders:
                     continue  # a shared mailbox
                 addresses = tuple(sorted(members[section.id]))
-                result.append(Expansion(section.address, section.name, unit.id, SECTION_POSTING, addresses))
+                posting = self._posting(unit, "posting_to_section_groups")
+                result.append(Expansion(section.address, section.name, unit.id, posting, addresses))
         return result
 
     @cached_property
@@ -162,9 +161,13 @@ class Groups:
                 members = tuple(sorted({person.address for person in self.people(unit.id, group.members)}))
                 if members and len(local + share) <= LONGEST_LOCAL_PART:
                     name = group.name.replace("{unit}", unit.name)
-                    posting = UNIT_POSTING if own else BRANCH_POSTING
+                    posting = self._posting(unit, "posting_to_unit_groups" if own else "posting_to_branch_groups")
                     result.append(Expansion(address, name, unit.id, posting, members, template=local))
         return result
+
+    def _posting(self, unit: Unit, policy: str) -> Posting:
+        """Who may write to those of the unit's groups that come by themselves: a policy."""
+        return cast(Posting, self.units.held(unit)[policy].value)
 
     def _written(self, group: Group) -> Expansion:
         people = {person.address for person in self.people(group.unit, group.members)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -23,7 +23,6 @@ from edumail.model import (
     Host,
     Nameserver,
     Person,
-    Policies,
     Province,
     Published,
     Settings,
@@ -110,6 +109,21 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+def _merged(layers: Iterable[Defaults]) -> Defaults:
+    """The catalogue and figures of all provinces, overridden entry by entry by this one's."""
+    base = Defaults()
+    for layer in layers:
+        filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
+        base = Defaults(
+            kinds={**base.kinds, **layer.kinds},
+            posts={**base.posts, **layer.posts},
+            standard_groups={**base.standard_groups, **layer.standard_groups},
+            filtering=Filtering(**filtering),
+            log_retention_days=layer.log_retention_days or base.log_retention_days,
+        )
+    return base
+
+
 @dataclass
 class _Reader:
     folder: Path
@@ -182,31 +196,22 @@ class _Reader:
                 result.append(item)
         return result
 
-    def defaults(self) -> Defaults:
-        """The catalogue and figures of all provinces, overridden entry by entry by this one's."""
-        layers = [self.document("group_vars/all.yml (edumail)", DEFAULTS)]
+    def defaults(self) -> dict[str, Defaults]:
+        """What edumail's own file says, and the province's, if it has one; by the name of the level."""
+        layers = {"edumail": self.document("group_vars/all.yml (edumail)", DEFAULTS)}
         if (self.folder / "group_vars" / "all.yml").exists():
-            layers.append(self.document("group_vars/all.yml"))
-        base = Defaults()
-        for document in layers:
+            layers["group_vars"] = self.document("group_vars/all.yml")
+        found = {}
+        for name, document in layers.items():
+            self.sources.add("level", name, document, ())
             layer = self.whole(Defaults, document)
             if layer is None:
                 self.sources.gaps |= {"kind", "post"}
                 continue
             for local in layer.standard_groups:
                 self.sources.entries["standard_group", local] = (document, ("standard_groups", local))
-            policies = {**base.policies.model_dump(), **layer.policies.model_dump(exclude_unset=True)}
-            filtering = {**base.filtering.model_dump(), **layer.filtering.model_dump(exclude_unset=True)}
-            base = Defaults(
-                kinds={**base.kinds, **layer.kinds},
-                posts={**base.posts, **layer.posts},
-                policies=Policies(**policies),
-                standard_groups={**base.standard_groups, **layer.standard_groups},
-                filtering=Filtering(**filtering),
-                message_size_limit_mb=layer.message_size_limit_mb or base.message_size_limit_mb,
-                log_retention_days=layer.log_retention_days or base.log_retention_days,
-            )
-        return base
+            found[name] = layer
+        return found
 
     def whole(self, kind: type[M], document: Document) -> M | None:
         """A file that is one entry; an empty file is an entry that says nothing."""
@@ -222,11 +227,13 @@ class _Reader:
             return None
         document = self.document("province.yml")
         self.sources.add("province", "province", document, ())
+        self.sources.add("level", "province", document, ())
         settings = self.whole(Settings, document)
         if settings is None:
             self.sources.gaps.add("province")
             settings = _NO_SETTINGS
-        defaults = self.defaults()
+        layers = self.defaults()
+        defaults = _merged(layers.values())
         hosts = self.items(Host, "host", "name", "hosts.yml")
         units: list[Unit] = []
         for file in self.files("units", ".yml"):
@@ -239,10 +246,9 @@ class _Reader:
             settings=settings,
             kinds=defaults.kinds,
             posts=defaults.posts,
-            default_policies=defaults.policies,
             standard_groups={local: group for local, group in defaults.standard_groups.items() if group is not None},
+            levels={**layers, "province": settings},
             filtering=defaults.filtering,
-            message_size_limit_mb=defaults.message_size_limit_mb or 25,
             log_retention_days=defaults.log_retention_days or 365,
             hosts={host.name: host for host in hosts},
             units=by_id,

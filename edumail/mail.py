@@ -15,6 +15,7 @@ from functools import cached_property
 
 from edumail.groups import NAMES_OF_RFC_2142, Groups
 from edumail.model import Host, Province
+from edumail.policies import Policies
 from edumail.posting import PROVINCE, Permissions, Rule
 from edumail.spread import Spread, part_domain
 from edumail.units import Units
@@ -28,8 +29,8 @@ HEADROOM_MB = 1
 class Mailbox:
     """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
 
-    ``quota_mb`` is MiB, the other figures are days. ``holds`` are the shared mailboxes that the person reads and may
-    send as; they live on the same host. ``was`` are old addresses: it is still the same mailbox.
+    The figures are those of the unit's policies. ``holds`` are the shared mailboxes that the person reads and may send
+    as; they live on the same host. ``was`` are old addresses: it is still the same mailbox.
     """
 
     address: str
@@ -40,17 +41,15 @@ class Mailbox:
     trash_days: int
     junk_days: int
     code_days: int
+    idle_days: int
+    leaver_days: int
+    password_characters: int
+    password_classes: int
     holds: tuple[str, ...] = ()
     was: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How many messages a sign-in, and its whole unit, may send in an hour."""
-
-    user: int
-    unit: str
-    whole_unit: int
+    check_hours: int = 0
+    head: str = ""
+    """Of a shared mailbox: how long a letter may lie unread, and who else hears of it then."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,8 @@ class HostMail:
     """The domain of the parts on each host of the province: no person writes to a part."""
     senders: dict[str, tuple[str, ...]]
     """Envelope and From address → the sign-in names that may use it."""
-    rates: dict[str, Rates]
-    """Sign-in name → how much it may send. A unit lives on one host, which so can count for all of it."""
+    policies: dict[str, Policies]
+    """Unit → what holds for it, of the units that live here. One host so can count what all of a unit send."""
     posting: dict[str, str]
     """Address that leads to a group → the rule that says who may write to it, by its key in ``rules``. Not listed is
     what anyone, or whoever signed in, may write to."""
@@ -107,6 +106,11 @@ class Mail:
         self._hosts: dict[str, HostMail] = {}
 
     @cached_property
+    def policies(self) -> dict[str, Policies]:
+        """Unit → what holds for it."""
+        return {unit.id: self.units.policies(unit) for unit in self.province.units.values()}
+
+    @cached_property
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}
@@ -114,23 +118,34 @@ class Mail:
         for former in self.province.former:
             was[former.to] += (former.address,)
         for unit in self.province.units.values():
-            set_ = self.units.policies(unit)
-            figures = (set_.mailbox_quota_mb, set_.trash_days, set_.junk_days, set_.activation_code_days)
-            quota, trash, junk, code = (figure or 0 for figure in figures)
+            policies = self.policies[unit.id]
+            quota, larger = policies.mailbox_quota_mb or 0, policies.mailbox_quota_mb_by_post or {}
+            figures = (
+                policies.trash_days or 0,
+                policies.junk_days or 0,
+                policies.activation_code_days or 0,
+                policies.idle_account_days or 0,
+                policies.leaver_days or 0,
+                policies.password_min_characters or 0,
+                policies.password_character_classes or 0,
+            )
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
+            chief = self.units.head(unit)
+            head = chief.address if chief else ""
             for shared, holders in self.units.shared(unit):
-                old = was.get(shared.address, ())
+                hours, old = policies.official_mailbox_check_hours or 0, was.get(shared.address, ())
                 here[shared.address] = Mailbox(
-                    shared.address, shared.name, unit.id, None, quota, trash, junk, code, was=old
+                    shared.address, shared.name, unit.id, None, quota, *figures, was=old, check_hours=hours, head=head
                 )
                 for person in holders:
                     held[person.id].append(shared.address)
             for person in self.units.people[unit.id]:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
+                own = max([quota, *(larger.get(post, 0) for post in person.posts)]) if larger else quota
                 old = was.get(person.address, ())
                 here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, quota, trash, junk, code, holds, old
+                    person.address, person.name, unit.id, person.id, own, *figures, holds, old
                 )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 
@@ -162,15 +177,6 @@ class Mail:
     def _own(self) -> tuple[str, ...]:
         hosts = (host.fqdn for host in self.province.hosts.values())
         return tuple(sorted({*self._addresses_of_domain, *hosts}))
-
-    @cached_property
-    def _rates(self) -> dict[str, Rates]:
-        """Unit → what its people may send."""
-        result = {}
-        for unit in self.province.units.values():
-            set_ = self.units.policies(unit)
-            result[unit.id] = Rates(set_.user_messages_per_hour or 0, unit.id, set_.unit_messages_per_hour or 0)
-        return result
 
     @cached_property
     def _postmaster(self) -> str:
@@ -248,7 +254,7 @@ class Mail:
             aliases=dict(sorted((aliases | postmaster).items())),
             part_domains={part_domain(host): host for host in self.province.hosts.values()},
             senders={a: self._holders[a] if box.person is None else (a,) for a, box in here.items()},
-            rates={a: self._rates[box.unit] for a, box in here.items() if box.person is not None},
+            policies={unit: self.policies[unit] for unit in sorted({box.unit for box in here.values()})},
             posting=posting,
             parts=parts,
             rules=dict(sorted(rules.items())),

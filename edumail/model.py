@@ -2,121 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints
 
-from edumail.text import nfc
+from edumail.fields import (
+    DIRECTORY_PATTERN,
+    PATH_PATTERN,
+    Address,
+    Day,
+    Domain,
+    Extension,
+    Id,
+    Ipv4,
+    Ipv6,
+    LocalPart,
+    Model,
+    Networks,
+    Phone,
+    PostCode,
+    SshKey,
+    Text,
+)
+from edumail.inherit import above_units
+from edumail.policies import PolicyLevel, Posting
 
-# Everything that reaches a daemon's configuration is matched against one of these, so that no character
-# in an inventory can mean anything to a daemon. Addresses are ASCII and lower case; "+" is the delimiter of
-# sub-addressing (RFC 5233) and can't be part of an assigned address.
-LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-DOMAIN_PATTERN = rf"^(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])$"
-LOCAL_PATTERN = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
-ADDRESS_PATTERN = rf"^{LOCAL_PATTERN}@(?:{LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])$"
-ID_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
-POST_PATTERN = r"^[a-z0-9]+(?:_[a-z0-9]+)*$"
-TEXT_PATTERN = r"^[^\p{C}\p{Zl}\p{Zp}]+$"
-PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
-SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
-PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
-EXTENSION_PATTERN = r"^[a-z0-9]{1,10}$"
-DIRECTORY_PATTERN = rf"^https://(?:{LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9](?::[0-9]{{1,5}})?/[A-Za-z0-9/._~-]*$"
-
-
-def _normal(value: object) -> object:
-    return nfc(value) if isinstance(value, str) else value
-
-
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN, max_length=64)]
-PostCode = Annotated[str, StringConstraints(pattern=POST_PATTERN, max_length=40)]
-Domain = Annotated[str, StringConstraints(pattern=DOMAIN_PATTERN, max_length=253)]
-Address = Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN, max_length=254)]
-LocalPart = Annotated[str, StringConstraints(pattern=rf"^{LOCAL_PATTERN}$", max_length=32)]
-# A roster saved on macOS comes in NFD; the inventory has one form (TCVN 6909:2001 is Unicode, 12.1).
-Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), BeforeValidator(_normal)]
-Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
-SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
-
-
-def _plain_address(value: object) -> object:
-    """Refuses what the standard library takes for an address besides one: integers, and "%" with any text after it."""
-    if isinstance(value, int) or (isinstance(value, str) and not ADDRESS_CHARACTERS.issuperset(value)):
-        kind = "ip_v6_address" if ":" in str(value) else "ip_v4_address"
-        raise PydanticCustomError(kind, "not an address")
-    return value
-
-
-def _plain_network(value: object) -> object:
-    """A network in CIDR notation, or an address as a network of one."""
-    if isinstance(value, str) and ADDRESS_CHARACTERS.union("/").issuperset(value):
-        try:
-            return ip_network(value)
-        except ValueError:
-            pass
-    raise PydanticCustomError("ip_network", "not a network")
-
-
-def _some(value: tuple[Network, ...]) -> tuple[Network, ...]:
-    """Refuses an empty list; ``min_length`` would also object to a list of which no item is sound."""
-    if not value:
-        raise PydanticCustomError("too_short", "empty")
-    return value
-
-
-ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
-Network = IPv4Network | IPv6Network
-PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
-Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
-Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
-
-
-def _plain_day(value: object) -> object:
-    """A day as ISO 8601 has it; the standard library also takes seconds since 1970 for one."""
-    if isinstance(value, date):
-        return value
-    try:
-        return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise PydanticCustomError("date", "not a day") from None
-
-
-Day = Annotated[date, BeforeValidator(_plain_day)]
 HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
-Posting = Literal["holders", "members", "unit", "branch", "province", "anyone"]
-"""Who may write to a group, from few to many: see :mod:`edumail.posting`."""
-
-
-class Model(BaseModel):
-    """Frozen, and strict about keys: a key nobody reads is a mistake, not a comment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Policies(Model):
-    """Settings of one level of the tree; what is not set is inherited from the level above.
-
-    None of the figures is the circular's: it sets no quota and no size limit. They are the province's own.
-    """
-
-    mailbox_quota_mb: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Size of each mailbox in MiB; Dovecot enforces it at delivery and APPEND. Default 2048 (group_vars/all.yml)."""
-    trash_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    """How many days a message stays in Trash after it was moved there; Dovecot expunges it then. Default 30."""
-    junk_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    """The same for Junk. Default 30."""
-    activation_code_days: Annotated[int, Field(ge=1, le=365)] | None = None
-    """How many days a one-time activation code lives; the accounts command enforces it. Default 30."""
-    user_messages_per_hour: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Messages that one sign-in may send in an hour; one to ten recipients counts ten. Rspamd enforces it with a leaky
-    bucket: so many at once, then so many an hour. Default 300."""
-    unit_messages_per_hour: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """The same for all sign-ins of a unit together. Default 3000."""
 
 
 class Kind(Model):
@@ -146,7 +59,7 @@ class Post(Model):
 class Filtering(Model):
     """What the filters of all the province's hosts refuse and whom they trust."""
 
-    blocked_attachments: tuple[Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN)], ...] = ()
+    blocked_attachments: tuple[Extension, ...] = ()
     """Kinds of file that are refused as attachments and inside archives, by the ending of the file's name."""
     trusted_senders: tuple[Domain, ...] = ()
     """Domains, with all below them, whose mail is never put off by greylisting (5.1: the Ministry's)."""
@@ -225,7 +138,7 @@ Certificates = Annotated[InternalCertificates | SuppliedCertificates | AcmeCerti
 any case."""
 
 
-class Settings(Model):
+class Settings(PolicyLevel):
     """``province.yml``: the province as a whole."""
 
     id: Id
@@ -249,10 +162,9 @@ class Settings(Model):
     """Default: the internal authority."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
-    ssh_networks: Annotated[tuple[PlainNetwork, ...], AfterValidator(_some)] | None = None
+    ssh_networks: Networks | None = None
     """From where hosts let SSH in; default: from everywhere. What comes from elsewhere is dropped, so the networks of
     everybody who deploys, audits or mends belong here, and so does a second way in, should the first one change."""
-    policies: Policies = Policies()
 
     @property
     def front_name(self) -> str:
@@ -307,7 +219,7 @@ class SharedMailbox(Model):
     """Who reads it and may send as it: people by id, or whoever holds a post in the unit."""
 
 
-class Unit(Model):
+class Unit(PolicyLevel):
     """A department, a commune's office, a school, a centre."""
 
     id: Id
@@ -332,7 +244,6 @@ class Unit(Model):
     """The address for the public's questions (4.2.1): one of the unit's mailboxes."""
     mailboxes: Annotated[tuple[SharedMailbox, ...], Field(min_length=1)]
     sections: tuple[Section, ...] = ()
-    policies: Policies = Policies()
 
 
 class Person(Model):
@@ -394,17 +305,14 @@ class StandardGroup(Model):
     """``scope`` ``unit`` makes a group of each unit, anything else one of each that has units under it."""
 
 
-class Defaults(Model):
-    """What ``group_vars/all.yml`` holds: the catalogues of kinds and posts, the default policies, the filters."""
+class Defaults(PolicyLevel):
+    """What ``group_vars/all.yml`` holds: catalogues of kinds, posts and groups, the default policies, the filters."""
 
     kinds: dict[Id, Kind] = Field(default_factory=dict)
     posts: dict[PostCode, Post] = Field(default_factory=dict)
-    policies: Policies = Policies()
     standard_groups: dict[LocalPart, StandardGroup | None] = Field(default_factory=dict)
     """By the local part of their addresses; ``null`` takes one of the defaults away."""
     filtering: Filtering = Filtering()
-    message_size_limit_mb: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
     log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
     """For how many days a host keeps its journal and its web server's access log; then they are deleted."""
 
@@ -449,10 +357,10 @@ class Province(Model):
     settings: Settings
     kinds: dict[str, Kind]
     posts: dict[str, Post]
-    default_policies: Policies
     standard_groups: dict[str, StandardGroup]
+    levels: dict[str, PolicyLevel]
+    """What is said of policies above the units, by the name of its place: edumail's defaults first."""
     filtering: Filtering
-    message_size_limit_mb: int
     log_retention_days: int
     hosts: dict[str, Host]
     units: dict[str, Unit]
@@ -463,3 +371,8 @@ class Province(Model):
     """On which day this holds: old addresses end."""
     auditors: tuple[Auditor, ...]
     published: dict[str, Published]
+
+    @property
+    def message_size_limit_mb(self) -> int:
+        """Largest message in MiB, the same on every host: a limit that differs between hosts bounces mail."""
+        return above_units(self.levels)["message_size_limit_mb"].value or 25

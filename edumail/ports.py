@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Literal
 
+from edumail.fields import Network
 from edumail.load import place
-from edumail.model import Host, Network, Province
+from edumail.model import Host, Province
 from edumail.problems import Problem
 
 Audience = Literal["everyone", "admins", "peers"]

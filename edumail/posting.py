@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from edumail.groups import Groups
-from edumail.model import Posting
+from edumail.policies import Posting
 
 Tag = tuple[Posting, str]
 """One condition: a posting class, and the unit or the group that it is about."""

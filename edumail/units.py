@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 
-from edumail.model import Person, Policies, Province, Section, SharedMailbox, Unit
-
-_NAMES = tuple(Policies.model_fields)
+from edumail.inherit import Held, above_units, descend
+from edumail.model import Person, Province, Section, SharedMailbox, Unit
+from edumail.policies import Policies
 
 
 class Units:
@@ -23,6 +23,7 @@ class Units:
         self.people: dict[str, list[Person]] = defaultdict(list)
         for person in province.people:
             self.people[person.unit].append(person)
+        self._held: dict[str, Mapping[str, Held]] = {}
 
     @cached_property
     def person(self) -> dict[str, Person]:
@@ -69,14 +70,29 @@ class Units:
         heads = (p for p in self.people[unit.id] if any(self.province.posts[post].head for post in p.posts))
         return next(heads, None)
 
+    @cached_property
+    def held_by_province(self) -> Mapping[str, Held]:
+        """What holds of each policy above all units."""
+        return above_units(self.province.levels)
+
+    def held_above(self, unit: Unit) -> Mapping[str, Held]:
+        """What holds of each policy over the unit, before it says anything itself."""
+        parent = self.units.get(unit.parent) if unit.parent else None
+        return self.held(parent) if parent else self.held_by_province
+
+    def held(self, unit: Unit) -> Mapping[str, Held]:
+        """What holds of each policy for the unit, and how that came about."""
+        if unit.id not in self._held:
+            held = self.held_by_province
+            for level in reversed(list(self.ancestors(unit))):
+                if level.id not in self._held:
+                    self._held[level.id], _ = descend(held, ("unit", level.id), level)
+                held = self._held[level.id]
+        return self._held[unit.id]
+
     def policies(self, unit: Unit) -> Policies:
         """What holds for the unit: its own settings, else those of the units above, of the province, the defaults."""
-        levels = [*(u.policies for u in self.ancestors(unit)), self.province.settings.policies]
-        levels.append(self.province.default_policies)
-        values = {}
-        for name in _NAMES:
-            values[name] = next((v for v in (getattr(level, name) for level in levels) if v is not None), None)
-        return Policies.model_construct(**values)
+        return Policies.model_construct(**{name: held.value for name, held in self.held(unit).items()})
 
 
 def holds(person: Person, holders: tuple[str, ...], section: str | None = None) -> bool:

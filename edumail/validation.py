@@ -7,50 +7,51 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from edumail import model
+from edumail import fields
+from edumail.model import CERTIFICATE_SOURCES
 from edumail.problems import Problem
 from edumail.yamlsource import Document, Path
 
 M = TypeVar("M", bound=BaseModel)
 
 _PATTERNS = {
-    model.ADDRESS_PATTERN: (
+    fields.ADDRESS_PATTERN: (
         "phải là một địa chỉ thư chữ thường không dấu, như vanthu@truong.tinh.edu.vn",
         "must be a mail address in lower case ASCII, such as vanthu@school.province.edu.vn",
     ),
-    model.DOMAIN_PATTERN: (
+    fields.DOMAIN_PATTERN: (
         "phải là một tên miền chữ thường không dấu, như truong.tinh.edu.vn",
         "must be a domain name in lower case ASCII, such as school.province.edu.vn",
     ),
-    model.ID_PATTERN: (
+    fields.ID_PATTERN: (
         "phải là mã gồm chữ thường không dấu, chữ số và dấu gạch ngang, như thcs-le-loi",
         "must be an id of lower-case letters, digits and hyphens, such as thcs-le-loi",
     ),
-    model.POST_PATTERN: (
+    fields.POST_PATTERN: (
         "phải là mã chức vụ gồm chữ thường, chữ số và dấu gạch dưới, như pho_hieu_truong",
         "must be a post's code of lower-case letters, digits and underscores, such as pho_hieu_truong",
     ),
-    rf"^{model.LOCAL_PATTERN}$": (
+    rf"^{fields.LOCAL_PATTERN}$": (
         "phải là phần trước @ của địa chỉ: chữ thường không dấu, chữ số, dấu chấm, gạch ngang, như ds-thutruong",
         "must be what stands before the @: lower-case letters, digits, dots and hyphens, such as ds-thutruong",
     ),
-    model.TEXT_PATTERN: (
+    fields.TEXT_PATTERN: (
         "không được để trống hay chứa ký tự điều khiển hoặc ký tự ẩn; xóa rồi gõ lại",
         "must not be empty or hold control or invisible characters; delete it and type it again",
     ),
-    model.PHONE_PATTERN: (
+    fields.PHONE_PATTERN: (
         "phải là số điện thoại, như 0251 3 822 101",
         "must be a telephone number, such as 0251 3 822 101",
     ),
-    model.EXTENSION_PATTERN: (
+    fields.EXTENSION_PATTERN: (
         "phải là đuôi tên tệp, không có dấu chấm, như exe",
         "must be the ending of file names, without the dot, such as exe",
     ),
-    model.SSH_KEY_PATTERN: (
+    fields.SSH_KEY_PATTERN: (
         "phải là một khóa công khai SSH trên một dòng, như trong tệp id_ed25519.pub",
         "must be an SSH public key on one line, as in a file id_ed25519.pub",
     ),
-    model.DIRECTORY_PATTERN: (
+    fields.DIRECTORY_PATTERN: (
         "phải là địa chỉ thư mục ACME, như https://acme-v02.api.letsencrypt.org/directory",
         "must be the address of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory",
     ),
@@ -101,6 +102,8 @@ _STAND_INS: dict[str, Any] = {
     "street_address": "?",
     "phone": "000",
     "policies": {},
+    "locked": (),
+    "tighten_only": (),
     "filtering": {},
     "ssh": {},
     "ssh_config": None,
@@ -108,7 +111,6 @@ _STAND_INS: dict[str, Any] = {
     "auditors": (),
     "ipv6": None,
     "posting": "province",
-    "message_size_limit_mb": None,
     "log_retention_days": None,
     "ssh_networks": None,
 }
@@ -178,7 +180,7 @@ def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[st
                 + (f" (there are: {known})" if known else ""),
             )
         case "union_tag_invalid" | "union_tag_not_found":
-            sources = ", ".join(model.CERTIFICATE_SOURCES)
+            sources = ", ".join(CERTIFICATE_SOURCES)
             return (
                 f"«{name}» cần dòng «from: …», với một trong: {sources}",
                 f"'{name}' needs a line 'from: …' with one of: {sources}",

@@ -13,7 +13,8 @@ from edumail.cli.terminal import plain
 from edumail.groups import Expansion, Groups
 from edumail.load import load_with_places
 from edumail.mail import Mail
-from edumail.model import Posting, Province, Rule
+from edumail.model import Province, Rule
+from edumail.policies import Posting
 from edumail.posting import OPEN, PROVINCE
 from edumail.problems import Where
 from edumail.sources import Sources

@@ -6,21 +6,23 @@ import json
 from pathlib import Path
 
 from edumail.mail import HostMail
+from edumail.templates import render
 from edumail.tree import File, Tree
 
 APP = Path(__file__).parent / "app" / "edumail_accounts.py"
+UNITS = ("edumail-accounts.service", "edumail-accounts.timer")
 
 
 def tree(mail: HostMail) -> Tree:
-    """Wanted accounts (no secrets), on the gateway also where everybody else's are, and the host's command."""
-    front = mail.host == mail.gateway
+    """Wanted accounts (no secrets), where the other addresses of their domains are, the host's command, its timer."""
     wanted = {
         "accounts": [vars(mailbox) for mailbox in mail.mailboxes.values()],
-        "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()} if front else {},
+        "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()},
     }
     return Tree.of(
         {
             "accounts.json": json.dumps(wanted, ensure_ascii=False) + "\n",
             "edumail-accounts": File(APP.read_bytes(), executable=True),
+            **{unit: render(f"accounts/etc/systemd/{unit}.j2") for unit in UNITS},
         }
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import get_args
 
-from edumail.model import Host, Network, Province
+from edumail.fields import Network
+from edumail.model import Host, Province
 from edumail.ports import EVERYWHERE, Audience, doors, sources
 from edumail.templates import render
 from edumail.tree import Tree

@@ -16,6 +16,7 @@ from roles.common.paths import LEARN, TLS, learn_domain, live, shown
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 REFUSED = "posting_refused"
 """The restriction class that says so."""
+INSIDE_ONLY = "REJECT don vi cua ban chi gui thu trong tinh / your unit sends mail within the province only"
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
 
@@ -37,6 +38,14 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
+        "inside": _table(dict.fromkeys(mail.own, "OK")),
+        "inside_only_for": _table(
+            {
+                a: "inside_only"
+                for a, box in mail.mailboxes.items()
+                if mail.policies[box.unit].external_sending == "province"
+            }
+        ),
         "posters": _table({sender: " ".join(rules) for sender, rules in mail.posters.items()}),
         "posting": _table(posting | parts | dict.fromkeys(train, "REJECT")),
         "posting_outside": _table(dict.fromkeys(mail.closed, REFUSED) | parts | dict.fromkeys(learn, "REJECT")),
@@ -91,7 +100,8 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "rules": rules,
         "refused": REFUSED,
         "refusal": REFUSAL,
-        "classes": ["full_mailboxes", REFUSED, *rules, *peer_classes],
+        "inside_only": INSIDE_ONLY,
+        "classes": ["full_mailboxes", "inside_only", REFUSED, *rules, *peer_classes],
         "peers": peers,
         "peer_classes": peer_classes,
     }

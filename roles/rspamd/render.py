@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 
 from edumail.mail import HEADROOM_MB, MIB, HostMail
 from edumail.model import Filtering, Ministry
+from edumail.policies import Policies
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import AUDIT_TOKENS, DKIM_KEY, live
@@ -46,6 +48,7 @@ _FILES = (
     "lua.local.d/attachments.lua",
     "lua.local.d/audit.lua",
     "lua.local.d/from.lua",
+    "lua.local.d/policies.lua",
     "lua.local.d/trusted.lua",
 )
 
@@ -70,9 +73,28 @@ def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, minis
     files["attachments.map"] = _lines(filtering.blocked_attachments)
     files["domains.map"] = _lines(f"{domain} {mail.host.name}" for domain in {*mail.domains, mail.host.fqdn})
     files["holders.map"] = _holders(mail.senders)
-    files["rates.map"] = _lines(f"{login} {r.user} {r.unit} {r.whole_unit}" for login, r in mail.rates.items())
+    files["policies.map"] = _lines(f"{unit} {_figures(policies)}" for unit, policies in mail.policies.items())
+    files["province.map"] = _lines(mail.own)
     files["trusted.map"] = _lines({*filtering.trusted_senders, *(ministry.domains if ministry else ())})
+    files["units.map"] = _lines(f"{address} {box.unit}" for address, box in mail.mailboxes.items())
     return Tree.of(files)
+
+
+def _figures(policies: Policies) -> str:
+    """What Rspamd enforces of a unit's policies, as JSON on one line. Sizes are bytes."""
+    forward = policies.external_forward
+    return json.dumps(
+        {
+            "message_size": (policies.message_size_limit_mb or 0) * MIB,
+            "attachment_size": (policies.attachment_size_limit_mb or 0) * MIB,
+            "blocked": policies.blocked_attachments,
+            "recipients": policies.recipients_per_message,
+            "user_rate": policies.user_messages_per_hour,
+            "unit_rate": policies.unit_messages_per_hour,
+            "forward_anywhere": forward == "anywhere",
+            "forward_domains": forward if isinstance(forward, tuple) else (),
+        }
+    )
 
 
 def _holders(senders: Mapping[str, tuple[str, ...]]) -> str:

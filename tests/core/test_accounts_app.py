@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -36,16 +37,10 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
-    figures = {"quota_mb": 1, "trash_days": 2, "junk_days": 3, "code_days": 4}
-    return {
-        "address": address,
-        "unit": "u",
-        "person": person,
-        "name": address,
-        "holds": list(holds),
-        "was": [],
-        **figures,
-    }
+    figures = {"quota_mb": 1, "trash_days": 2, "junk_days": 3, "code_days": 4, "idle_days": 5, "leaver_days": 6}
+    figures |= {"password_characters": 8, "password_classes": 3, "check_hours": 0, "head": ""}
+    texts = {"address": address, "unit": "u", "person": person, "name": address}
+    return {**texts, "holds": list(holds), "was": [], **figures}
 
 
 def subscribed(folder: Path) -> list[str]:
@@ -60,6 +55,8 @@ def test_a_database_of_an_older_release_keeps_its_accounts(app: ModuleType, tmp_
     account = dict(database.execute("SELECT * FROM account").fetchone())
     assert (account["hash"], account["state"]) == ("secret", "active")
     assert (account["trash_days"], account["junk_days"], account["holds"]) == (2, 3, "chung@x.test")
+    app.note_sign_ins(database, [], 9)
+    assert app.suspend_idle(database, 10) == []  # nobody is taken for idle before it was looked
 
 
 def test_a_renamed_mailbox_keeps_its_mail_and_its_password(app: ModuleType, tmp_path: Path) -> None:
@@ -81,7 +78,7 @@ def test_an_old_name_hands_nobody_s_mail_to_somebody_else(app: ModuleType, tmp_p
     app.sync(database, [row("binh@y.test", "p2") | {"was": ["an@x.test"]}], {}, 9)
     accounts = {account["address"]: dict(account) for account in database.execute("SELECT * FROM account")}
     assert (accounts["binh@y.test"]["hash"], accounts["binh@y.test"]["state"]) == (None, "waiting")
-    assert accounts["an@x.test"]["state"] == "left"
+    assert accounts["an@x.test"]["state"] == "closed"
 
 
 def test_who_holds_a_shared_mailbox_is_subscribed_and_who_no_longer_does_is_not(
@@ -129,3 +126,153 @@ def test_a_lock_that_somebody_left_behind_does_not_hold_for_ever(app: ModuleType
     app.share(database)
     assert subscribed(tmp_path / "x.test" / "an") == ["INBOX", "Donvi/chung@x\ttest/INBOX"]
     assert not lock.exists()
+
+
+DAY = 86400
+
+
+def states(database: sqlite3.Connection) -> dict[str, str]:
+    return {row["address"]: row["state"] for row in database.execute("SELECT address, state FROM account")}
+
+
+def test_a_password_has_the_length_and_the_classes_of_the_unit(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "password_classes": 4}], {}, 0)
+
+    def choose(address: str, password: str) -> None:
+        app.activate(database, address, app.new_code(database, address, 0), password, 0)
+
+    said = "ít nhất 8 ký tự.* at least 8 characters, {} of 4 classes"
+    for address, password, classes in (
+        ("an@x.test", "Aa3aaaa", 3),
+        ("an@x.test", "aaaaaaaa3", 3),
+        ("be@x.test", "Đaaaaaaaa3", 4),  # letters of Vietnamese are letters
+    ):
+        with pytest.raises(app.Refused, match=said.format(classes)):
+            choose(address, password)
+    choose("an@x.test", "Aaaaaaaa3")
+    choose("be@x.test", "Đaaaaaaa 3")
+
+
+LINE = "{}.000001 mail-xa.x.test {}\n"
+READS = "dovecot[1]: {}-login: Logged in: user=<{}>, method=PLAIN, rip=192.0.2.1, session=<x>{}"
+SENDS = "postfix/{}/smtpd[2]: AB12: client=x[192.0.2.1]:5, sasl_method=PLAIN, sasl_username={}"
+
+
+def test_sign_ins_are_taken_from_the_journal_and_those_of_auditors_are_not(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    names = ("an", "be", "chi", "dung", "em")
+    app.sync(database, [row(f"{name}@x.test", name) for name in names], {}, 0)
+    journal = [
+        LINE.format(200, READS.format("imap", "an@x.test", "")),
+        LINE.format(100, READS.format("pop3", "an@x.test", "")),
+        LINE.format(300, SENDS.format("submission", "be@x.test")),
+        LINE.format(400, READS.format("managesieve", "chi@x.test", ", auth=<Chi@x.test>")),
+        LINE.format(500, READS.format("imap", "dung@x.test", ", auth=<auditor>")),
+        LINE.format(600, "postfix/smtp[2]: AB12: to=<x>, sasl_username=em@x.test"),
+        "no line at all",
+    ]
+    app.note_sign_ins(database, journal, 900)
+    seen = {row["person"]: row["seen"] for row in database.execute("SELECT person, seen FROM account")}
+    assert seen == {"an": 200, "be": 300, "chi": 400, "dung": 900, "em": 900}  # time begins when watching does
+    app.note_sign_ins(database, [], 1000)
+    assert database.execute("SELECT max(seen) FROM account").fetchone()[0] == 900
+
+
+def test_who_does_not_sign_in_is_suspended_and_comes_back_with_a_code(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "idle_days": 50}], {}, 0)
+    for address in ("an@x.test", "be@x.test"):
+        app.activate(database, address, app.new_code(database, address, 0), "Mat khau 1", 0)
+    assert app.suspend_idle(database, 5 * DAY - 1) == []
+    assert app.suspend_idle(database, 5 * DAY) == ["an@x.test"]
+    assert states(database) == {"an@x.test": "waiting", "be@x.test": "active"}
+    assert database.execute("SELECT hash FROM account WHERE person = 'an'").fetchone()[0] is None
+    app.activate(database, "an@x.test", app.new_code(database, "an@x.test", 6 * DAY), "Mat khau 2", 6 * DAY)
+    assert app.suspend_idle(database, 7 * DAY) == []
+
+
+def test_the_mail_of_a_leaver_is_deleted_in_time_and_that_of_nobody_else(app: ModuleType, tmp_path: Path) -> None:
+    """Not of somebody who moved to another host, whose whole domain did, or of a shared mailbox."""
+    database = app.connect(":memory:")
+    people = ["an@x.test", "be@x.test", "chi@x.test", "dung@y.test"]
+    everybody = [*(row(address, address) for address in people), row("chung@x.test", None)]
+    app.sync(database, everybody, {}, 0)
+    homes = {a: tmp_path / a.partition("@")[2] / a.partition("@")[0] for a in [*people, "chung@x.test"]}
+    for home in homes.values():
+        (home / "Maildir" / "cur").mkdir(parents=True)
+        (home / "Maildir" / "cur" / "1").write_text("thu")
+    app.sync(database, [row("chi@x.test", "chi@x.test")], {"be@x.test": ["two.test", "192.0.2.2"]}, DAY)
+    assert states(database) == {
+        "an@x.test": "left", "be@x.test": "closed", "chi@x.test": "waiting", "dung@y.test": "closed",
+        "chung@x.test": "closed",
+    }  # fmt: skip
+    assert app.purge_leavers(database, 7 * DAY - 1) == []
+    assert app.purge_leavers(database, 7 * DAY) == ["an@x.test"]
+    assert [address for address, home in homes.items() if not home.exists()] == ["an@x.test"]
+    assert "an@x.test" not in states(database)
+    assert [tuple(r) for r in database.execute("SELECT * FROM purged")] == [("an@x.test", "u", DAY, 7 * DAY)]
+    assert app.purge_leavers(database, 100 * DAY) == []
+
+
+def test_a_home_outside_of_the_mail_folder_is_never_deleted(app: ModuleType, tmp_path: Path) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [row("an@x.test", "an"), row("be@x.test", "be")], {}, 0)
+    outside = tmp_path.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    database.execute("UPDATE account SET home = ? WHERE person = 'an'", (str(outside),))
+    app.sync(database, [row("be@x.test", "be")], {}, 0)
+    app.purge_leavers(database, 100 * DAY)
+    assert outside.exists()
+
+
+def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    boxes = [
+        {**row(a, None), "check_hours": hours, "head": "be@x.test"} for a, hours in (("a@x.test", 5), ("b@x.test", 9))
+    ]
+    people = [
+        row("an@x.test", "an", "a@x.test", "b@x.test"),
+        row("be@x.test", "be"),
+        row("chi@x.test", "chi", "a@x.test"),
+    ]
+    app.sync(database, [*boxes, *people], {}, 0)
+    database.executemany("INSERT INTO holding VALUES (?, ?)", [(p["address"], a) for p in people for a in p["holds"]])
+    came = {"one": 0, "two": 3 * 3600}
+    read: dict[tuple[str, str], set[str]] = {}
+
+    def unread(holder: str, address: str) -> dict[str, int]:
+        return {id: time for id, time in came.items() if id not in read.get((holder, address), set())}
+
+    def heard(hours: int) -> dict[str, list[str]]:
+        return {address: hearers for address, _, hearers in app.overdue(database, unread, hours * 3600)}
+
+    holders = ["an@x.test", "chi@x.test"]
+    assert heard(4) == {}
+    assert heard(5) == {"a@x.test": holders}
+    assert heard(9) == {"a@x.test": holders, "b@x.test": ["an@x.test"]}
+    assert heard(10) == {"a@x.test": [*holders, "be@x.test"], "b@x.test": ["an@x.test"]}
+    read["chi@x.test", "a@x.test"] = {"one"}  # one holder is enough
+    assert heard(7) == {}
+    assert heard(8) == {"a@x.test": holders}
+    database.execute("UPDATE account SET reminded = 8 * 3600 WHERE address = 'a@x.test'")
+    assert heard(12) == {"b@x.test": ["an@x.test"]}
+    assert heard(13) == {"a@x.test": [*holders, "be@x.test"], "b@x.test": ["an@x.test"]}
+
+
+def test_nobody_is_idle_while_the_journal_can_not_be_read(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "accounts.db"
+    database = app.connect(str(path))
+    app.sync(database, [row("an@x.test", "an")], {}, 0)
+    app.activate(database, "an@x.test", app.new_code(database, "an@x.test", 0), "Mat khau 1", 0)
+
+    def broken() -> Iterator[str]:
+        yield LINE.format(1, READS.format("imap", "an@x.test", ""))
+        raise OSError("journalctl: 1")
+
+    monkeypatch.setattr(app, "_journal", broken)
+    assert app.main(["--database", str(path), "tend"]) == 1
+    assert "journalctl: 1" in capsys.readouterr().err
+    assert states(database) == {"an@x.test": "active"}

@@ -10,8 +10,9 @@ from conftest import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edumail.fields import Network
 from edumail.load import load
-from edumail.model import Host, HostRole, Network, Province
+from edumail.model import Host, HostRole, Province
 from edumail.ports import EVERYWHERE, doors, objection, sources, within
 
 GATEWAY, STORE, OTHER = "mail-so", "mail-xa", "mail-thpt"

@@ -10,6 +10,7 @@ from conftest import LAB, ROOT, Inventory
 from edumail import cli
 from edumail.dns import zones
 from edumail.load import load
+from edumail.policies import SETTINGS, shown
 from edumail.tree import changed_paths
 from tests.rendered import Rendered, rendered
 
@@ -60,6 +61,41 @@ def test_the_group_that_nobody_had_to_fill_is_as_shown(lang: str, capsys: pytest
     address = "ds-thutruong@suoimo.minhha.test"
     assert cli.main(["group", str(LAB), address, "--lang", lang]) == 0
     assert [capsys.readouterr().out] == outputs(lang, f"edumail group inventories/lab {address} --lang {lang}")
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_who_loosens_what_the_province_locked_is_told_what_is_shown(
+    lang: str, inventory: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = inventory.folder / "province.yml"
+    file.write_text(file.read_text(encoding="utf-8") + block_with(lang, "locked:"), encoding="utf-8")
+    assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 1
+    assert [capsys.readouterr().out] == outputs(lang, f"edumail check inventories/khoa --lang {lang}")
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_a_policy_is_explained_as_shown(lang: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["explain", "inventories/lab", "th-suoi-mo", "external_forward", "--lang", lang]
+    assert cli.main(["explain", str(LAB), *words[2:]]) == 0
+    assert [capsys.readouterr().out] == outputs(lang, f"edumail {' '.join(words)}")
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_the_policies_shown_are_those_that_are_there_with_their_defaults(lang: str) -> None:
+    text = READMES[lang].read_text(encoding="utf-8")
+    origins = {"law": ("law", "luật"), "inference": ("inference", "suy luận"), "habit": ("habit", "thông lệ")}
+    defaults = load(LAB).levels["edumail"].policies
+    seen = {}
+    for names, values, origin in re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \| `(.*?)` \| ([^|]+) \| [^|]+ \|", text, re.MULTILINE
+    ):
+        words = re.findall(r"\w+", names)
+        single = values.split(", ") if ", " in values else [values] * len(words)
+        seen |= {name: (value, origin) for name, value in zip(words, single, strict=True) if name in SETTINGS}
+    assert seen == {
+        name: (shown(getattr(defaults, name)), origins[setting.origin][lang == "vi"])
+        for name, setting in SETTINGS.items()
+    }
 
 
 def added_school(inventory: Inventory, lang: str) -> None:

@@ -64,7 +64,7 @@ class LabProvince:
         if address not in self.passwords:
             host = self.mail.home[address]
             code = self.run(host, f"edumail-accounts code {address}").strip()
-            password = secrets.token_urlsafe(12)
+            password = f"aA1-{secrets.token_urlsafe(12)}"  # of every class of characters
             self.run(host, f"edumail-accounts activate {address}", stdin=f"{code}\n{password}\n")
             self.passwords[address] = password
         return self.passwords[address]

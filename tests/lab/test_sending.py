@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import smtplib
 import textwrap
 from collections.abc import Iterator
@@ -130,11 +131,12 @@ class TestRates:
 
     @contextlib.contextmanager
     def limits(self, province: LabProvince, user: int, unit: int) -> Iterator[None]:
-        table = "/var/lib/edumail/trees/rspamd/current/rates.map"
+        table = "/var/lib/edumail/trees/rspamd/current/policies.map"
         forget = "redis-cli --scan --pattern 'RL*' | xargs -r redis-cli del; systemctl reload rspamd"
         before = province.run("mail-thpt", f"cat {table}")
-        lines = [line.split() for line in before.splitlines()]
-        lowered = "".join(f"{login} {user} {name} {unit}\n" for login, _, name, _ in lines)
+        rates = {"user_rate": user, "unit_rate": unit}
+        lines = (line.split(" ", 1) for line in before.splitlines())
+        lowered = "".join(f"{name} {json.dumps(json.loads(figures) | rates)}\n" for name, figures in lines)
         province.run("mail-thpt", f"cat > {table}; {forget}", stdin=lowered)
         try:
             yield

@@ -124,7 +124,7 @@ def test_old_mail_in_trash_and_junk_goes_and_other_mail_stays(province: LabProvi
             left = {name: client.select(name)[1][0] for name in (folder, other, "INBOX")}
         assert left == {folder: b"0", other: b"1", "INBOX": b"1"}
     finally:
-        province.accounts("mail-xa", f"UPDATE account SET {column} = 30 WHERE address = '{OWNER}'")
+        province.accounts("mail-xa", f"UPDATE account SET {column} = 7 WHERE address = '{OWNER}'")
         province.run("mail-xa", f"cp /root/kept {file} && doveadm reload")
         empty(province, OWNER)
 

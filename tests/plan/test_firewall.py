@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from own_process import in_own_process
 
+from edumail.fields import Network
 from edumail.load import load
-from edumail.model import Network, Province
+from edumail.model import Province
 from edumail.ports import doors, sources
 from roles.firewall.render import tree
 

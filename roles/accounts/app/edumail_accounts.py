@@ -13,13 +13,15 @@ import getpass
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from passlib.context import CryptContext
@@ -34,7 +36,27 @@ RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
 CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read wrongly on paper: i l o 0 1
 CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below are counted all the same
 CODE_TRIES = 10
-PASSWORD_LENGTH = 10
+CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
+CURSOR = "/var/lib/edumail/accounts/journal-cursor"
+SIGN_IN = re.compile(
+    r"(?P<time>\d+)\.\d+ \S+ (?:"
+    r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
+    r"(?:.*, auth=<(?P<auth>[^>]+)>)?"
+    r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=\S+, sasl_method=\w+, sasl_username=(?P<sender>\S+))"
+)
+REMINDER = """\
+From: "Quan tri thu / Mail administration" <postmaster@{domain}>
+To: {to}
+Subject: =?utf-8?B?VGjGsCBj4bunYSDEkcahbiB24buLIGNoxrBhIGFpIMSR4buNYyAvIG1haWwgdG8geW91ciB1bml0IGlzIG5vdCByZWFk?=
+Auto-Submitted: auto-generated
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+Hộp thư {address} có thư đã {hours} giờ chưa ai đọc. Người giữ hộp thư cần mở và xử lý.
+
+In the mailbox {address} there is mail that nobody has read for {hours} hours. Its holders are asked to deal with it.
+"""
 # Argon2id at OWASP's second setting: about 36 ms a sign-in, 19 MiB each. Dovecot verifies it.
 CONTEXT = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
@@ -50,13 +72,27 @@ CREATE TABLE IF NOT EXISTS account (
   trash_days INTEGER NOT NULL DEFAULT 30,
   junk_days INTEGER NOT NULL DEFAULT 30,
   code_days INTEGER NOT NULL,
+  idle_days INTEGER NOT NULL DEFAULT 45,
+  leaver_days INTEGER NOT NULL DEFAULT 90,
+  password_characters INTEGER NOT NULL DEFAULT 14,
+  password_classes INTEGER NOT NULL DEFAULT 4,
   holds TEXT NOT NULL DEFAULT '',
+  check_hours INTEGER NOT NULL DEFAULT 0,
+  head TEXT NOT NULL DEFAULT '',
   state TEXT NOT NULL CHECK (state IN ('waiting', 'active', 'left', 'shared', 'closed')),
   hash TEXT,
   code TEXT,
   code_expires INTEGER,
   code_tries INTEGER NOT NULL DEFAULT 0,
+  seen INTEGER NOT NULL DEFAULT 0,
+  reminded INTEGER NOT NULL DEFAULT 0,
   changed INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS purged (
+  address TEXT NOT NULL,
+  unit TEXT NOT NULL,
+  left_at INTEGER NOT NULL,
+  purged_at INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS holding (
   holder TEXT NOT NULL,
@@ -77,7 +113,10 @@ CREATE TABLE IF NOT EXISTS audit (
 """
 
 
-FIELDS = ("unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "holds")
+FIELDS = (
+    "unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "idle_days", "leaver_days",
+    "password_characters", "password_classes", "holds", "check_hours", "head",
+)  # fmt: skip
 """What the inventory says of an account; all else in a row is the host's own."""
 
 
@@ -93,9 +132,18 @@ def connect(path: str) -> sqlite3.Connection:
     database.executescript(SCHEMA)
     have = {row["name"] for row in database.execute("PRAGMA table_info(account)")}
     for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
-        if column.split()[0] not in have and column.split()[0] in FIELDS:
+        if column.split()[0] not in have and column.split()[0] in (*FIELDS, "seen", "reminded"):
             database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
     return database
+
+
+def _schema_version(path: str) -> int:
+    """Changes with each change of tables; 0 while there are none."""
+    if not Path(path).exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as database:
+        version: int = database.execute("PRAGMA schema_version").fetchone()[0]
+    return version
 
 
 def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, list[str]], now: int) -> dict[str, int]:
@@ -139,8 +187,12 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
                     {**fields, "state": state, "now": now, "handed_on": handed_on, "address": row["address"]},
                 )
                 counts["returned" if old["state"] in ("left", "closed") else "changed"] += 1
+        domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
         for address, old in have.items():
-            state = "left" if old["person"] else "closed"
+            # Who left is forgotten after a while. Who moved to another host, or whose whole domain did, has not left:
+            # what is here is kept until somebody decides, as the mail of a shared mailbox is.
+            moved = address in routes or address.partition("@")[2] not in domains
+            state = "left" if old["person"] and not moved else "closed"
             if old["state"] != state:
                 database.execute(
                     "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
@@ -280,18 +332,130 @@ def activate(database: sqlite3.Connection, address: str, code: str, password: st
         raise Refused(
             "mã sai, hết hạn hoặc đã dùng; xin mã mới / the code is wrong, expired or used; ask for a new one"
         )
-    local = row["address"].partition("@")[0]
-    if len(password) < PASSWORD_LENGTH or local in password.casefold():
+    length, classes = row["password_characters"], row["password_classes"]
+    found = sum(any(map(has, password)) for has in CLASSES)
+    if len(password) < length or found < classes or row["address"].partition("@")[0] in password.casefold():
         raise Refused(
-            f"mật khẩu cần ít nhất {PASSWORD_LENGTH} ký tự và không chứa địa chỉ thư"
-            f" / the password needs at least {PASSWORD_LENGTH} characters and must not hold the address"
+            f"mật khẩu cần ít nhất {length} ký tự, {classes} trong 4 loại (chữ thường, chữ hoa, chữ số, ký tự khác) và "
+            f"không chứa địa chỉ thư / the password needs at least {length} characters, {classes} of 4 classes (lower "
+            "case, upper case, digits, others), and must not hold the address"
         )
     done = database.execute(
-        "UPDATE account SET hash = ?, state = 'active', code = NULL, changed = ? WHERE address = ? AND code = ?",
-        (CONTEXT.hash(password), now, row["address"], row["code"]),
+        "UPDATE account SET hash = ?, state = 'active', code = NULL, seen = ?, changed = ?"
+        " WHERE address = ? AND code = ?",
+        (CONTEXT.hash(password), now, now, row["address"], row["code"]),
     )
     if done.rowcount != 1:
         raise Refused("mã đã dùng / the code is used")
+
+
+def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int) -> None:
+    """Take over from the journal (``short-unix``) who signed in when; for who was never seen, time begins now.
+
+    An auditor signs in to a mailbox, but not as its owner.
+    """
+    seen: dict[str, int] = {}
+    for line in journal:
+        if found := SIGN_IN.match(line):
+            user = (found["reader"] or found["sender"]).lower()
+            if (found["auth"] or user).lower() != user:
+                continue
+            seen[user] = max(seen.get(user, 0), int(found["time"]))
+    database.execute("BEGIN IMMEDIATE")
+    database.executemany(
+        "UPDATE account SET seen = max(seen, ?) WHERE address = ?", ((time, user) for user, time in seen.items())
+    )
+    database.execute("UPDATE account SET seen = ? WHERE seen = 0", (now,))
+    database.execute("COMMIT")
+
+
+def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
+    """Take the password from accounts whose owners did not sign in for ``idle_days``; a new code opens them again.
+
+    Mail still arrives.
+    """
+    rows = database.execute(
+        "UPDATE account SET state = 'waiting', hash = NULL, code = NULL, changed = ?1"
+        " WHERE state = 'active' AND seen + idle_days * 86400 <= ?1 RETURNING address",
+        (now,),
+    )
+    return sorted(row["address"] for row in rows)
+
+
+def purge_leavers(database: sqlite3.Connection, now: int) -> list[str]:
+    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record."""
+    rows = database.execute(
+        "SELECT address, unit, home, changed FROM account"
+        " WHERE state = 'left' AND changed + leaver_days * 86400 <= ? ORDER BY address",
+        (now,),
+    ).fetchall()
+    for row in rows:
+        with _as_vmail():
+            # Whoever dies in between finds the rest of it the next night.
+            if Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
+                shutil.rmtree(row["home"])
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", (row["address"], row["unit"], row["changed"], now))
+        database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
+        database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
+        database.execute("COMMIT")
+    return [row["address"] for row in rows]
+
+
+def overdue(
+    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int
+) -> list[tuple[str, int, list[str]]]:
+    """Shared mailboxes with letters that no holder has read in ``check_hours``: address, hours, who is to hear of it.
+
+    After twice as long the head is. Whoever heard of it does so again after as long. ``unread`` says which letters of a
+    mailbox a holder has not read, by id, and when each came.
+    """
+    held: dict[str, list[str]] = {}
+    for row in database.execute("SELECT address, holder FROM holding ORDER BY holder"):
+        held.setdefault(row["address"], []).append(row["holder"])
+    found = []
+    for row in database.execute(
+        "SELECT address, check_hours, head FROM account"
+        " WHERE state = 'shared' AND check_hours > 0 AND reminded + check_hours * 3600 <= ? ORDER BY address",
+        (now,),
+    ):
+        holders = held.get(row["address"], [])
+        letters = [unread(holder, row["address"]) for holder in holders]
+        ids = set.intersection(*map(set, letters)) if letters else set()
+        hours = max((now - letters[0][id] for id in ids), default=0) // 3600
+        if hours >= row["check_hours"]:
+            late = hours >= 2 * row["check_hours"] and row["head"] and row["head"] not in holders
+            found.append((row["address"], hours, [*holders, *([row["head"]] if late else [])]))
+    return found
+
+
+def remind(database: sqlite3.Connection, address: str, hours: int, hearers: list[str], now: int) -> None:
+    """Say by mail that nobody reads a mailbox of the unit."""
+    text = REMINDER.format(address=address, hours=hours, domain=address.partition("@")[2], to=", ".join(hearers))
+    command = ["/usr/sbin/sendmail", "-i", "-f", "", "--", *hearers]
+    subprocess.run(command, input=text, text=True, check=True)
+    database.execute("UPDATE account SET reminded = ? WHERE address = ?", (now, address))
+
+
+def _unread(holder: str, address: str) -> dict[str, int]:
+    """As Dovecot knows it: what is read in a shared mailbox is each holder's own."""
+    fields = "guid date.saved.unixtime"
+    command = ["/usr/bin/doveadm", "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
+    done = subprocess.run([*command, "unseen"], capture_output=True, text=True, check=False)
+    rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2}
+
+
+def _journal() -> Iterator[str]:
+    """What Dovecot and Postfix said since the last time. Raises OSError: while that can't be read nobody is idle."""
+    command = ["/usr/bin/journalctl", "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={CURSOR}"]
+    with subprocess.Popen(
+        [*command, "-u", "dovecot", "-u", "postfix"], stdout=subprocess.PIPE, text=True, errors="replace"
+    ) as process:
+        assert process.stdout
+        yield from process.stdout
+    if process.returncode:
+        raise OSError(f"journalctl: {process.returncode}")
 
 
 def _person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
@@ -321,6 +485,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser(
         "activate", help="choose a password; reads the code and the password, a line each"
     ).add_argument("address")
+    commands.add_parser(
+        "tend", help="suspend idle accounts, delete the mail of leavers, remind of mail that nobody reads"
+    )
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
@@ -339,7 +506,11 @@ def _run(options: argparse.Namespace) -> int:
         sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now)
         if options.command == "check":
             return 0
+    before_schema = _schema_version(options.database)
     database = connect(options.database)
+    if before_schema and before_schema != _schema_version(options.database):
+        # Dovecot's open connections would fail once each.
+        subprocess.run(["/usr/bin/doveadm", "reload"], capture_output=True, check=False)
     match options.command:
         case "sync":
             before = _rights(database)
@@ -359,6 +530,14 @@ def _run(options: argparse.Namespace) -> int:
                 code, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
             activate(database, options.address, code, password, now)
             print(f"{options.address}: active")
+        case "tend":
+            note_sign_ins(database, _journal(), now)
+            suspended, purged = suspend_idle(database, now), purge_leavers(database, now)
+            _end_sessions(suspended)
+            reminded = overdue(database, _unread, now)
+            for address, hours, hearers in reminded:
+                remind(database, address, hours, hearers, now)
+            print(json.dumps({"suspended": suspended, "purged": purged, "reminded": [row[0] for row in reminded]}))
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):

@@ -1,0 +1,82 @@
+"""What a level of the tree may not say of policies, given the levels above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from edumail.inherit import NOTHING, Breach, Held, Place, descend
+from edumail.model import Unit
+from edumail.policies import SETTINGS, PolicyLevel, shown
+from edumail.problems import Problem
+from edumail.sources import Sources
+from edumail.units import Units
+
+
+def policy_problems(units: Units, sources: Sources) -> Iterator[Problem]:
+    """Every attempt to set what is locked or to loosen what may only be tightened, and other mistakes in policies."""
+    held: Mapping[str, Held] = NOTHING
+    for name, level in units.province.levels.items():
+        yield from _level(held, ("level", name), level, units, sources)
+        held, _ = descend(held, ("level", name), level)
+    limit = units.province.message_size_limit_mb
+    for unit in units.units.values():
+        yield from _level(units.held_above(unit), ("unit", unit.id), unit, units, sources)
+        yield from _size_limit(unit, limit, units, sources)
+
+
+def _level(
+    above: Mapping[str, Held], place: Place, level: PolicyLevel, units: Units, sources: Sources
+) -> Iterator[Problem]:
+    _, breaches = descend(above, place, level)
+    for breach in breaches:
+        yield _breach(breach, sources)
+    for index, name in enumerate(level.tighten_only):
+        if SETTINGS[name].tighter is None:
+            yield Problem(
+                sources.at(*place, "tighten_only", index),
+                "no-tighter",
+                f"«{name}» không có chiều nào là chặt hơn; dùng «locked» nếu muốn giữ nguyên giá trị",
+                f"no value of '{name}' is tighter than another; use 'locked' to keep its value",
+            )
+    posts = units.province.posts
+    for post in level.policies.mailbox_quota_mb_by_post or ():
+        if post not in posts and not sources.missing("post", post):
+            yield Problem(
+                sources.at(*place, "policies", "mailbox_quota_mb_by_post", post),
+                "unknown-post",
+                f"không có chức vụ «{post}»; dùng một trong: {', '.join(sorted(posts))}",
+                f"there is no post '{post}'; use one of: {', '.join(sorted(posts))}",
+            )
+
+
+def _breach(breach: Breach, sources: Sources) -> Problem:
+    name, now, before = breach.setting, shown(breach.value), shown(breach.above.value)
+    mark = sources.at(*breach.mark)
+    since = sources.at(*breach.above.said[-1][0], "policies", name)
+    where = sources.at(*breach.place, "policies", name)
+    if breach.mark[2] == "locked":
+        return Problem(
+            where,
+            "locked-setting",
+            f"«{name}: {now}» không được: bị khóa ở {mark}, giá trị {before} đặt ở {since}; xóa dòng này",
+            f"'{name}: {now}' is not allowed: it is locked at {mark} to {before}, set at {since}; delete this line",
+        )
+    return Problem(
+        where,
+        "loosened-setting",
+        f"«{name}: {now}» không được: theo {mark} chỉ được chặt hơn {before}, đặt ở {since}; siết lại hoặc "
+        "xóa dòng này",
+        f"'{name}: {now}' is not allowed: by {mark} it may only be tighter than {before}, set at {since}; tighten or "
+        "delete this line",
+    )
+
+
+def _size_limit(unit: Unit, limit: int, units: Units, sources: Sources) -> Iterator[Problem]:
+    own = unit.policies.message_size_limit_mb
+    if own is not None and own > limit and not units.held_above(unit)["message_size_limit_mb"].locked:
+        yield Problem(
+            sources.at("unit", unit.id, "policies", "message_size_limit_mb"),
+            "above-size-limit",
+            f"{own} lớn hơn giới hạn chung {limit} của mọi máy chủ; ghi nhỏ hơn, hoặc nâng giới hạn của cả tỉnh",
+            f"{own} is above the limit {limit} of all hosts; make it smaller, or raise the limit of the whole province",
+        )
