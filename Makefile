@@ -62,3 +62,4 @@ test-full: .venv/ready lab-packages
 bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.compile
 	$(BIN)/python -m bench.deploy
+	$(BIN)/python -m bench.groups
