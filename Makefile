@@ -54,7 +54,7 @@ fast: lint
 	$(BIN)/pytest -q -n 2 tests/core tests/plan
 
 test: fast lab-packages
-	$(BIN)/pytest -q tests/lab --ignore=tests/lab/test_zz_journal.py --ignore=tests/lab/test_webmail.py
+	$(BIN)/pytest -q tests/lab
 
 test-full: .venv/ready lab-packages
 	@$(BIN)/python tests/full.py
@@ -63,3 +63,4 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.compile
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
+	$(BIN)/python -m bench.mail

@@ -43,8 +43,8 @@ def write_config(machines: tuple[Machine, ...]) -> None:
     ServerAliveInterval 5
     ServerAliveCountMax 3
     ControlMaster auto
-    # %i: root and the user behind sudo each have their own.
-    ControlPath {state.SSH}/%i-%n
+    # %i: root and the user behind sudo each have their own; %r: so have root and the auditor over there.
+    ControlPath {state.SSH}/%i-%r-%n
     ControlPersist 60s
     LogLevel ERROR
 """

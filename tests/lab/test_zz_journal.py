@@ -115,9 +115,44 @@ EXPLAINED = [
         "test_queue has the gateway warn after a second, which is no hour",
     ),
     Explained(
-        r"postfix/(?:submission/|submissions/)?smtpd",
+        r"postfix/(?:submission/|submissions/|peer/)?smtpd",
         r"warning: [0-9A-Za-z]+: queue file size limit exceeded",
         "test_queue and test_hostile send more than the limit",
+    ),
+    Explained(
+        "postfix/cleanup",
+        "warning: mail_stream_cleanup: close error",
+        "the other side of the same: the file of a message above the limit is not finished",
+    ),
+    Explained(
+        "postfix/smtp",
+        r"warning: (?:connect to 127\.0\.0\.1:8461: Connection refused"
+        r"|(?:table )?socketmap:inet:127\.0\.0\.1:8461:postfix lookup error.*"
+        r"|smtp_tls_policy_maps, next-hop destination \"xa\.test\": policy table lookup error"
+        r"|TLS policy lookup for xa\.test/mx\.xa\.test: client TLS configuration problem)",
+        "test_transport stops what knows the policies, and mail waits",
+    ),
+    Explained(
+        "postfix/peer/smtpd",
+        "warning: Can't require client certs unless TLS is required",
+        "test_verdicts takes the duty of TLS away from every door",
+    ),
+    Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* connect\(\) to unix:/run/php/webmail\.sock failed \(\d+: [\w ]+\) while connecting .*"
+        r"|\S+ \S+ \[error\] .* recv\(\) failed \(104: Connection reset by peer\) while reading response header .*",
+        "test_webmail and test_faults kill PHP",
+    ),
+    Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* client intended to send too large body: 52428800 bytes, .*"
+        r"|\S+ \S+ \[error\] .* limiting requests, excess: [\d.]+ by zone \"webmail\", client: 2001:db8:37::1, .*",
+        "test_webmail sends too much, and too often",
+    ),
+    Explained(
+        "systemd",
+        r"rspamd\.service: State 'stop-sigterm' timed out\. Killing\.",
+        "test_faults kills its master, and the workers that are left end no sooner",
     ),
     Explained(
         "postfix/smtpd",
@@ -156,6 +191,12 @@ EXPLAINED = [
         "dovecot",
         r"imap\(thoamt@suoimo\.minhha\.test\).*: Error: autoexpunge: Couldn't create dovecot\.autoexpunge\.lock .*",
         "somebody of test_accounts signs in who never had mail: there is no folder yet to lock, nor mail to expunge",
+    ),
+    Explained(
+        "dovecot",
+        r"imap\(\S+\)<\d+><\S+>: Error: mkdir\(/run/dovecot/user-not-found/\w+@\w+\) failed: Permission denied .*",
+        "asked to LIST with what is subscribed, Dovecot looks for the owner of each level that a dot would make"
+        " of the address in a shared mailbox's name; it finds none, and lists the mailbox all the same",
     ),
     Explained(
         "rspamd",
