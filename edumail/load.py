@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
@@ -14,6 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from edumail.check import check
+from edumail.collector import collector_paused
 from edumail.model import (
     Auditor,
     Defaults,
@@ -59,7 +58,7 @@ def load(folder: Path, today: date | None = None) -> Province:
 
 def load_with_places(folder: Path, today: date | None = None) -> tuple[Province, Sources]:
     """The same, and where each entry stands."""
-    with _collector_paused():
+    with collector_paused():
         reader = _Reader(Path(folder))
         province = reader.province(today or datetime.now(UTC).date())
         problems = list(reader.problems)
@@ -94,19 +93,6 @@ def save_published(folder: Path, host: str, published: Published) -> None:
 def place(folder: Path, file: str, *path: str | int) -> Where:
     """Where a value of a sound inventory stands, or what is nearest above it: for what only a host can object to."""
     return read_yaml(file, (Path(folder) / file).read_text(encoding="utf-8-sig")).where(path)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No collection of cyclic garbage: all that is read stays, and walking it again and again takes longer than
-    reading it (3,500 units: 3 of 7 seconds)."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _merged(layers: Iterable[Defaults]) -> Defaults:

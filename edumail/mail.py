@@ -13,6 +13,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 
+from edumail.collector import collector_paused
 from edumail.groups import NAMES_OF_RFC_2142, Groups
 from edumail.model import Host, Province
 from edumail.policies import Policies
@@ -187,7 +188,8 @@ class Mail:
     def host(self, name: str) -> HostMail:
         """The tables of one host, compiled when they are first asked for: several roles need them."""
         if name not in self._hosts:
-            self._hosts[name] = self._host(name)
+            with collector_paused():
+                self._hosts[name] = self._host(name)
         return self._hosts[name]
 
     @cached_property
