@@ -146,7 +146,7 @@ def test_a_killed_installation_leaves_nothing_that_stops_daemons_for_ever(debian
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert debian.policy.exists()
-    assert subprocess.run([debian.policy], check=False).returncode == 0
+    _wait(lambda: subprocess.run([debian.policy], check=False).returncode == 0)
     assert debian.state("bash") == ["policy"]
     (debian.folder / "slow").unlink()
     assert debian.install("nginx").returncode == 0
