@@ -78,7 +78,7 @@ MISTAKES = [
     Mistake("literal-error", HOSTS, "roles: [mailstore, portal]", "roles: [mailstore, web]", "web"),
     Mistake("too-short", HOSTS, "roles: [mailstore, portal]", "roles: []", "[]"),
     Mistake("int-parsing", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 1 GB", "1 GB"),
-    Mistake("greater-than-equal", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 0", "0\n    mailbox_q"),
+    Mistake("greater-than-equal", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 0", "0\n    posting_to_u"),
     Mistake("string-type", SO, "phone: 0299 3 100 100", "phone: 84299", "84299"),
     Mistake("string-pattern-mismatch", SO, "phone: 0299 3 100 100", "phone: 0299; rm", "0299; rm"),
     Mistake("string-pattern-mismatch", SO, "name: Sở Giáo dục và Đào tạo Minh Hà", 'name: "Sở\\x1b[2J"',

@@ -24,7 +24,7 @@ PRIMARY, PRIMARY_2 = "hoattm@suoimo.minhha.test", "bosv@suoimo.minhha.test"
 STRICT, STRICT_2, STRICT_3 = "thucbv@suoimo.minhha.test", "ngaht@suoimo.minhha.test", "khanhdd@suoimo.minhha.test"
 STRICT_PRINCIPAL = "vinhpt@suoimo.minhha.test"
 OFFICE = "khaitv@suoimo.minhha.test"  # the commune's own
-DIRECTOR = "thinhdq@sogddt.minhha.test"
+DIRECTOR, SPECIALIST = "thinhdq@sogddt.minhha.test", "oanhbtk@sogddt.minhha.test"  # on mail-so
 OUTSIDE = "phuhuynh@ngoai.test"
 MEBIBYTE = 1024 * 1024
 DAY = 86400
@@ -179,6 +179,28 @@ class TestFilters:
             province.read(PRIMARY, letter["Message-ID"].strip("<>"))
             seen = foreign_message("phuhuynh", letter["Message-ID"].strip("<>"))
         assert b"Nghi phep" in seen
+
+
+@pytest.mark.parametrize(
+    ("group", "allowed", "not_allowed"),
+    [
+        ("toanthe.thsuoimo@suoimo.minhha.test", PRIMARY_2, STRICT),  # the unit's staff
+        ("toanthe.thcssuoimo@suoimo.minhha.test", STRICT_PRINCIPAL, STRICT),  # its holders
+        ("khoi45.thsuoimo@suoimo.minhha.test", STRICT, ""),  # the province
+        ("khxh.thcssuoimo@suoimo.minhha.test", STRICT, PRIMARY),  # the unit's staff
+        ("ds-vanthu@suoimo.minhha.test", PRIMARY_2, ""),  # the branch
+        ("ds-vanthu@sogddt.minhha.test", DIRECTOR, SPECIALIST),  # its holders
+    ],
+)
+def test_who_writes_to_the_groups_that_come_by_themselves(
+    province: LabProvince, group: str, allowed: str, not_allowed: str
+) -> None:
+    code, reply = submit(province, new_message(allowed, group))
+    assert code == 250, reply
+    if not_allowed:
+        code, reply = submit(province, new_message(not_allowed, group))
+        assert code == 554
+        assert "takes mail from those allowed" in reply
 
 
 def test_how_long_mail_stays_in_trash_and_junk(province: LabProvince) -> None:
