@@ -64,3 +64,4 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
 	$(BIN)/python -m bench.mail
+	$(BIN)/python -m bench.groups

@@ -59,7 +59,8 @@ def fast_parts() -> list[Part]:
 
 def lab_parts() -> list[Part]:
     """A part for each file of ``tests/lab``, in the lab that :data:`BOOT` made."""
-    environment = {"EDUMAIL_LAB": "reuse", "EDUMAIL_WHOLE_SCALE": "1"}
+    # Journals count from the start of the lab, which is made anew for each run.
+    environment = {"EDUMAIL_LAB": "reuse", "EDUMAIL_WHOLE_SCALE": "1", "EDUMAIL_JOURNAL_SINCE": "1"}
     files = sorted(path.name for path in (ROOT / "tests" / "lab").glob("test_*.py"))
     return [Part(f"lab: {file}", [[*PYTEST, f"tests/lab/{file}"]], environment) for file in files]
 
