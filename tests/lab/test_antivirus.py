@@ -61,6 +61,18 @@ def test_while_the_scanner_is_silent_mail_waits_and_is_not_lost(province: LabPro
     province.read(DIRECTOR, message_id, seconds=60)
 
 
+def test_while_the_scanner_hangs_mail_waits(province: LabProvince) -> None:
+    message = new_message(OUTSIDE, DIRECTOR)
+    message.set_content(message["Message-ID"])
+    province.run("mail-so", "systemctl kill --signal=STOP clamav-daemon.service")
+    try:
+        lab.foreign_send(OUTSIDE, DIRECTOR, message.as_bytes())
+        wait("put off", lambda: "not scanned for viruses yet" in province.run("internet", "postqueue -p"), seconds=90)
+    finally:
+        province.run("mail-so", "systemctl kill --signal=CONT clamav-daemon.service")
+    province.read(DIRECTOR, message["Message-ID"].strip("<>"), seconds=60)
+
+
 def test_the_scanner_starts_when_there_are_signatures(province: LabProvince) -> None:
     file = f"/{signature.FILE}"
     running = "systemctl is-active clamav-daemon.service || true"

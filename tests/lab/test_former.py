@@ -20,7 +20,10 @@ from tests.lab.province import ROOT, LabProvince, new_message
 OLD, NEW = "utmt@suoimo.minhha.test", "ma.ut@suoimo.minhha.test"
 OLD_GROUP, GROUP = "giaovien@suoimo.minhha.test", "toanthe.thcssuoimo@suoimo.minhha.test"
 OLD_DOMAIN, SCHOOL = "lienhe@thcs.minhha.test", "thcssuoimo@suoimo.minhha.test"
-COLLEAGUE, OTHER = "sendt@suoimo.minhha.test", "nhilt@suoimo.minhha.test"
+COLLEAGUE, OTHER = (
+    "vinhpt@suoimo.minhha.test",
+    "nhilt@suoimo.minhha.test",
+)  # the principal, and somebody of another school
 STRANGER = "phuhuynh@ngoai.test"
 
 
