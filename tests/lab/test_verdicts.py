@@ -71,7 +71,10 @@ def table(name: str, edit: str) -> tuple[str, str]:
     """Shell texts that edit a live Postfix table and put it back."""
     file = f"{LIVE}/postfix/current/{name}"
     compile_ = f"postmap cdb:{file} && postfix reload"
-    return f"cp {file} /root/{name}.kept && {edit} {file} && {compile_}", f"cp /root/{name}.kept {file} && {compile_}"
+    kept = f"/root/{name}.kept"
+    # An edit that changes nothing breaks nothing.
+    edit = f"cp {file} {kept} && {edit} {file} && ! cmp -s {kept} {file} && {compile_}"
+    return edit, f"cp {kept} {file} && {compile_}"
 
 
 def edited(file: str, expression: str, reload: str) -> tuple[str, str]:
@@ -140,7 +143,6 @@ FAULTS = {
         *table("aliases", "sed -i 's/^postmaster@thptsongque.test .*/postmaster@thptsongque.test vangt@thptsongque.test/'"),
         {"C37-4.5"},
         "postmaster",
-        at="mail-so",
     ),
     "a director whom the Ministry does not reach": Fault(
         *table("recipients", "sed -i '/^giamdoc@sogddt/d'"), {"C37-5.1", "C37-5.2.3"}, "ministry", "so", "mail-so", "mail-so"
