@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Former, Person, Province, Unit
 from edumail.sources import Sources
+from roles.accounts.render import tree as accounts_tree
 from roles.postfix.render import tables
 
 OLD, NEW = "thcs@cu.minhha.test", "vinhpt@suoimo.minhha.test"
@@ -120,6 +122,16 @@ def test_an_old_domain_keeps_its_way_in_and_its_postmaster_and_sends_nothing(inv
 def test_a_renamed_mailbox_is_the_same_mailbox(inventory: Inventory) -> None:
     mail = with_former(inventory, (OLD, NEW))
     assert mail.host("mail-xa").mailboxes[NEW].was == (OLD,)
+
+
+def test_a_host_knows_who_lives_on_others(province: Province) -> None:
+    """Whoever went there under another address has not left."""
+    mail = Mail(province)
+    everybody = {person.id for person in province.people}
+    for name in province.hosts:
+        here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
+        text = accounts_tree(mail.host(name)).files["accounts.json"].content
+        assert set(json.loads(text)["elsewhere"].split()) == everybody - here
 
 
 # The tree changes

@@ -21,7 +21,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from passlib.context import CryptContext
@@ -94,6 +94,10 @@ CREATE TABLE IF NOT EXISTS purged (
   left_at INTEGER NOT NULL,
   purged_at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS clock (
+  last INTEGER NOT NULL,
+  calm INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS holding (
   holder TEXT NOT NULL,
   address TEXT NOT NULL,
@@ -134,7 +138,15 @@ def connect(path: str) -> sqlite3.Connection:
     for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
         if column.split()[0] not in have and column.split()[0] in (*FIELDS, "seen", "reminded"):
             database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
+    with contextlib.suppress(sqlite3.IntegrityError):  # an older release let two accounts have one home
+        database.execute("CREATE UNIQUE INDEX IF NOT EXISTS account_home ON account (home)")
     return database
+
+
+def _last_run(database: sqlite3.Connection) -> int:
+    """When ``tend`` ran the last time; 0 before the first."""
+    row = database.execute("SELECT last FROM clock").fetchone()
+    return int(row["last"]) if row else 0
 
 
 def _schema_version(path: str) -> int:
@@ -146,53 +158,75 @@ def _schema_version(path: str) -> int:
     return version
 
 
-def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, list[str]], now: int) -> dict[str, int]:
-    """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, came back.
+def sync(
+    database: sqlite3.Connection,
+    wanted: list[dict],
+    routes: dict[str, list[str]],
+    now: int,
+    elsewhere: Collection[str] = (),
+) -> dict[str, int]:
+    """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, returned, set aside.
 
     ``wanted`` rows have the address and ``FIELDS``: person is None for a shared mailbox, quota_mb is MiB, holds a list
-    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses: the same person's account
-    under one of them becomes this one, with its mail and its password. ``routes`` are mailboxes of other hosts:
-    address → name and IP address of the host that Dovecot hands a sign-in to.
+    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses. ``routes`` are mailboxes
+    of other hosts: address → name and IP address of the host that Dovecot hands a sign-in to. ``elsewhere`` are the
+    people who live on other hosts.
+
+    An account, with its home and its password, belongs to one person (or to the unit) for ever. It follows its person
+    to another address; whoever gets an address that was somebody else's begins with an empty mailbox.
     """
-    counts = dict.fromkeys(("new", "changed", "left", "returned"), 0)
+    counts = dict.fromkeys(("new", "changed", "left", "returned", "set_aside"), 0)
     database.execute("BEGIN IMMEDIATE")
     try:
+        now = max(now, _last_run(database))  # a clock that is behind must not make a leaver one of long ago
         have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
+        matched = _match(have, wanted)
+        rest = {key: row for key, row in have.items() if key not in matched.values()}
+        keys = {old: new for new, old in matched.items() if new != old}
+        for address in [row["address"] for row in wanted if row["address"] in rest]:
+            keys[address] = _free(address, {*have, *keys.values()})
+            counts["set_aside"] += 1
+        _move(database, keys)
+        rest = {keys.get(key, key): row for key, row in rest.items()}
+        homes = {row["home"] for row in have.values()}
         for row in wanted:
-            old = have.pop(row["address"], None)
-            was = [a for a in row["was"] if a in have and have[a]["person"] == row["person"]]
-            if old is None and was:
-                database.execute("UPDATE account SET address = ? WHERE address = ?", (row["address"], was[0]))
-                old = have.pop(was[0])
             fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
-            if old is None:
+            if row["address"] not in matched:
                 local, _, domain = row["address"].partition("@")
-                fields |= {"address": row["address"], "home": f"{MAIL}/{domain}/{local}", "now": now}
+                home = _free(f"{MAIL}/{domain}/{local}", homes)
+                homes.add(home)
                 database.execute(
                     f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
                     f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
-                    {**fields, "state": "waiting" if row["person"] else "shared"},
+                    {
+                        **fields,
+                        "address": row["address"],
+                        "home": home,
+                        "state": "waiting" if row["person"] else "shared",
+                        "now": now,
+                    },
                 )
                 counts["new"] += 1
                 continue
-            state = _state(old, fields["person"])
+            old = have[matched[row["address"]]]
+            state = _state(old)
             if state != old["state"] or any(old[key] != value for key, value in fields.items()):
-                # A mailbox that passes from one person to another keeps its mail, never the password.
-                handed_on = old["person"] != fields["person"]
+                returned = old["state"] in ("left", "closed")
                 values = ", ".join(f"{key} = :{key}" for key in FIELDS)
                 database.execute(
                     f"UPDATE account SET {values}, state = :state, changed = :now,"
-                    " hash = CASE WHEN :handed_on THEN NULL ELSE hash END,"
-                    " code = CASE WHEN :handed_on THEN NULL ELSE code END WHERE address = :address",
-                    {**fields, "state": state, "now": now, "handed_on": handed_on, "address": row["address"]},
+                    # Whoever comes back was away, not idle.
+                    " seen = CASE WHEN :returned THEN :now ELSE seen END WHERE address = :address",
+                    {**fields, "state": state, "now": now, "returned": returned, "address": row["address"]},
                 )
-                counts["returned" if old["state"] in ("left", "closed") else "changed"] += 1
+                counts["returned" if returned else "changed"] += 1
         domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
-        for address, old in have.items():
-            # Who left is forgotten after a while. Who moved to another host, or whose whole domain did, has not left:
-            # what is here is kept until somebody decides, as the mail of a shared mailbox is.
-            moved = address in routes or address.partition("@")[2] not in domains
-            state = "left" if old["person"] and not moved else "closed"
+        present = {*elsewhere, *(row["person"] for row in wanted)}
+        for address, old in rest.items():
+            # Who left is forgotten after a while. Who is still somewhere in the province, or whose whole domain is no
+            # longer here, has not left: what is here is kept until somebody decides, as a shared mailbox's mail is.
+            gone = old["person"] and old["person"] not in present
+            state = "left" if gone and (old["state"] == "left" or address.partition("@")[2] in domains) else "closed"
             if old["state"] != state:
                 database.execute(
                     "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
@@ -205,6 +239,64 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
         database.execute("ROLLBACK")
         raise
     return counts
+
+
+def _match(have: dict[str, sqlite3.Row], wanted: list[dict]) -> dict[str, str]:
+    """Wanted address → key of the account that becomes it.
+
+    A person's account is one of the same person: one in use before one that is not, the same address before an old
+    one. Without either only one in use is taken: the id of somebody who left may have been written down a second time.
+    A shared mailbox is known by its address alone.
+    """
+    theirs: dict[str, list[str]] = {}
+    for key, old in have.items():
+        if old["person"] is not None:
+            theirs.setdefault(old["person"], []).append(key)
+    result: dict[str, str] = {}
+    taken: set[str] = set()
+    for same in (True, False):  # a shared mailbox that keeps its address goes before one that would come to it
+        for row in (row for row in wanted if row["person"] is None and row["address"] not in result):
+            names = [row["address"]] if same else row["was"]
+            found = [a for a in names if a in have and have[a]["person"] is None and a not in taken]
+            if found:
+                result[row["address"]] = min(found, key=lambda key: have[key]["state"] != "shared")
+                taken.add(result[row["address"]])
+    for row in wanted:
+        best: tuple[bool, int, str] | None = None
+        for key in theirs.get(row["person"] or "", ()):
+            names = (row["address"], *row["was"])
+            address, in_use = _plain(key), have[key]["state"] in ("waiting", "active")
+            if address in names or in_use:
+                rank = names.index(address) if address in names else len(names)
+                best = min(best or (not in_use, rank, key), (not in_use, rank, key))
+        if best is not None:
+            result[row["address"]] = best[2]
+    return result
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """``name``, of an address or a home, or one made from it that is not taken. No address has a ``#``."""
+    local, at, domain = name.partition("@")
+    number, result = 0, name
+    while result in taken:
+        number += 1
+        result = f"{local}#{number}{at}{domain}"
+    return result
+
+
+def _plain(key: str) -> str:
+    """The address that an account had, also one that was set aside."""
+    return re.sub(r"#\d+@", "@", key)
+
+
+def _move(database: sqlite3.Connection, keys: dict[str, str]) -> None:
+    """Give accounts other addresses. All go out of the way first: two people may exchange theirs."""
+    between = {old: f"#{number}" for number, old in enumerate(keys)}
+    for pairs in (between, {between[old]: new for old, new in keys.items()}):
+        for table, column in (("account", "address"), ("holding", "holder")):
+            database.executemany(
+                f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [(new, old) for old, new in pairs.items()]
+            )
 
 
 def share(database: sqlite3.Connection) -> None:
@@ -235,8 +327,8 @@ def share(database: sqlite3.Connection) -> None:
 
 
 def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
-    """What a session that is open rests on, by address: whose the mailbox is, its state, and what it holds."""
-    rows = database.execute("SELECT address, state, person, holds FROM account WHERE state <> 'waiting'")
+    """What a session that is open rests on, by address: whose the mailbox is, which, its state, and what it holds."""
+    rows = database.execute("SELECT address, state, person, home, holds FROM account WHERE state <> 'waiting'")
     return {row["address"]: tuple(row)[1:] for row in rows}
 
 
@@ -302,10 +394,10 @@ def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
     lock.replace(file)
 
 
-def _state(old: sqlite3.Row, person: str | None) -> str:
-    if person is None:
+def _state(old: sqlite3.Row) -> str:
+    if old["person"] is None:
         return "shared"
-    if old["person"] != person or old["state"] in ("shared", "closed"):
+    if old["state"] == "closed":
         return "waiting"
     if old["state"] == "left":
         return "active" if old["hash"] else "waiting"
@@ -390,12 +482,18 @@ def purge_leavers(database: sqlite3.Connection, now: int) -> list[str]:
         (now,),
     ).fetchall()
     for row in rows:
+        # An older release let two accounts have one home: it goes with the last of them.
+        others = database.execute(
+            "SELECT 1 FROM account WHERE address <> ?1 AND (home = ?2 OR substr(home, 1, length(?2) + 1) = ?2 || '/')",
+            (row["address"], row["home"]),
+        ).fetchone()
         with _as_vmail():
             # Whoever dies in between finds the rest of it the next night.
-            if Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
+            if others is None and Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
                 shutil.rmtree(row["home"])
         database.execute("BEGIN IMMEDIATE")
-        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", (row["address"], row["unit"], row["changed"], now))
+        record = (_plain(row["address"]), row["unit"], row["changed"], now)
+        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", record)
         database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
         database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
         database.execute("COMMIT")
@@ -503,7 +601,7 @@ def _run(options: argparse.Namespace) -> int:
     now = int(time.time())
     if options.command in ("check", "sync"):
         wanted = json.loads(options.file.read_text(encoding="utf-8"))
-        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now)
+        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now, wanted["elsewhere"].split())
         if options.command == "check":
             return 0
     before_schema = _schema_version(options.database)
@@ -514,7 +612,8 @@ def _run(options: argparse.Namespace) -> int:
     match options.command:
         case "sync":
             before = _rights(database)
-            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now)))
+            people = frozenset(wanted["elsewhere"].split())
+            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now, people)))
             share(database)
             after = _rights(database)
             _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
