@@ -38,6 +38,11 @@ CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below 
 CODE_TRIES = 10
 CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
 CURSOR = "/var/lib/edumail/accounts/journal-cursor"
+JOURNALCTL = "/usr/bin/journalctl"
+DOVEADM = "/usr/bin/doveadm"
+SENDMAIL = "/usr/sbin/sendmail"
+JUMP_SECONDS = 7 * 86400  # between two hourly runs: the clock was or is wrong, or the host was off
+CALM_SECONDS = 86400  # after a jump: for NTP to set the clock, for people to sign in, for somebody to look
 SIGN_IN = re.compile(
     r"(?P<time>\d+)\.\d+ \S+ (?:"
     r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
@@ -335,7 +340,7 @@ def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
 def _end_sessions(addresses: list[str]) -> None:
     """Sign out those whose rights have changed; where Dovecot does not run there is nobody to sign out."""
     for address in addresses:
-        subprocess.run(["/usr/bin/doveadm", "kick", address], capture_output=True, check=False)
+        subprocess.run([DOVEADM, "kick", address], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -461,6 +466,32 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
     database.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def _noted(failed: list[str], what: str) -> Iterator[None]:
+    """One that goes wrong is no reason to leave out the others; what went wrong is added to ``failed``."""
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError) as error:
+        failed.append(f"{what}: {type(error).__name__}: {error}")
+
+
+def clock_is_steady(database: sqlite3.Connection, now: int) -> bool:
+    """Whether the time may decide that somebody is idle or has left long ago; called once at each run.
+
+    Not when it has jumped since the last run, forward or back, nor for a day after: a clock that is wrong would delete
+    mail, and when a host was off for long nobody could sign in. Whether NTP is in step says less: in a container it is
+    the machine below that keeps the time.
+    """
+    last, calm = database.execute("SELECT last, calm FROM clock").fetchone() or (now, now)
+    if abs(now - last) > JUMP_SECONDS:
+        calm = now + CALM_SECONDS
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("DELETE FROM clock")
+    database.execute("INSERT INTO clock VALUES (?, ?)", (now, calm))
+    database.execute("COMMIT")
+    return bool(now >= calm)
+
+
 def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     """Take the password from accounts whose owners did not sign in for ``idle_days``; a new code opens them again.
 
@@ -474,39 +505,49 @@ def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     return sorted(row["address"] for row in rows)
 
 
-def purge_leavers(database: sqlite3.Connection, now: int) -> list[str]:
-    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record."""
+def purge_leavers(database: sqlite3.Connection, now: int, failed: list[str]) -> list[str]:
+    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record.
+
+    Whose mail can't be deleted is added to ``failed`` and has a turn at the next run.
+    """
     rows = database.execute(
         "SELECT address, unit, home, changed FROM account"
         " WHERE state = 'left' AND changed + leaver_days * 86400 <= ? ORDER BY address",
         (now,),
     ).fetchall()
+    purged = []
     for row in rows:
+        still = "SELECT 1 FROM account WHERE address = ? AND home = ? AND state = 'left'"
+        if database.execute(still, (row["address"], row["home"])).fetchone() is None:
+            continue  # a deploy has brought them back meanwhile
         # An older release let two accounts have one home: it goes with the last of them.
         others = database.execute(
             "SELECT 1 FROM account WHERE address <> ?1 AND (home = ?2 OR substr(home, 1, length(?2) + 1) = ?2 || '/')",
             (row["address"], row["home"]),
         ).fetchone()
-        with _as_vmail():
-            # Whoever dies in between finds the rest of it the next night.
-            if others is None and Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
-                shutil.rmtree(row["home"])
-        database.execute("BEGIN IMMEDIATE")
-        record = (_plain(row["address"]), row["unit"], row["changed"], now)
-        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", record)
-        database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
-        database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
-        database.execute("COMMIT")
-    return [row["address"] for row in rows]
+        with _noted(failed, row["address"]):
+            with _as_vmail():
+                # Whoever dies in between finds the rest of it the next night.
+                if others is None and Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
+                    shutil.rmtree(row["home"])
+            database.execute("BEGIN IMMEDIATE")
+            record = (_plain(row["address"]), row["unit"], row["changed"], now)
+            database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", record)
+            database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
+            database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
+            database.execute("COMMIT")
+            purged.append(row["address"])
+    return purged
 
 
 def overdue(
-    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int
+    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int, failed: list[str]
 ) -> list[tuple[str, int, list[str]]]:
     """Shared mailboxes with letters that no holder has read in ``check_hours``: address, hours, who is to hear of it.
 
     After twice as long the head is. Whoever heard of it does so again after as long. ``unread`` says which letters of a
-    mailbox a holder has not read, by id, and when each came.
+    mailbox a holder has not read, by id, and when each came; a holder of whom it can't say so is added to ``failed``
+    and does not count.
     """
     held: dict[str, list[str]] = {}
     for row in database.execute("SELECT address, holder FROM holding ORDER BY holder"):
@@ -517,36 +558,76 @@ def overdue(
         " WHERE state = 'shared' AND check_hours > 0 AND reminded + check_hours * 3600 <= ? ORDER BY address",
         (now,),
     ):
-        holders = held.get(row["address"], [])
-        letters = [unread(holder, row["address"]) for holder in holders]
-        ids = set.intersection(*map(set, letters)) if letters else set()
-        hours = max((now - letters[0][id] for id in ids), default=0) // 3600
+        address = row["address"]
+        holders = held.get(address, [])
+        letters: dict[str, int] | None = None
+        for holder in holders:
+            if letters == {}:
+                break
+            with _noted(failed, f"{address}: {holder}"):
+                theirs = unread(holder, address)
+                letters = theirs if letters is None else {id: came for id, came in letters.items() if id in theirs}
+        hours = max((now - came for came in (letters or {}).values()), default=0) // 3600
         if hours >= row["check_hours"]:
             late = hours >= 2 * row["check_hours"] and row["head"] and row["head"] not in holders
-            found.append((row["address"], hours, [*holders, *([row["head"]] if late else [])]))
+            found.append((address, hours, [*holders, *([row["head"]] if late else [])]))
     return found
 
 
 def remind(database: sqlite3.Connection, address: str, hours: int, hearers: list[str], now: int) -> None:
     """Say by mail that nobody reads a mailbox of the unit."""
     text = REMINDER.format(address=address, hours=hours, domain=address.partition("@")[2], to=", ".join(hearers))
-    command = ["/usr/sbin/sendmail", "-i", "-f", "", "--", *hearers]
+    command = [SENDMAIL, "-i", "-f", "", "--", *hearers]
     subprocess.run(command, input=text, text=True, check=True)
     database.execute("UPDATE account SET reminded = ? WHERE address = ?", (now, address))
 
 
+def tend(database: sqlite3.Connection, now: int) -> int:
+    """What is due every hour; prints what was done and, one a line, what could not be: then the exit status is 1."""
+    failed: list[str] = []
+    steady = clock_is_steady(database, now)
+    note_sign_ins(database, _journal(), now)
+    _read()
+    suspended: list[str] = []
+    purged: list[str] = []
+    if steady:
+        suspended = suspend_idle(database, now)
+        _end_sessions(suspended)
+        purged = purge_leavers(database, now, failed)
+    else:
+        print("the clock has jumped, or this host was off: nobody is suspended or deleted for a day", file=sys.stderr)
+    reminded = []
+    for address, hours, hearers in overdue(database, _unread, now, failed):
+        with _noted(failed, address):
+            remind(database, address, hours, hearers, now)
+            reminded.append(address)
+    print(json.dumps({"suspended": suspended, "purged": purged, "reminded": reminded}))
+    for line in failed:
+        print(f"edumail-accounts: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def _unread(holder: str, address: str) -> dict[str, int]:
-    """As Dovecot knows it: what is read in a shared mailbox is each holder's own."""
+    """As Dovecot knows it: what is read in a shared mailbox is each holder's own. Raises OSError."""
     fields = "guid date.saved.unixtime"
-    command = ["/usr/bin/doveadm", "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
+    command = [DOVEADM, "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
     done = subprocess.run([*command, "unseen"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"doveadm: {done.returncode}: {done.stderr.strip()}")
     rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
     return {row[0]: int(row[1]) for row in rows if len(row) == 2}
 
 
 def _journal() -> Iterator[str]:
-    """What Dovecot and Postfix said since the last time. Raises OSError: while that can't be read nobody is idle."""
-    command = ["/usr/bin/journalctl", "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={CURSOR}"]
+    """What Dovecot and Postfix said since the last time. Raises OSError: while that can't be read nobody is idle.
+
+    How far that went counts once :func:`_read` says so.
+    """
+    new = Path(f"{CURSOR}.new")
+    new.unlink(missing_ok=True)
+    if Path(CURSOR).exists():
+        shutil.copyfile(CURSOR, new)
+    command = [JOURNALCTL, "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={new}"]
     with subprocess.Popen(
         [*command, "-u", "dovecot", "-u", "postfix"], stdout=subprocess.PIPE, text=True, errors="replace"
     ) as process:
@@ -554,6 +635,12 @@ def _journal() -> Iterator[str]:
         yield from process.stdout
     if process.returncode:
         raise OSError(f"journalctl: {process.returncode}")
+
+
+def _read() -> None:
+    """What :func:`_journal` gave is in the database."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(f"{CURSOR}.new").replace(CURSOR)
 
 
 def _person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
@@ -608,7 +695,7 @@ def _run(options: argparse.Namespace) -> int:
     database = connect(options.database)
     if before_schema and before_schema != _schema_version(options.database):
         # Dovecot's open connections would fail once each.
-        subprocess.run(["/usr/bin/doveadm", "reload"], capture_output=True, check=False)
+        subprocess.run([DOVEADM, "reload"], capture_output=True, check=False)
     match options.command:
         case "sync":
             before = _rights(database)
@@ -630,13 +717,7 @@ def _run(options: argparse.Namespace) -> int:
             activate(database, options.address, code, password, now)
             print(f"{options.address}: active")
         case "tend":
-            note_sign_ins(database, _journal(), now)
-            suspended, purged = suspend_idle(database, now), purge_leavers(database, now)
-            _end_sessions(suspended)
-            reminded = overdue(database, _unread, now)
-            for address, hours, hearers in reminded:
-                remind(database, address, hours, hearers, now)
-            print(json.dumps({"suspended": suspended, "purged": purged, "reminded": [row[0] for row in reminded]}))
+            return tend(database, now)
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):
