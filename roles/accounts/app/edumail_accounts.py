@@ -186,7 +186,8 @@ def sync(
         now = max(now, _last_run(database))  # a clock that is behind must not make a leaver one of long ago
         have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
         matched = _match(have, wanted)
-        rest = {key: row for key, row in have.items() if key not in matched.values()}
+        came = set(matched.values())
+        rest = {key: row for key, row in have.items() if key not in came}
         keys = {old: new for new, old in matched.items() if new != old}
         for address in [row["address"] for row in wanted if row["address"] in rest]:
             keys[address] = _free(address, {*have, *keys.values()})
