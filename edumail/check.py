@@ -485,9 +485,10 @@ def _former(groups: Groups, mailboxes: set[str], whole: bool, sources: Sources) 
             yield Problem(
                 where,
                 "unknown-target",
-                f"không có hộp thư hay nhóm nào là {former.to}; thư gửi {former.address} sẽ mất. Ghi địa chỉ hiện nay",
+                f"không có hộp thư hay nhóm nào là {former.to}; thư gửi {former.address} sẽ mất. Ghi địa chỉ "
+                "hiện nay; nếu không ai nhận thay thì sửa «until» thành một ngày đã qua, đừng xóa dòng",
                 f"there is no mailbox or group {former.to}, and mail to {former.address} would be lost; write the "
-                "address of today",
+                "address of today, or, where nobody takes its place, a day that is past as 'until'; keep the line",
             )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from edumail.groups import NAMES_OF_RFC_2142, Expansion, Groups
+from edumail.groups import Expansion, Groups
 from edumail.model import Province, Unit
 from edumail.units import Units
 
@@ -16,7 +16,8 @@ from edumail.units import Units
 def left_behind(old: Province, new: Province) -> dict[str, str | None]:
     """Address of ``old`` that ``new`` lacks → the one that takes its place; None where nothing tells which.
 
-    People who left take their addresses with them. The names of RFC 2142 come by themselves.
+    People who left take their addresses with them. The names of RFC 2142 come by themselves, unless
+    somebody wrote one down.
     """
     before, after = Groups(Units(old)), Groups(Units(new))
     known = {*_mailboxes(after), *after.all, *after.former}
@@ -30,11 +31,29 @@ def left_behind(old: Province, new: Province) -> dict[str, str | None]:
         if address not in known:
             heir = _heir(before.units, after.units, unit)
             result[address] = _first(known, address, heir, heir.public_address if heir else None)
+    by_themselves = {group.address for group in before.names_of_rfc_2142()}
     for group in before.all.values():
-        if group.address not in known and group.address.partition("@")[0] not in NAMES_OF_RFC_2142:
+        if group.address not in known and group.address not in by_themselves:
             heir = _heir(before.units, after.units, old.units[group.unit])
             result[group.address] = _first(known, group.address, heir, _same_group(before, after, group, heir))
     return dict(sorted(result.items()))
+
+
+def changed_hands(old: Province, new: Province) -> dict[str, str | None]:
+    """Address that a person had or has and that has another owner now → where the one of before is; None if nowhere.
+
+    No line of ``former.yml`` can lead its mail to them: an address has one owner.
+    """
+    before, after = _owners(old), _owners(new)
+    now = {person.id: person.address for person in new.people}
+    return {a: now.get(owner or "") for a, owner in sorted(before.items()) if after.get(a, owner) != owner}
+
+
+def _owners(province: Province) -> dict[str, str | None]:
+    """Address → the person's id; None where it is the unit's."""
+    groups = Groups(Units(province))
+    units: dict[str, str | None] = dict.fromkeys((*_mailboxes(groups), *groups.all))
+    return units | {person.address: person.id for person in province.people}
 
 
 def _mailboxes(groups: Groups) -> set[str]:

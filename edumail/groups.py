@@ -53,7 +53,7 @@ class Groups:
         """Every group by address."""
         result = {}
         written = map(self._written, self.units.province.groups)
-        for expansion in [*self._standard(), *self._sections(), *self._names_of_rfc_2142(), *written]:
+        for expansion in [*self._standard(), *self._sections(), *self.names_of_rfc_2142(), *written]:
             result[expansion.address] = expansion
         return result
 
@@ -136,7 +136,8 @@ class Groups:
         taken |= {group.address for group in province.groups} | {former.address for former in province.former}
         return taken | {person.address for person in province.people}
 
-    def _names_of_rfc_2142(self) -> list[Expansion]:
+    def names_of_rfc_2142(self) -> list[Expansion]:
+        """The names that come by themselves: where the inventory has one of its own, it is not among them."""
         result = []
         (root, *_) = self.units.children[None]
         old = dict.fromkeys((address.partition("@")[2] for address in self.former), root.id)

@@ -67,6 +67,8 @@ class HostMail:
     """Every domain that only hosts of the province send for: the mail domains, and the hosts' own names."""
     remote: dict[str, Host]
     """Mailboxes of these domains that live on another host, and where to hand their mail to next."""
+    elsewhere: tuple[str, ...]
+    """Ids of the people who live on other hosts, sorted: whoever went there from here has not left the province."""
     remote_groups: dict[str, Host]
     """The same for groups that are expanded elsewhere, and for old addresses."""
     aliases: dict[str, tuple[str, ...]]
@@ -252,6 +254,7 @@ class Mail:
             domains=tuple(sorted(domains)),
             own=self._own,
             remote=remote,
+            elsewhere=tuple(sorted(p.id for p in self.province.people if self.province.units[p.unit].host != name)),
             remote_groups=remote_groups,
             aliases=dict(sorted((aliases | postmaster).items())),
             part_domains={part_domain(host): host for host in self.province.hosts.values()},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentTypeError, Namespace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
-from edumail.former import left_behind
+from edumail.former import changed_hands, left_behind
 from edumail.load import load
 
 
@@ -47,7 +48,18 @@ def _day(text: str) -> date:
 
 
 def run(args: Namespace) -> int:
-    """Print an entry for each."""
-    for address, to in left_behind(load(args.before), load(args.inventory)).items():
+    """Print an entry for each; what no entry can mend goes to standard error, so that it does not land in the file."""
+    before, after = load(args.before), load(args.inventory)
+    for address, to in left_behind(before, after).items():
         print(f"- {{address: {address}, to: {to or ''}, until: {args.until}}}")
+    for address, to in changed_hands(before, after).items():
+        old = to or say("chủ cũ", "whoever had it before")
+        print(
+            say(
+                f"{address} có chủ khác: thư gửi tới đó không còn đến {old}. Báo cho người gửi, hoặc chọn địa chỉ khác",
+                f"{address} has another owner now: mail to it no longer reaches {old}. Tell those who write to it, or "
+                "choose another address",
+            ),
+            file=sys.stderr,
+        )
     return 0

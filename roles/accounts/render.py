@@ -14,10 +14,14 @@ UNITS = ("edumail-accounts.service", "edumail-accounts.timer")
 
 
 def tree(mail: HostMail) -> Tree:
-    """Wanted accounts (no secrets), where the other addresses of their domains are, the host's command, its timer."""
+    """Wanted accounts (no secrets), where the other addresses of their domains are, who lives on other hosts.
+
+    With them the host's command and its timer.
+    """
     wanted = {
         "accounts": [vars(mailbox) for mailbox in mail.mailboxes.values()],
         "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()},
+        "elsewhere": " ".join(mail.elsewhere),
     }
     return Tree.of(
         {

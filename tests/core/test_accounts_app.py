@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -79,6 +80,154 @@ def test_an_old_name_hands_nobody_s_mail_to_somebody_else(app: ModuleType, tmp_p
     accounts = {account["address"]: dict(account) for account in database.execute("SELECT * FROM account")}
     assert (accounts["binh@y.test"]["hash"], accounts["binh@y.test"]["state"]) == (None, "waiting")
     assert accounts["an@x.test"]["state"] == "closed"
+
+
+def put(database: sqlite3.Connection, address: str, person: str | None, state: str = "active") -> None:
+    """An account with a home and a password of its own, as an earlier deploy left it."""
+    local, _, domain = address.partition("@")
+    database.execute(
+        "INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, state, hash, changed)"
+        " VALUES (?, 'u', ?, ?, ?, 1, 1, ?, ?, 0)",
+        (address, person, address, f"/old/{domain}/{local}", state, f"hash of {person}" if person else None),
+    )
+
+
+def kept(database: sqlite3.Connection, address: str) -> tuple[str | None, str, str | None, str]:
+    """Whose the account is, its home without the folders, its password, its state."""
+    one = database.execute("SELECT * FROM account WHERE address = ?", (address,)).fetchone()
+    return one["person"], one["home"].rpartition("/")[2], one["hash"], one["state"]
+
+
+A, B, C = "a@x.test", "b@x.test", "c@x.test"
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_addresses_that_change_hands_take_nobody_s_mail_along(app: ModuleType, lines: bool) -> None:
+    """P goes from a to b, Q from b to c, or back to a. A line of former.yml can not say so: b has an owner."""
+    for target in (C, A):
+        database = app.connect(":memory:")
+        put(database, A, "p")
+        put(database, B, "q")
+        wanted = [row(B, "p") | {"was": [A] if lines else []}, row(target, "q") | {"was": [B] if lines else []}]
+        for _ in range(2):
+            assert app.sync(database, wanted, {}, 9)["new"] == 0
+            assert kept(database, B) == ("p", "a", "hash of p", "active")
+            assert kept(database, target) == ("q", "b", "hash of q", "active")
+
+
+def test_whoever_gets_a_leaver_s_address_does_not_get_the_mail(app: ModuleType, tmp_path: Path) -> None:
+    """Neither a newcomer nor a colleague who takes the address over; the leaver's is deleted in time, or comes back."""
+    for taker in ("new", "p"):
+        database = app.connect(":memory:")
+        put(database, A, "p")
+        put(database, B, "q")
+        wanted = [row(B, taker), *([row(A, "p")] if taker == "new" else [])]
+        counts = app.sync(database, wanted, {}, 9)
+        assert counts["set_aside"] == 1
+        own = ("new", "b", None, "waiting") if taker == "new" else ("p", "a", "hash of p", "active")
+        assert kept(database, B) == own
+        assert kept(database, "b#1@x.test") == ("q", "b", "hash of q", "left")
+        assert app.sync(database, wanted, {}, 10) == dict.fromkeys(counts, 0)
+        if taker == "new":
+            assert app.purge_leavers(database, 9 + 90 * DAY, []) == ["b#1@x.test"]
+            assert database.execute("SELECT address FROM purged").fetchone()[0] == B
+            assert kept(database, B) == own
+        app.sync(database, [row(B, "q")], {}, 11)
+        assert kept(database, B)[0] == "q"
+        assert kept(database, B)[2] == (None if taker == "new" else "hash of q")
+
+
+def test_a_namesake_begins_with_an_empty_mailbox(app: ModuleType, tmp_path: Path) -> None:
+    """Also after the first one took the home along to another address; homes are unique."""
+    database = app.connect(":memory:")
+    app.sync(database, [row(A, "p")], {}, 1)
+    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 2)
+    app.sync(database, [row(B, "p"), row(A, "new")], {}, 3)
+    assert (kept(database, B)[1], kept(database, A)[1]) == ("a", "a#1")
+    with pytest.raises(sqlite3.IntegrityError):
+        database.execute("UPDATE account SET home = (SELECT home FROM account WHERE person = 'p')")
+
+
+def test_a_home_that_somebody_else_has_too_is_not_deleted(app: ModuleType, tmp_path: Path) -> None:
+    """As an earlier release could leave it."""
+    path = tmp_path / "accounts.db"
+    home = tmp_path / "x.test" / "an"
+    home.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.executescript(OLD_SCHEMA.replace("/var/vmail/x.test/an", str(home)))
+        old.executescript(
+            "INSERT INTO account SELECT 'be@x.test', unit, 'p2', name, home, quota_mb, code_days, state, hash, code,"
+            " code_expires, code_tries, changed FROM account"
+        )
+    database = app.connect(str(path))
+    app.sync(database, [row("be@x.test", "p2")], {}, 0)
+    assert app.purge_leavers(database, 100 * DAY, []) == ["an@x.test"]
+    assert home.exists()
+
+
+def test_two_old_addresses_of_one_person(app: ModuleType) -> None:
+    """The account in use comes along; the other one is kept as long as its owner is there."""
+    database = app.connect(":memory:")
+    put(database, A, "p", "left")
+    put(database, B, "p")
+    app.sync(database, [row(C, "p") | {"was": [A, B]}], {}, 9)
+    assert kept(database, C) == ("p", "b", "hash of p", "active")
+    assert kept(database, A) == ("p", "a", "hash of p", "closed")
+
+
+def test_a_line_of_former_that_comes_late_loses_nothing(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    put(database, A, "p", "left")
+    put(database, B, "p", "waiting")
+    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 9)
+    assert kept(database, B)[1] == "b"
+    assert kept(database, A) == ("p", "a", "hash of p", "closed")
+    database = app.connect(":memory:")
+    put(database, A, "p", "left")
+    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 9)
+    assert kept(database, B) == ("p", "a", "hash of p", "active")
+    assert app.suspend_idle(database, 9 + 4 * DAY) == []  # who comes back was away, not idle
+
+
+def test_an_id_that_is_used_again_opens_no_leaver_s_mailbox(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    put(database, A, "p", "left")
+    app.sync(database, [row(B, "p")], {}, 9)
+    assert kept(database, B) == ("p", "b", None, "waiting")
+
+
+def test_a_mailbox_that_becomes_the_unit_s_or_a_person_s_begins_empty(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    put(database, A, "p")
+    put(database, B, None, "shared")
+    app.sync(database, [row(A, None), row(B, "q"), row(C, "p")], {}, 9)
+    assert kept(database, A) == (None, "a", None, "shared")
+    assert kept(database, B) == ("q", "b", None, "waiting")
+    assert kept(database, C) == ("p", "a", "hash of p", "active")
+    assert kept(database, "b#1@x.test") == (None, "b", None, "closed")
+    homes = {one["home"] for one in database.execute("SELECT home FROM account")}
+    assert homes >= {"/old/x.test/a", "/old/x.test/b"}
+    assert len(homes) == 4
+
+
+def test_whoever_moves_to_another_host_under_another_address_has_not_left(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    people = [row(A, "p"), row(B, "q")]
+    app.sync(database, people, {}, 0)
+    app.sync(database, [row(B, "q")], {"other@y.test": ["two.test", "192.0.2.2"]}, 1, ["p"])
+    assert states(database) == {A: "closed", B: "waiting"}
+    app.sync(database, [row(B, "q")], {A: ["two.test", "192.0.2.2"]}, 2)  # the address is another person's there
+    assert states(database)[A] == "left"
+
+
+def test_subscriptions_follow_whoever_changes_addresses(app: ModuleType, tmp_path: Path) -> None:
+    database = app.connect(":memory:")
+    shared = row("chung@x.test", None)
+    for people in ((row(A, "p", "chung@x.test"), row(B, "q")), (row(B, "p"), row(A, "q", "chung@x.test"))):
+        app.sync(database, [shared, *people], {}, 9)
+        app.share(database)
+    assert subscribed(tmp_path / "x.test" / "a") == ["INBOX"]
+    assert subscribed(tmp_path / "x.test" / "b") == ["INBOX", "Donvi/chung@x\ttest/INBOX"]
 
 
 def test_who_holds_a_shared_mailbox_is_subscribed_and_who_no_longer_does_is_not(
@@ -202,17 +351,17 @@ def test_the_mail_of_a_leaver_is_deleted_in_time_and_that_of_nobody_else(app: Mo
     for home in homes.values():
         (home / "Maildir" / "cur").mkdir(parents=True)
         (home / "Maildir" / "cur" / "1").write_text("thu")
-    app.sync(database, [row("chi@x.test", "chi@x.test")], {"be@x.test": ["two.test", "192.0.2.2"]}, DAY)
+    app.sync(database, [row("chi@x.test", "chi@x.test")], {}, DAY, ["be@x.test"])
     assert states(database) == {
         "an@x.test": "left", "be@x.test": "closed", "chi@x.test": "waiting", "dung@y.test": "closed",
         "chung@x.test": "closed",
     }  # fmt: skip
-    assert app.purge_leavers(database, 7 * DAY - 1) == []
-    assert app.purge_leavers(database, 7 * DAY) == ["an@x.test"]
+    assert app.purge_leavers(database, 7 * DAY - 1, []) == []
+    assert app.purge_leavers(database, 7 * DAY, []) == ["an@x.test"]
     assert [address for address, home in homes.items() if not home.exists()] == ["an@x.test"]
     assert "an@x.test" not in states(database)
     assert [tuple(r) for r in database.execute("SELECT * FROM purged")] == [("an@x.test", "u", DAY, 7 * DAY)]
-    assert app.purge_leavers(database, 100 * DAY) == []
+    assert app.purge_leavers(database, 100 * DAY, []) == []
 
 
 def test_a_home_outside_of_the_mail_folder_is_never_deleted(app: ModuleType, tmp_path: Path) -> None:
@@ -222,7 +371,7 @@ def test_a_home_outside_of_the_mail_folder_is_never_deleted(app: ModuleType, tmp
     outside.mkdir(exist_ok=True)
     database.execute("UPDATE account SET home = ? WHERE person = 'an'", (str(outside),))
     app.sync(database, [row("be@x.test", "be")], {}, 0)
-    app.purge_leavers(database, 100 * DAY)
+    app.purge_leavers(database, 100 * DAY, [])
     assert outside.exists()
 
 
@@ -245,7 +394,7 @@ def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(ap
         return {id: time for id, time in came.items() if id not in read.get((holder, address), set())}
 
     def heard(hours: int) -> dict[str, list[str]]:
-        return {address: hearers for address, _, hearers in app.overdue(database, unread, hours * 3600)}
+        return {address: hearers for address, _, hearers in app.overdue(database, unread, hours * 3600, [])}
 
     holders = ["an@x.test", "chi@x.test"]
     assert heard(4) == {}
@@ -276,3 +425,151 @@ def test_nobody_is_idle_while_the_journal_can_not_be_read(
     assert app.main(["--database", str(path), "tend"]) == 1
     assert "journalctl: 1" in capsys.readouterr().err
     assert states(database) == {"an@x.test": "active"}
+
+
+def test_one_mailbox_that_can_not_be_deleted_does_not_keep_the_others(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run goes on, says what failed and ends with a status that is seen; the same for a letter that is not sent."""
+    path = tmp_path / "accounts.db"
+    database = app.connect(str(path))
+    boxes = [{**row(a, None), "check_hours": 1} for a in ("chung@x.test", "khac@x.test")]
+    app.sync(database, [*boxes, row(A, "p"), row(B, "q"), row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
+    for name in "ab":
+        (tmp_path / "x.test" / name).mkdir(parents=True)
+    app.sync(database, [*boxes, row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
+    database.executemany("INSERT INTO holding VALUES (?, ?)", [(C, box["address"]) for box in boxes])
+    monkeypatch.setattr(app, "_journal", lambda: iter(()))
+    monkeypatch.setattr(app, "_unread", lambda holder, address: {"one": 0})
+    rmtree = app.shutil.rmtree
+
+    def stuck(home: str) -> None:
+        if home.endswith("/a"):
+            raise OSError("stuck")
+        rmtree(home)
+
+    monkeypatch.setattr(app.shutil, "rmtree", stuck)
+    mailer = tmp_path / "sendmail"
+    mailer.write_text("#!/bin/sh\n! grep -q chung@\n")
+    mailer.chmod(0o755)
+    monkeypatch.setattr(app, "SENDMAIL", str(mailer))
+    assert app.main(["--database", str(path), "tend"]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out) == {"suspended": [], "purged": [B], "reminded": ["khac@x.test"]}
+    assert "a@x.test: OSError: stuck" in said.err
+    assert "chung@x.test: CalledProcessError" in said.err
+    assert set(states(database)) == {A, C, "chung@x.test", "khac@x.test"}
+
+
+def test_sessions_end_before_anything_else_can_go_wrong(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "accounts.db"
+    database = app.connect(str(path))
+    put(database, A, "p")
+    database.execute("UPDATE account SET seen = 1")
+    ended: list[str] = []
+    monkeypatch.setattr(app, "_journal", lambda: iter(()))
+    monkeypatch.setattr(app, "_end_sessions", ended.extend)
+
+    def broken(*_: object) -> list[str]:
+        raise sqlite3.OperationalError("disk")
+
+    monkeypatch.setattr(app, "purge_leavers", broken)
+    assert app.main(["--database", str(path), "tend"]) == 1
+    assert ended == [A]
+
+
+def test_a_holder_of_whom_nothing_can_be_said_does_not_count(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [{**row("chung@x.test", None), "check_hours": 1}], {}, 0)
+    database.executemany("INSERT INTO holding VALUES (?, 'chung@x.test')", [(A,), (B,), (C,)])
+    asked: list[str] = []
+
+    def unread(holder: str, address: str) -> dict[str, int]:
+        asked.append(holder)
+        if holder == A:
+            raise OSError("doveadm: 75")
+        return {"one": 0} if holder == B else {}
+
+    failed: list[str] = []
+    assert app.overdue(database, unread, 3600, failed) == []
+    assert failed == ["chung@x.test: a@x.test: OSError: doveadm: 75"]
+    database.execute("DELETE FROM holding WHERE holder = ?", (C,))
+    assert [found[0] for found in app.overdue(database, unread, 3600, [])] == ["chung@x.test"]
+    asked.clear()
+    database.execute("INSERT INTO holding VALUES ('0@x.test', 'chung@x.test')")
+    app.overdue(database, lambda holder, address: {} if holder == "0@x.test" else unread(holder, address), 3600, [])
+    assert asked == []  # one who has read it all is enough
+    doveadm = tmp_path / "doveadm"
+    doveadm.write_text("#!/bin/sh\necho 'no such user' >&2; exit 67\n")
+    doveadm.chmod(0o755)
+    monkeypatch.setattr(app, "DOVEADM", str(doveadm))
+    with pytest.raises(OSError, match="67: no such user"):
+        app._unread(A, "chung@x.test")
+
+
+def test_a_clock_that_jumps_suspends_and_deletes_nobody_for_a_day(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor does a host that was off for a month."""
+    path = tmp_path / "accounts.db"
+    database = app.connect(str(path))
+    start = 1_800_000_000
+    put(database, A, "p")
+    put(database, B, "q", "left")
+    database.execute("UPDATE account SET seen = ?1, changed = ?1", (start,))
+    monkeypatch.setattr(app, "_journal", lambda: iter(()))
+    monkeypatch.setattr(app, "_end_sessions", lambda _: None)
+
+    def at(time: int) -> tuple[str, str]:
+        monkeypatch.setattr(app.time, "time", lambda: start + time)
+        assert app.main(["--database", str(path), "tend"]) == 0
+        return json.loads(capsys.readouterr().out)["suspended"], states(database).get(B, "purged")
+
+    assert at(0) == ([], "left")
+    assert at(400 * DAY) == ([], "left")  # wrong
+    assert at(400 * DAY + 3600) == ([], "left")
+    assert at(3600) == ([], "left")  # right again
+    assert at(100 * DAY) == ([], "left")  # was off
+    assert at(101 * DAY - 1) == ([], "left")
+    assert at(101 * DAY) == ([A], "purged")
+
+
+def test_whoever_leaves_while_the_clock_is_behind_has_not_left_long_ago(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    app.sync(database, [row(A, "p"), row(B, "q")], {}, 100 * DAY)
+    assert app.clock_is_steady(database, 100 * DAY)
+    app.sync(database, [row(B, "q")], {}, 5)
+    assert app.purge_leavers(database, 100 * DAY, []) == []
+
+
+def test_a_sign_in_is_read_again_until_it_is_in_the_database(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cursor = tmp_path / "cursor"
+    journalctl = tmp_path / "journalctl"
+    journalctl.write_text(
+        '#!/bin/sh\nfor word; do case $word in --cursor-file=*) file="${word#*=}";; esac; done\n'
+        'test -e "$file" && cat "$file"\necho next > "$file"\n'
+    )
+    journalctl.chmod(0o755)
+    monkeypatch.setattr(app, "CURSOR", str(cursor))
+    monkeypatch.setattr(app, "JOURNALCTL", str(journalctl))
+    path = tmp_path / "accounts.db"
+    monkeypatch.setattr(app, "_end_sessions", lambda _: None)
+    real = app.note_sign_ins
+
+    def broken(database: sqlite3.Connection, journal: Iterator[str], now: int) -> None:
+        list(journal)
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(app, "note_sign_ins", broken)
+    assert app.main(["--database", str(path), "tend"]) == 1
+    assert not cursor.exists()
+    monkeypatch.setattr(app, "note_sign_ins", real)
+    assert app.main(["--database", str(path), "tend"]) == 0
+    assert cursor.read_text() == "next\n"
+    assert list(app._journal()) == ["next\n"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from edumail import cli
 from edumail.check import check
 from edumail.dns import zones
-from edumail.former import left_behind
+from edumail.former import changed_hands, left_behind
 from edumail.groups import NAMES_OF_RFC_2142
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Former, Person, Province, Unit
 from edumail.sources import Sources
+from roles.accounts.render import tree as accounts_tree
 from roles.postfix.render import tables
 
 OLD, NEW = "thcs@cu.minhha.test", "vinhpt@suoimo.minhha.test"
@@ -120,6 +122,16 @@ def test_an_old_domain_keeps_its_way_in_and_its_postmaster_and_sends_nothing(inv
 def test_a_renamed_mailbox_is_the_same_mailbox(inventory: Inventory) -> None:
     mail = with_former(inventory, (OLD, NEW))
     assert mail.host("mail-xa").mailboxes[NEW].was == (OLD,)
+
+
+def test_a_host_knows_who_lives_on_others(province: Province) -> None:
+    """Whoever went there under another address has not left."""
+    mail = Mail(province)
+    everybody = {person.id for person in province.people}
+    for name in province.hosts:
+        here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
+        text = accounts_tree(mail.host(name)).files["accounts.json"].content
+        assert set(json.loads(text)["elsewhere"].split()) == everybody - here
 
 
 # The tree changes
@@ -251,6 +263,57 @@ def test_the_command_writes_the_entries(
     assert not inventory.problems()
     assert cli.main(["former", str(before.folder), str(inventory.folder), "--until", "2027-06-30"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_addresses_that_change_hands_are_named(
+    inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No entry can say so: the address has an owner."""
+    before = Inventory(tmp_path / "before")
+    roster = inventory.folder / "people/thcs-suoi-mo.csv"
+    chain = roster.read_text(encoding="utf-8").replace("ngaht@suoimo", "nga2@suoimo").replace("tuanlv@", "ngaht@")
+    roster.write_text(chain, encoding="utf-8")
+    assert cli.main(["former", str(before.folder), str(inventory.folder), "--until", "2027-06-30", "--lang", "en"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ENTRY.format("tuanlv@suoimo.minhha.test", "ngaht@suoimo.minhha.test")
+    (line,) = said.err.splitlines()
+    assert "ngaht@suoimo.minhha.test has another owner" in line
+    assert "nga2@suoimo.minhha.test" in line
+    inventory.write("former.yml", said.out)
+    assert not inventory.problems()
+    swap = before.folder / "people/thcs-suoi-mo.csv"
+    swapped = (
+        swap.read_text(encoding="utf-8").replace("ngaht@", "x@").replace("tuanlv@", "ngaht@").replace("x@", "tuanlv@")
+    )
+    roster.write_text(swapped, encoding="utf-8")
+    inventory.write("former.yml", "")
+    old, new = load(before.folder), load(inventory.folder)
+    assert left_behind(old, new) == {}
+    assert changed_hands(old, new) == {
+        "ngaht@suoimo.minhha.test": "tuanlv@suoimo.minhha.test",
+        "tuanlv@suoimo.minhha.test": "ngaht@suoimo.minhha.test",
+    }
+
+
+def test_a_group_that_somebody_wrote_down_is_not_dropped_for_its_name(province: Province) -> None:
+    unit = province.units["thpt-song-que"]
+    webmaster = province.groups[0].model_copy(update={"address": f"webmaster@{unit.domain}", "unit": unit.id})
+    old = province.model_copy(update={"groups": (*province.groups, webmaster)})
+    lost = left_behind(old, renamed(province, unit, "moi.minhha.test"))
+    assert f"webmaster@{unit.domain}" in lost
+    assert f"hostmaster@{unit.domain}" not in lost
+
+
+def test_whoever_leaves_while_an_old_address_leads_to_them_ends_it(inventory: Inventory) -> None:
+    inventory.write("former.yml", ENTRY.format(OLD, "tuanlv@suoimo.minhha.test"))
+    roster = inventory.folder / "people/thcs-suoi-mo.csv"
+    lines = roster.read_text(encoding="utf-8").splitlines(keepends=True)
+    roster.write_text("".join(line for line in lines if "tuanlv@" not in line), encoding="utf-8")
+    (problem,) = [problem for problem in inventory.problems() if problem.code == "unknown-target"]
+    assert "'until'; keep the line" in problem.en
+    assert "đừng xóa dòng" in problem.vi
+    inventory.write("former.yml", ENTRY.format(OLD, "tuanlv@suoimo.minhha.test").replace("2027", "2020"))
+    assert not [problem for problem in inventory.problems() if problem.code == "unknown-target"]
 
 
 GUIDES = [ROOT / "docs" / name for name in ("operator-guide.md", "operator-guide.vi.md")]

@@ -105,7 +105,7 @@ FAULTS = {
     "an account of nobody": Fault(
         ACCOUNTS.format(
             "INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, state, changed)"
-            " SELECT 'thua@thptsongque.test', unit, 'xx-1', name, home, quota_mb, code_days, 'active', 0"
+            " SELECT 'thua@thptsongque.test', unit, 'xx-1', name, home || '#1', quota_mb, code_days, 'active', 0"
             " FROM account LIMIT 1"
         ),
         ACCOUNTS.format("DELETE FROM account WHERE address = 'thua@thptsongque.test'"),

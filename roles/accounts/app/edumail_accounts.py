@@ -21,7 +21,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from passlib.context import CryptContext
@@ -38,6 +38,11 @@ CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below 
 CODE_TRIES = 10
 CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
 CURSOR = "/var/lib/edumail/accounts/journal-cursor"
+JOURNALCTL = "/usr/bin/journalctl"
+DOVEADM = "/usr/bin/doveadm"
+SENDMAIL = "/usr/sbin/sendmail"
+JUMP_SECONDS = 7 * 86400  # between two hourly runs: the clock was or is wrong, or the host was off
+CALM_SECONDS = 86400  # after a jump: for NTP to set the clock, for people to sign in, for somebody to look
 SIGN_IN = re.compile(
     r"(?P<time>\d+)\.\d+ \S+ (?:"
     r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
@@ -94,6 +99,10 @@ CREATE TABLE IF NOT EXISTS purged (
   left_at INTEGER NOT NULL,
   purged_at INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS clock (
+  last INTEGER NOT NULL,
+  calm INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS holding (
   holder TEXT NOT NULL,
   address TEXT NOT NULL,
@@ -134,7 +143,15 @@ def connect(path: str) -> sqlite3.Connection:
     for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
         if column.split()[0] not in have and column.split()[0] in (*FIELDS, "seen", "reminded"):
             database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
+    with contextlib.suppress(sqlite3.IntegrityError):  # an older release let two accounts have one home
+        database.execute("CREATE UNIQUE INDEX IF NOT EXISTS account_home ON account (home)")
     return database
+
+
+def _last_run(database: sqlite3.Connection) -> int:
+    """When ``tend`` ran the last time; 0 before the first."""
+    row = database.execute("SELECT last FROM clock").fetchone()
+    return int(row["last"]) if row else 0
 
 
 def _schema_version(path: str) -> int:
@@ -146,53 +163,76 @@ def _schema_version(path: str) -> int:
     return version
 
 
-def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, list[str]], now: int) -> dict[str, int]:
-    """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, came back.
+def sync(
+    database: sqlite3.Connection,
+    wanted: list[dict],
+    routes: dict[str, list[str]],
+    now: int,
+    elsewhere: Collection[str] = (),
+) -> dict[str, int]:
+    """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, returned, set aside.
 
     ``wanted`` rows have the address and ``FIELDS``: person is None for a shared mailbox, quota_mb is MiB, holds a list
-    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses: the same person's account
-    under one of them becomes this one, with its mail and its password. ``routes`` are mailboxes of other hosts:
-    address → name and IP address of the host that Dovecot hands a sign-in to.
+    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses. ``routes`` are mailboxes
+    of other hosts: address → name and IP address of the host that Dovecot hands a sign-in to. ``elsewhere`` are the
+    people who live on other hosts.
+
+    An account, with its home and its password, belongs to one person (or to the unit) for ever. It follows its person
+    to another address; whoever gets an address that was somebody else's begins with an empty mailbox.
     """
-    counts = dict.fromkeys(("new", "changed", "left", "returned"), 0)
+    counts = dict.fromkeys(("new", "changed", "left", "returned", "set_aside"), 0)
     database.execute("BEGIN IMMEDIATE")
     try:
+        now = max(now, _last_run(database))  # a clock that is behind must not make a leaver one of long ago
         have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
+        matched = _match(have, wanted)
+        came = set(matched.values())
+        rest = {key: row for key, row in have.items() if key not in came}
+        keys = {old: new for new, old in matched.items() if new != old}
+        for address in [row["address"] for row in wanted if row["address"] in rest]:
+            keys[address] = _free(address, {*have, *keys.values()})
+            counts["set_aside"] += 1
+        _move(database, keys)
+        rest = {keys.get(key, key): row for key, row in rest.items()}
+        homes = {row["home"] for row in have.values()}
         for row in wanted:
-            old = have.pop(row["address"], None)
-            was = [a for a in row["was"] if a in have and have[a]["person"] == row["person"]]
-            if old is None and was:
-                database.execute("UPDATE account SET address = ? WHERE address = ?", (row["address"], was[0]))
-                old = have.pop(was[0])
             fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
-            if old is None:
+            if row["address"] not in matched:
                 local, _, domain = row["address"].partition("@")
-                fields |= {"address": row["address"], "home": f"{MAIL}/{domain}/{local}", "now": now}
+                home = _free(f"{MAIL}/{domain}/{local}", homes)
+                homes.add(home)
                 database.execute(
                     f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
                     f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
-                    {**fields, "state": "waiting" if row["person"] else "shared"},
+                    {
+                        **fields,
+                        "address": row["address"],
+                        "home": home,
+                        "state": "waiting" if row["person"] else "shared",
+                        "now": now,
+                    },
                 )
                 counts["new"] += 1
                 continue
-            state = _state(old, fields["person"])
+            old = have[matched[row["address"]]]
+            state = _state(old)
             if state != old["state"] or any(old[key] != value for key, value in fields.items()):
-                # A mailbox that passes from one person to another keeps its mail, never the password.
-                handed_on = old["person"] != fields["person"]
+                returned = old["state"] in ("left", "closed")
                 values = ", ".join(f"{key} = :{key}" for key in FIELDS)
                 database.execute(
                     f"UPDATE account SET {values}, state = :state, changed = :now,"
-                    " hash = CASE WHEN :handed_on THEN NULL ELSE hash END,"
-                    " code = CASE WHEN :handed_on THEN NULL ELSE code END WHERE address = :address",
-                    {**fields, "state": state, "now": now, "handed_on": handed_on, "address": row["address"]},
+                    # Whoever comes back was away, not idle.
+                    " seen = CASE WHEN :returned THEN :now ELSE seen END WHERE address = :address",
+                    {**fields, "state": state, "now": now, "returned": returned, "address": row["address"]},
                 )
-                counts["returned" if old["state"] in ("left", "closed") else "changed"] += 1
+                counts["returned" if returned else "changed"] += 1
         domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
-        for address, old in have.items():
-            # Who left is forgotten after a while. Who moved to another host, or whose whole domain did, has not left:
-            # what is here is kept until somebody decides, as the mail of a shared mailbox is.
-            moved = address in routes or address.partition("@")[2] not in domains
-            state = "left" if old["person"] and not moved else "closed"
+        present = {*elsewhere, *(row["person"] for row in wanted)}
+        for address, old in rest.items():
+            # Who left is forgotten after a while. Who is still somewhere in the province, or whose whole domain is no
+            # longer here, has not left: what is here is kept until somebody decides, as a shared mailbox's mail is.
+            gone = old["person"] and old["person"] not in present
+            state = "left" if gone and (old["state"] == "left" or address.partition("@")[2] in domains) else "closed"
             if old["state"] != state:
                 database.execute(
                     "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
@@ -205,6 +245,64 @@ def sync(database: sqlite3.Connection, wanted: list[dict], routes: dict[str, lis
         database.execute("ROLLBACK")
         raise
     return counts
+
+
+def _match(have: dict[str, sqlite3.Row], wanted: list[dict]) -> dict[str, str]:
+    """Wanted address → key of the account that becomes it.
+
+    A person's account is one of the same person: one in use before one that is not, the same address before an old
+    one. Without either only one in use is taken: the id of somebody who left may have been written down a second time.
+    A shared mailbox is known by its address alone.
+    """
+    theirs: dict[str, list[str]] = {}
+    for key, old in have.items():
+        if old["person"] is not None:
+            theirs.setdefault(old["person"], []).append(key)
+    result: dict[str, str] = {}
+    taken: set[str] = set()
+    for same in (True, False):  # a shared mailbox that keeps its address goes before one that would come to it
+        for row in (row for row in wanted if row["person"] is None and row["address"] not in result):
+            names = [row["address"]] if same else row["was"]
+            found = [a for a in names if a in have and have[a]["person"] is None and a not in taken]
+            if found:
+                result[row["address"]] = min(found, key=lambda key: have[key]["state"] != "shared")
+                taken.add(result[row["address"]])
+    for row in wanted:
+        best: tuple[bool, int, str] | None = None
+        for key in theirs.get(row["person"] or "", ()):
+            names = (row["address"], *row["was"])
+            address, in_use = _plain(key), have[key]["state"] in ("waiting", "active")
+            if address in names or in_use:
+                rank = names.index(address) if address in names else len(names)
+                best = min(best or (not in_use, rank, key), (not in_use, rank, key))
+        if best is not None:
+            result[row["address"]] = best[2]
+    return result
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """``name``, of an address or a home, or one made from it that is not taken. No address has a ``#``."""
+    local, at, domain = name.partition("@")
+    number, result = 0, name
+    while result in taken:
+        number += 1
+        result = f"{local}#{number}{at}{domain}"
+    return result
+
+
+def _plain(key: str) -> str:
+    """The address that an account had, also one that was set aside."""
+    return re.sub(r"#\d+@", "@", key)
+
+
+def _move(database: sqlite3.Connection, keys: dict[str, str]) -> None:
+    """Give accounts other addresses. All go out of the way first: two people may exchange theirs."""
+    between = {old: f"#{number}" for number, old in enumerate(keys)}
+    for pairs in (between, {between[old]: new for old, new in keys.items()}):
+        for table, column in (("account", "address"), ("holding", "holder")):
+            database.executemany(
+                f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [(new, old) for old, new in pairs.items()]
+            )
 
 
 def share(database: sqlite3.Connection) -> None:
@@ -235,15 +333,15 @@ def share(database: sqlite3.Connection) -> None:
 
 
 def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
-    """What a session that is open rests on, by address: whose the mailbox is, its state, and what it holds."""
-    rows = database.execute("SELECT address, state, person, holds FROM account WHERE state <> 'waiting'")
+    """What a session that is open rests on, by address: whose the mailbox is, which, its state, and what it holds."""
+    rows = database.execute("SELECT address, state, person, home, holds FROM account WHERE state <> 'waiting'")
     return {row["address"]: tuple(row)[1:] for row in rows}
 
 
 def _end_sessions(addresses: list[str]) -> None:
     """Sign out those whose rights have changed; where Dovecot does not run there is nobody to sign out."""
     for address in addresses:
-        subprocess.run(["/usr/bin/doveadm", "kick", address], capture_output=True, check=False)
+        subprocess.run([DOVEADM, "kick", address], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -302,10 +400,10 @@ def _subscribe(maildir: Path, address: str, wanted: bool) -> None:
     lock.replace(file)
 
 
-def _state(old: sqlite3.Row, person: str | None) -> str:
-    if person is None:
+def _state(old: sqlite3.Row) -> str:
+    if old["person"] is None:
         return "shared"
-    if old["person"] != person or old["state"] in ("shared", "closed"):
+    if old["state"] == "closed":
         return "waiting"
     if old["state"] == "left":
         return "active" if old["hash"] else "waiting"
@@ -369,6 +467,32 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
     database.execute("COMMIT")
 
 
+@contextlib.contextmanager
+def _noted(failed: list[str], what: str) -> Iterator[None]:
+    """One that goes wrong is no reason to leave out the others; what went wrong is added to ``failed``."""
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError) as error:
+        failed.append(f"{what}: {type(error).__name__}: {error}")
+
+
+def clock_is_steady(database: sqlite3.Connection, now: int) -> bool:
+    """Whether the time may decide that somebody is idle or has left long ago; called once at each run.
+
+    Not when it has jumped since the last run, forward or back, nor for a day after: a clock that is wrong would delete
+    mail, and when a host was off for long nobody could sign in. Whether NTP is in step says less: in a container it is
+    the machine below that keeps the time.
+    """
+    last, calm = database.execute("SELECT last, calm FROM clock").fetchone() or (now, now)
+    if abs(now - last) > JUMP_SECONDS:
+        calm = now + CALM_SECONDS
+    database.execute("BEGIN IMMEDIATE")
+    database.execute("DELETE FROM clock")
+    database.execute("INSERT INTO clock VALUES (?, ?)", (now, calm))
+    database.execute("COMMIT")
+    return bool(now >= calm)
+
+
 def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     """Take the password from accounts whose owners did not sign in for ``idle_days``; a new code opens them again.
 
@@ -382,33 +506,49 @@ def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     return sorted(row["address"] for row in rows)
 
 
-def purge_leavers(database: sqlite3.Connection, now: int) -> list[str]:
-    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record."""
+def purge_leavers(database: sqlite3.Connection, now: int, failed: list[str]) -> list[str]:
+    """Delete the mail and the account of whoever left ``leaver_days`` ago. That it was done stays on record.
+
+    Whose mail can't be deleted is added to ``failed`` and has a turn at the next run.
+    """
     rows = database.execute(
         "SELECT address, unit, home, changed FROM account"
         " WHERE state = 'left' AND changed + leaver_days * 86400 <= ? ORDER BY address",
         (now,),
     ).fetchall()
+    purged = []
     for row in rows:
-        with _as_vmail():
-            # Whoever dies in between finds the rest of it the next night.
-            if Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
-                shutil.rmtree(row["home"])
-        database.execute("BEGIN IMMEDIATE")
-        database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", (row["address"], row["unit"], row["changed"], now))
-        database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
-        database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
-        database.execute("COMMIT")
-    return [row["address"] for row in rows]
+        still = "SELECT 1 FROM account WHERE address = ? AND home = ? AND state = 'left'"
+        if database.execute(still, (row["address"], row["home"])).fetchone() is None:
+            continue  # a deploy has brought them back meanwhile
+        # An older release let two accounts have one home: it goes with the last of them.
+        others = database.execute(
+            "SELECT 1 FROM account WHERE address <> ?1 AND (home = ?2 OR substr(home, 1, length(?2) + 1) = ?2 || '/')",
+            (row["address"], row["home"]),
+        ).fetchone()
+        with _noted(failed, row["address"]):
+            with _as_vmail():
+                # Whoever dies in between finds the rest of it the next night.
+                if others is None and Path(row["home"]).is_relative_to(MAIL) and Path(row["home"]).exists():
+                    shutil.rmtree(row["home"])
+            database.execute("BEGIN IMMEDIATE")
+            record = (_plain(row["address"]), row["unit"], row["changed"], now)
+            database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", record)
+            database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
+            database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
+            database.execute("COMMIT")
+            purged.append(row["address"])
+    return purged
 
 
 def overdue(
-    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int
+    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int, failed: list[str]
 ) -> list[tuple[str, int, list[str]]]:
     """Shared mailboxes with letters that no holder has read in ``check_hours``: address, hours, who is to hear of it.
 
     After twice as long the head is. Whoever heard of it does so again after as long. ``unread`` says which letters of a
-    mailbox a holder has not read, by id, and when each came.
+    mailbox a holder has not read, by id, and when each came; a holder of whom it can't say so is added to ``failed``
+    and does not count.
     """
     held: dict[str, list[str]] = {}
     for row in database.execute("SELECT address, holder FROM holding ORDER BY holder"):
@@ -419,36 +559,76 @@ def overdue(
         " WHERE state = 'shared' AND check_hours > 0 AND reminded + check_hours * 3600 <= ? ORDER BY address",
         (now,),
     ):
-        holders = held.get(row["address"], [])
-        letters = [unread(holder, row["address"]) for holder in holders]
-        ids = set.intersection(*map(set, letters)) if letters else set()
-        hours = max((now - letters[0][id] for id in ids), default=0) // 3600
+        address = row["address"]
+        holders = held.get(address, [])
+        letters: dict[str, int] | None = None
+        for holder in holders:
+            if letters == {}:
+                break
+            with _noted(failed, f"{address}: {holder}"):
+                theirs = unread(holder, address)
+                letters = theirs if letters is None else {id: came for id, came in letters.items() if id in theirs}
+        hours = max((now - came for came in (letters or {}).values()), default=0) // 3600
         if hours >= row["check_hours"]:
             late = hours >= 2 * row["check_hours"] and row["head"] and row["head"] not in holders
-            found.append((row["address"], hours, [*holders, *([row["head"]] if late else [])]))
+            found.append((address, hours, [*holders, *([row["head"]] if late else [])]))
     return found
 
 
 def remind(database: sqlite3.Connection, address: str, hours: int, hearers: list[str], now: int) -> None:
     """Say by mail that nobody reads a mailbox of the unit."""
     text = REMINDER.format(address=address, hours=hours, domain=address.partition("@")[2], to=", ".join(hearers))
-    command = ["/usr/sbin/sendmail", "-i", "-f", "", "--", *hearers]
+    command = [SENDMAIL, "-i", "-f", "", "--", *hearers]
     subprocess.run(command, input=text, text=True, check=True)
     database.execute("UPDATE account SET reminded = ? WHERE address = ?", (now, address))
 
 
+def tend(database: sqlite3.Connection, now: int) -> int:
+    """What is due every hour; prints what was done and, one a line, what could not be: then the exit status is 1."""
+    failed: list[str] = []
+    steady = clock_is_steady(database, now)
+    note_sign_ins(database, _journal(), now)
+    _read()
+    suspended: list[str] = []
+    purged: list[str] = []
+    if steady:
+        suspended = suspend_idle(database, now)
+        _end_sessions(suspended)
+        purged = purge_leavers(database, now, failed)
+    else:
+        print("the clock has jumped, or this host was off: nobody is suspended or deleted for a day", file=sys.stderr)
+    reminded = []
+    for address, hours, hearers in overdue(database, _unread, now, failed):
+        with _noted(failed, address):
+            remind(database, address, hours, hearers, now)
+            reminded.append(address)
+    print(json.dumps({"suspended": suspended, "purged": purged, "reminded": reminded}))
+    for line in failed:
+        print(f"edumail-accounts: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def _unread(holder: str, address: str) -> dict[str, int]:
-    """As Dovecot knows it: what is read in a shared mailbox is each holder's own."""
+    """As Dovecot knows it: what is read in a shared mailbox is each holder's own. Raises OSError."""
     fields = "guid date.saved.unixtime"
-    command = ["/usr/bin/doveadm", "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
+    command = [DOVEADM, "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
     done = subprocess.run([*command, "unseen"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"doveadm: {done.returncode}: {done.stderr.strip()}")
     rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
     return {row[0]: int(row[1]) for row in rows if len(row) == 2}
 
 
 def _journal() -> Iterator[str]:
-    """What Dovecot and Postfix said since the last time. Raises OSError: while that can't be read nobody is idle."""
-    command = ["/usr/bin/journalctl", "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={CURSOR}"]
+    """What Dovecot and Postfix said since the last time. Raises OSError: while that can't be read nobody is idle.
+
+    How far that went counts once :func:`_read` says so.
+    """
+    new = Path(f"{CURSOR}.new")
+    new.unlink(missing_ok=True)
+    if Path(CURSOR).exists():
+        shutil.copyfile(CURSOR, new)
+    command = [JOURNALCTL, "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={new}"]
     with subprocess.Popen(
         [*command, "-u", "dovecot", "-u", "postfix"], stdout=subprocess.PIPE, text=True, errors="replace"
     ) as process:
@@ -456,6 +636,12 @@ def _journal() -> Iterator[str]:
         yield from process.stdout
     if process.returncode:
         raise OSError(f"journalctl: {process.returncode}")
+
+
+def _read() -> None:
+    """What :func:`_journal` gave is in the database."""
+    with contextlib.suppress(FileNotFoundError):
+        Path(f"{CURSOR}.new").replace(CURSOR)
 
 
 def _person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
@@ -503,18 +689,19 @@ def _run(options: argparse.Namespace) -> int:
     now = int(time.time())
     if options.command in ("check", "sync"):
         wanted = json.loads(options.file.read_text(encoding="utf-8"))
-        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now)
+        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now, wanted["elsewhere"].split())
         if options.command == "check":
             return 0
     before_schema = _schema_version(options.database)
     database = connect(options.database)
     if before_schema and before_schema != _schema_version(options.database):
         # Dovecot's open connections would fail once each.
-        subprocess.run(["/usr/bin/doveadm", "reload"], capture_output=True, check=False)
+        subprocess.run([DOVEADM, "reload"], capture_output=True, check=False)
     match options.command:
         case "sync":
             before = _rights(database)
-            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now)))
+            people = frozenset(wanted["elsewhere"].split())
+            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now, people)))
             share(database)
             after = _rights(database)
             _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
@@ -531,13 +718,7 @@ def _run(options: argparse.Namespace) -> int:
             activate(database, options.address, code, password, now)
             print(f"{options.address}: active")
         case "tend":
-            note_sign_ins(database, _journal(), now)
-            suspended, purged = suspend_idle(database, now), purge_leavers(database, now)
-            _end_sessions(suspended)
-            reminded = overdue(database, _unread, now)
-            for address, hours, hearers in reminded:
-                remind(database, address, hours, hearers, now)
-            print(json.dumps({"suspended": suspended, "purged": purged, "reminded": [row[0] for row in reminded]}))
+            return tend(database, now)
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):
