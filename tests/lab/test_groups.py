@@ -11,6 +11,7 @@ import pytest
 
 from edumail.spread import part_domain
 from lab import lab
+from roles.common.paths import LEARN, learn_domain
 from tests.lab.managesieve import ManageSieve
 from tests.lab.province import LabProvince, new_message
 
@@ -134,6 +135,22 @@ class TestFromOutside:
                     client.mail(sender)
                     code, reply = client.rcpt(part)
                     assert code == 554, reply
+
+    def test_and_nobody_sends_for_them(self, province: LabProvince) -> None:
+        """Reports on such a message would go to all members of a closed group, or train the filter."""
+        gateway = province.mail.gateway
+        own = next(a for a in province.mail.host(gateway.name).aliases if a.endswith(f"@{part_domain(gateway)}"))
+        senders = [own, parts_of(province, EVERYBODY)[0], *(f"{word}@{learn_domain(gateway)}" for word in LEARN)]
+        for sender in senders:
+            with province.network.smtp(province.gateway) as client:
+                client.ehlo()
+                client.mail(sender, ["RET=HDRS"] if client.has_extn("dsn") else [])
+                code, reply = client.rcpt(PRESCHOOL, ["NOTIFY=SUCCESS"] if client.has_extn("dsn") else [])
+                assert (code, b"sign in" in reply) == (554, True), (sender, reply)
+            with province.submission(DIRECTOR) as client:
+                client.mail(sender)
+                code, reply = client.rcpt(PRESCHOOL)
+                assert (code, b"not owned" in reply) == (553, True), (sender, reply)
 
 
 def parts_of(province: LabProvince, group: str) -> list[str]:
