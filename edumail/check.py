@@ -102,6 +102,21 @@ def _in_zone(province: Province, name: str, sources: Sources, *place: str) -> It
         )
 
 
+def _hosts_own(province: Province, domain: str, sources: Sources, *place: str) -> Iterator[Problem]:
+    """Domains in which only hosts have addresses: their names, and what they use below those among themselves."""
+    table, key, *path = place
+    for host in province.hosts.values():
+        if _lies_under(domain, (host.fqdn,)):
+            yield Problem(
+                sources.at(table, key, *path),
+                "host-domain",
+                f"tên miền {domain} thuộc riêng máy chủ «{host.name}» ({host.fqdn}), không ai có địa chỉ ở đó; "
+                "ghi tên miền khác",
+                f"{domain} is host '{host.name}''s alone ({host.fqdn}), and nobody has an address there; write another "
+                "domain",
+            )
+
+
 def _discovery(province: Province, name: str, sources: Sources, *place: str) -> Iterator[Problem]:
     """Names at which the gateway itself answers for a mail domain."""
     label, _, domain = name.partition(".")
@@ -269,6 +284,7 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
                 )
             yield from _in_zone(province, name, sources, "unit", unit.id, key)
             yield from _discovery(province, name, sources, "unit", unit.id, key)
+        yield from _hosts_own(province, unit.domain, sources, "unit", unit.id, "domain")
         if portals.setdefault(unit.portal, unit.id) != unit.id:
             yield Problem(
                 sources.at("unit", unit.id, "portal"),
@@ -441,6 +457,7 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
         domain = former.address.partition("@")[2]
         if domain not in domains and sources.complete("unit"):
             yield from _in_zone(units.province, domain, sources, "former", former.address, "address")
+            yield from _hosts_own(units.province, domain, sources, "former", former.address, "address")
     for address, where in entries:
         local = address.partition("@")[0]
         if len(local) > 64:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from edumail.text import nfc
@@ -42,6 +42,10 @@ Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), B
 Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
 Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN)]
 SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
+
+
+Whole = Annotated[int, Strict()]
+"""Neither true, which Python takes for 1, nor text: what YAML did not read as a number is none ("0777", "1_000")."""
 
 
 def _plain_address(value: object) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -153,18 +154,26 @@ class Groups:
         """The groups of the catalogue, unit by unit."""
         result = []
         for unit in self.units.units.values():
-            share = "" if self._highest[unit.domain] == unit.id else "." + unit.public_address.partition("@")[0]
-            for local, group in self.units.province.standard_groups.items():
-                own = group.members.scope == "unit"
-                address = f"{local}{share}@{unit.domain}"
-                if address in self._taken or not (own or self.units.children[unit.id]):
+            for address, local, policy in self.standard_addresses(unit):
+                group = self.units.province.standard_groups[local]
+                if address in self._taken:
                     continue
                 members = tuple(sorted({person.address for person in self.people(unit.id, group.members)}))
-                if members and len(local + share) <= LONGEST_LOCAL_PART:
+                if members and len(address.partition("@")[0]) <= LONGEST_LOCAL_PART:
                     name = group.name.replace("{unit}", unit.name)
-                    posting = self._posting(unit, "posting_to_unit_groups" if own else "posting_to_branch_groups")
+                    posting = self._posting(unit, policy)
                     result.append(Expansion(address, name, unit.id, posting, members, template=local))
         return result
+
+    def standard_addresses(self, unit: Unit) -> Iterator[tuple[str, str, str]]:
+        """Where the catalogue's groups of the unit are, whatever else may stand there: the address, the group's name in
+        the catalogue, and the policy that says who may write to it."""
+        share = "" if self._highest[unit.domain] == unit.id else "." + unit.public_address.partition("@")[0]
+        for local, group in self.units.province.standard_groups.items():
+            own = group.members.scope == "unit"
+            if own or self.units.children[unit.id]:
+                policy = "posting_to_unit_groups" if own else "posting_to_branch_groups"
+                yield f"{local}{share}@{unit.domain}", local, policy
 
     def _posting(self, unit: Unit, policy: str) -> Posting:
         """Who may write to those of the unit's groups that come by themselves: a policy."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from edumail.policies import SETTINGS, PolicyLevel
+from edumail.policies import SETTINGS, PolicyLevel, same
 
 Place = tuple[str, str]
 """Which level: its table and key among an inventory's sources."""
@@ -51,7 +51,7 @@ def descend(above: Mapping[str, Held], place: Place, level: PolicyLevel) -> tupl
     here, breaches = dict(above), []
     for name, value in said.items():
         held = above[name]
-        if held.said and (mark := _forbids(name, value, held)):
+        if mark := forbids(name, value, held):
             breaches.append(Breach(name, place, value, mark, held))
         else:
             here[name] = replace(held, value=value, said=(*held.said, (place, value)))
@@ -62,9 +62,11 @@ def descend(above: Mapping[str, Held], place: Place, level: PolicyLevel) -> tupl
     return here, breaches
 
 
-def _forbids(name: str, value: Any, held: Held) -> Mark | None:
+def forbids(name: str, value: Any, held: Held) -> Mark | None:
     """The mark above that does not let ``value`` be set below ``held``."""
-    if held.locked and value != held.value:
+    if not held.said:
+        return None
+    if held.locked and not same(value, held.value):
         return held.locked
     tighter = SETTINGS[name].tighter
     return held.tighten_only if held.tighten_only and tighter and not tighter(value, held.value) else None

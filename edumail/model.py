@@ -24,6 +24,7 @@ from edumail.fields import (
     PostCode,
     SshKey,
     Text,
+    Whole,
 )
 from edumail.inherit import above_units
 from edumail.policies import PolicyLevel, Posting
@@ -177,7 +178,7 @@ class Ssh(Model):
 
     address: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$")] | None = None
     user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]*$")] = "root"
-    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    port: Annotated[Whole, Field(ge=1, le=65535)] = 22
 
 
 class Host(Model):
@@ -313,7 +314,7 @@ class Defaults(PolicyLevel):
     standard_groups: dict[LocalPart, StandardGroup | None] = Field(default_factory=dict)
     """By the local part of their addresses; ``null`` takes one of the defaults away."""
     filtering: Filtering = Filtering()
-    log_retention_days: Annotated[int, Field(ge=1, le=3660)] | None = None
+    log_retention_days: Annotated[Whole, Field(ge=1, le=3660)] | None = None
     """For how many days a host keeps its journal and its web server's access log; then they are deleted."""
 
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from edumail.fields import Domain, Extension, Model, PostCode
+from edumail.fields import Domain, Extension, Model, PostCode, Whole
 
 Origin = Literal["law", "inference", "habit"]
 Tighter = Callable[[Any, Any], bool]
@@ -76,13 +76,14 @@ POSTING = ("holders", "members", "unit", "branch", "province", "anyone")
 it, of that unit with all below it and those above it, whoever signed in in the province, everybody; see
 :mod:`edumail.posting`."""
 
-Mebibytes = Annotated[int, Field(ge=1, le=1_000_000)]
-Days = Annotated[int, Field(ge=1, le=3650)]
-Messages = Annotated[int, Field(ge=1, le=10_000_000)]
+Mebibytes = Annotated[Whole, Field(ge=1, le=1_000_000)]
+Days = Annotated[Whole, Field(ge=1, le=3650)]
+Messages = Annotated[Whole, Field(ge=1, le=10_000_000)]
 Posting = Literal["holders", "members", "unit", "branch", "province", "anyone"]
 Forward = Annotated[
     Annotated[Literal["never", "anywhere"], Tag("word")] | Annotated[tuple[Domain, ...], Tag("domains")],
     Discriminator(lambda value: "domains" if isinstance(value, (list, tuple)) else "word"),
+    AfterValidator(lambda value: value or "never"),  # a list of no domains
 ]
 
 
@@ -105,7 +106,7 @@ class Policies(Model):
     mailbox smaller than ``mailbox_quota_mb``. Default: none, by habit. Dovecot, as above. To fix everybody's size, lock
     both. Serves 4.3.1."""
     message_size_limit_mb: Annotated[
-        Annotated[int, Field(ge=1, le=1000)] | None,
+        Annotated[Whole, Field(ge=1, le=1000)] | None,
         Setting("thư lớn nhất được gửi, MiB", "largest message that is sent, MiB", "Rspamd, Postfix", "C37-3.4.1",
                 "habit", tighter=smaller),
     ] = None  # fmt: skip
@@ -113,7 +114,7 @@ class Policies(Model):
     that differs between hosts bounces mail; Postfix); a unit's own may only be smaller and is for what its people
     send (Rspamd, at submission). Default 25, by habit. Serves 3.4.1."""
     attachment_size_limit_mb: Annotated[
-        Annotated[int, Field(ge=1, le=1000)] | None,
+        Annotated[Whole, Field(ge=1, le=1000)] | None,
         Setting("tệp đính kèm lớn nhất được gửi, MiB", "largest attachment that is sent, MiB", "Rspamd", "C37-3.4.1",
                 "habit", tighter=smaller),
     ] = None  # fmt: skip
@@ -128,14 +129,14 @@ class Policies(Model):
     ``filtering`` refuses for everybody in both directions. Default: none, by habit. Rspamd, at submission. Serves
     3.4.2."""
     recipients_per_message: Annotated[
-        Annotated[int, Field(ge=1, le=1000)] | None,
+        Annotated[Whole, Field(ge=1, le=1000)] | None,
         Setting("số người nhận tối đa của một thư", "recipients of one message", "Rspamd", "C37-3.4.2", "habit",
                 tighter=smaller),
     ] = None  # fmt: skip
     """How many recipients one message may name; a group counts as one. Default 300, by habit. Rspamd, at submission.
     Serves 3.4.2."""
     user_messages_per_hour: Annotated[
-        Annotated[int, Field(ge=1, le=1_000_000)] | None,
+        Annotated[Whole, Field(ge=1, le=1_000_000)] | None,
         Setting("số thư một người gửi trong một giờ", "messages that one person sends in an hour", "Rspamd",
                 "C37-3.4.2", "inference", tighter=smaller),
     ] = None  # fmt: skip
@@ -185,14 +186,14 @@ class Policies(Model):
     leaving counts. Default 90, by inference: Law 91/2025 forbids to keep personal data without need and names no
     figure. The command ``edumail-accounts tend`` on the host, by a timer. Serves 3.4.3."""
     password_min_characters: Annotated[
-        Annotated[int, Field(ge=8, le=64)] | None,
+        Annotated[Whole, Field(ge=8, le=64)] | None,
         Setting("số ký tự tối thiểu của mật khẩu", "fewest characters of a password", "edumail-accounts", "C37-4.4d",
                 "law", "TCVN 14423:2026, 4.6", larger),
     ] = None  # fmt: skip
     """Fewest characters of a password that is chosen from now on. Default 14, by law: TCVN 14423:2026, 4.6 (level 2),
     where there is no second factor. The command ``edumail-accounts activate``. Serves 4.4d."""
     password_character_classes: Annotated[
-        Annotated[int, Field(ge=1, le=4)] | None,
+        Annotated[Whole, Field(ge=1, le=4)] | None,
         Setting("số loại ký tự trong mật khẩu", "classes of characters in a password", "edumail-accounts", "C37-4.4d",
                 "law", "TCVN 14423:2026, 4.6", larger),
     ] = None  # fmt: skip
@@ -206,7 +207,7 @@ class Policies(Model):
     """After so many days without a sign-in an account is suspended: mail still arrives, and a new code opens it again.
     Default 45, by law: TCVN 14423:2026, 4.6. The command ``edumail-accounts tend`` on the host. Serves 4.4d."""
     official_mailbox_check_hours: Annotated[
-        Annotated[int, Field(ge=1, le=720)] | None,
+        Annotated[Whole, Field(ge=1, le=720)] | None,
         Setting("số giờ tối đa một thư của đơn vị nằm chưa ai đọc", "hours that a letter to the unit may lie unread",
                 "edumail-accounts", "C37-4.4c.2", "inference", tighter=smaller),
     ] = None  # fmt: skip
@@ -215,7 +216,7 @@ class Policies(Model):
     handled daily, which we read as within a day. The command ``edumail-accounts tend`` on the host, by a timer. Serves
     4.4c.2."""
     activation_code_days: Annotated[
-        Annotated[int, Field(ge=1, le=365)] | None,
+        Annotated[Whole, Field(ge=1, le=365)] | None,
         Setting("số ngày mã kích hoạt có hiệu lực", "days that an activation code lives", "edumail-accounts",
                 "C37-4.4d", "habit", tighter=smaller),
     ] = None  # fmt: skip
@@ -266,6 +267,13 @@ class PolicyLevel(Model):
     """Settings that nobody below may set to anything else."""
     tighten_only: tuple[SettingName, ...] = ()
     """Settings that those below may only make tighter."""
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values of a setting say the same: in a list the order says nothing."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return set(one) == set(other)
+    return one == other
 
 
 def shown(value: object) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from edumail.inherit import NOTHING, Breach, Held, Place, descend
-from edumail.model import Unit
+from edumail.groups import Groups
+from edumail.inherit import NOTHING, Breach, Held, Mark, Place, descend, forbids
+from edumail.model import Group, Unit
 from edumail.policies import SETTINGS, PolicyLevel, shown
 from edumail.problems import Problem
 from edumail.sources import Sources
@@ -22,6 +23,7 @@ def policy_problems(units: Units, sources: Sources) -> Iterator[Problem]:
     for unit in units.units.values():
         yield from _level(units.held_above(unit), ("unit", unit.id), unit, units, sources)
         yield from _size_limit(unit, limit, units, sources)
+    yield from _written_groups(units, sources)
 
 
 def _level(
@@ -68,6 +70,55 @@ def _breach(breach: Breach, sources: Sources) -> Problem:
         "xóa dòng này",
         f"'{name}: {now}' is not allowed: by {mark} it may only be tighter than {before}, set at {since}; tighten or "
         "delete this line",
+    )
+
+
+def _written_groups(units: Units, sources: Sources) -> Iterator[Problem]:
+    """A group written at the address of one that comes by itself is no way round what is held for that one."""
+    written = {group.address: group for group in units.province.groups}
+    if not written:
+        return
+    groups = Groups(units)
+    for unit in units.units.values():
+        for address, _, name in groups.standard_addresses(unit):
+            group, held = written.get(address), units.held_above(unit)[name]
+            if group is None or not held.said or not (held.locked or held.tighten_only):
+                continue
+            if mark := forbids(name, group.posting, held):
+                yield _loose_group(group, unit, name, mark, held, sources)
+            elif group.posting in ("holders", "unit", "branch") and group.unit != unit.id and group.unit in units.units:
+                mark = held.locked or held.tighten_only
+                assert mark
+                yield Problem(
+                    sources.at("group", address, "unit"),
+                    "foreign-group",
+                    f"{address} là địa chỉ nhóm mặc định của đơn vị «{unit.id}», mà «{name}» bị ràng buộc ở "
+                    f"{sources.at(*mark)}; ghi «unit: {unit.id}», hoặc chọn địa chỉ khác",
+                    f"{address} is the address of a standard group of unit '{unit.id}', whose '{name}' is restrained "
+                    f"at {sources.at(*mark)}; write 'unit: {unit.id}', or choose another address",
+                )
+
+
+def _loose_group(group: Group, unit: Unit, name: str, mark: Mark, held: Held, sources: Sources) -> Problem:
+    before, since = shown(held.value), sources.at(*held.said[-1][0], "policies", name)
+    where = sources.at("group", group.address, "posting")
+    vi = f"«posting: {group.posting}» không được: {group.address} là địa chỉ nhóm mặc định của đơn vị «{unit.id}», mà "
+    en = (
+        f"'posting: {group.posting}' is not allowed: {group.address} is the address of a standard group of unit "
+        f"'{unit.id}', and "
+    )
+    if mark[2] == "locked":
+        return Problem(
+            where,
+            "locked-setting",
+            f"{vi}«{name}» bị khóa ở {sources.at(*mark)}, giá trị {before} đặt ở {since}; ghi «posting: {before}»",
+            f"{en}'{name}' is locked at {sources.at(*mark)} to {before}, set at {since}; write 'posting: {before}'",
+        )
+    return Problem(
+        where,
+        "loosened-setting",
+        f"{vi}«{name}» theo {sources.at(*mark)} chỉ được chặt hơn {before}, đặt ở {since}; siết «posting» lại",
+        f"{en}'{name}' by {sources.at(*mark)} may only be tighter than {before}, set at {since}; tighten 'posting'",
     )
 
 

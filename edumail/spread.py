@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import ceil
 
 from edumail.groups import Groups
@@ -23,6 +23,13 @@ LONGEST_LIST = 1000
 def part_domain(host: Host) -> str:
     """The domain of the parts on a host; it is in no DNS, and no stranger may write to it."""
     return f"groups.{host.fqdn}"
+
+
+def expanding(home: str, gateway: str, members: Collection[str]) -> set[str]:
+    """The hosts that expand a group of the host ``home``, given the hosts of its members."""
+    # The gateway expands what spans hosts: a host that is trusted for its own senders only could not pass on what came
+    # from outside.
+    return {home} if set(members) <= {home} else {home, gateway}
 
 
 class Spread:
@@ -47,10 +54,7 @@ class Spread:
         members: dict[str, list[str]] = defaultdict(list)
         for mailbox in sorted(mailboxes):
             members[self._homes[mailbox]].append(mailbox)
-        home = self._homes[group]
-        # The gateway expands what spans hosts: a host that is trusted for its own senders only could not pass on what
-        # came from outside.
-        for host in {home} if members.keys() <= {home} else {home, gateway}:
+        for host in expanding(self._homes[group], gateway, members):
             found: list[str] = []
             for other, there in sorted(members.items()):
                 if other == host:

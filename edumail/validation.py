@@ -76,9 +76,10 @@ _MISSING = {
 
 _TYPES = {
     "string_type": ("phải là chữ; đặt trong ngoặc kép", "must be text; put it in quotes"),
-    "int_type": ("phải là số nguyên", "must be a whole number"),
-    "int_parsing": ("phải là số nguyên", "must be a whole number"),
-    "int_from_float": ("phải là số nguyên", "must be a whole number"),
+    "int_type": (
+        "phải là số nguyên, chỉ gồm chữ số và không có ngoặc kép, như 30",
+        "must be a whole number, of digits alone and without quotes, such as 30",
+    ),
     "bool_type": ("phải là true hoặc false", "must be true or false"),
     "bool_parsing": ("phải là true hoặc false", "must be true or false"),
     "tuple_type": ("phải là danh sách: mỗi mục một dòng, bắt đầu bằng «- »", "must be a list: one '- ' line an item"),
@@ -210,6 +211,6 @@ def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[st
 def _shown(value: Any) -> str:
     if value is None:
         return "(trống/empty)"
-    text = value if isinstance(value, str) else repr(value)
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return "“" + (text if len(text) <= 60 else text[:57] + "…") + "”"

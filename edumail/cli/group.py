@@ -18,6 +18,7 @@ from edumail.policies import Posting
 from edumail.posting import OPEN, PROVINCE
 from edumail.problems import Where
 from edumail.sources import Sources
+from edumail.spread import expanding
 
 _POSTING: dict[Posting, tuple[str, str]] = {
     "holders": ("người giữ nhóm: {}", "the group's holders: {}"),
@@ -154,13 +155,14 @@ def _narrowest(mail: Mail, address: str) -> str:
 
 def _hosts(mail: Mail, group: Expansion) -> Iterator[tuple[str, str]]:
     counts = Counter(mail.home[mailbox] for mailbox in mail.groups.mailboxes(group.address))
-    expanding = [host for host in mail.province.hosts if group.address in mail.host(host).aliases]
+    found = expanding(mail.home[group.address], mail.gateway.name, counts)
+    hosts = ", ".join(host for host in mail.province.hosts if host in found)
     shares = ", ".join(f"{host} {count}" for host, count in sorted(counts.items()))
     yield (
         say("Máy chủ", "hosts"),
         say(
-            f"{', '.join(expanding)} phân phát; người nhận ở: {shares}",
-            f"expanded on {', '.join(expanding)}; members on: {shares}",
+            f"{hosts} phân phát; người nhận ở: {shares}",
+            f"expanded on {hosts}; members on: {shares}",
         ),
     )
 

@@ -37,7 +37,8 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         ),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
-        "own": _table(dict.fromkeys(mail.own, NOT_YOURS)),
+        # Reports on a message go to its sender: one from a part would be expanded, one from there would train.
+        "own": _table(dict.fromkeys([*mail.own, *mail.part_domains, learn_domain(mail.gateway)], NOT_YOURS)),
         "inside": _table(dict.fromkeys(mail.own, "OK")),
         "inside_only_for": _table(
             {

@@ -6,6 +6,8 @@ import pytest
 from conftest import LAB, Inventory
 
 from edumail import cli
+from edumail.mail import Mail
+from edumail.model import Province
 
 
 def run(capsys: pytest.CaptureFixture[str], folder: object, *words: str, status: int = 0) -> str:
@@ -37,6 +39,19 @@ def test_a_written_group_says_where_and_what_narrows_it(capsys: pytest.CaptureFi
 def test_every_kind_of_group_is_explained(capsys: pytest.CaptureFixture[str], address: str, line: str) -> None:
     assert line in run(capsys, LAB, address, "--lang", "en").splitlines()
     assert line not in run(capsys, LAB, address, "--lang", "vi")
+
+
+def test_who_expands_it_is_said_without_the_tables_of_every_host(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, province: Province
+) -> None:
+    mail = Mail(province)
+    said = {address: [h for h in province.hosts if address in mail.host(h).aliases] for address in mail.groups.all}
+    assert len(set(map(tuple, said.values()))) > 3
+    monkeypatch.setattr(Mail, "host", None)
+    for address in ("abuse@suoimo.minhha.test", "ds-toanthe@sogddt.minhha.test", "thutruong@sogddt.minhha.test",
+                    "vanthu@suoimo.minhha.test", "toantruong@thptsongque.test"):  # fmt: skip
+        line = f"hosts      expanded on {', '.join(said[address])}; members on: "
+        assert line in run(capsys, LAB, address, "--lang", "en")
 
 
 def test_an_old_name_leads_to_the_group(capsys: pytest.CaptureFixture[str], inventory: Inventory) -> None:

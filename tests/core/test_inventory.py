@@ -77,7 +77,8 @@ MISTAKES = [
     Mistake("ip-v6-address", HOSTS, "2001:db8:37::12", '"fe80::1%x; evil"', '"fe80::1%x'),
     Mistake("literal-error", HOSTS, "roles: [mailstore, portal]", "roles: [mailstore, web]", "web"),
     Mistake("too-short", HOSTS, "roles: [mailstore, portal]", "roles: []", "[]"),
-    Mistake("int-parsing", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 1 GB", "1 GB"),
+    Mistake("int-type", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 1 GB", "1 GB"),
+    Mistake("int-type", HOSTS, "name: mail-xa", "name: mail-xa\n  ssh: {port: true}", "true}"),
     Mistake("greater-than-equal", SUOI_MO, "mailbox_quota_mb: 1024", "mailbox_quota_mb: 0", "0\n    posting_to_u"),
     Mistake("string-type", SO, "phone: 0299 3 100 100", "phone: 84299", "84299"),
     Mistake("string-pattern-mismatch", SO, "phone: 0299 3 100 100", "phone: 0299; rm", "0299; rm"),
@@ -127,6 +128,8 @@ MISTAKES = [
     Mistake("ip-network", "province.yml", "hostmaster:", "ssh_networks: [10]\nhostmaster:", "10]"),
     Mistake("too-short", "province.yml", "hostmaster:", "ssh_networks: []\nhostmaster:", "[]"),
     Mistake("unknown-hostmaster", "province.yml", "hostmaster@", "ai-do@", "ai-do@"),
+    Mistake("host-domain", SUOI_MO, "domain: suoimo.minhha", "domain: mail-xa.minhha", "mail-xa.minhha", alone=False),
+    Mistake("host-domain", SUOI_MO, "domain: suoimo.minhha", "domain: groups.mail-xa.minhha", "groups.", alone=False),
     # Duties
     Mistake("public-address", SO, "public_address: tiepnhan@", "public_address: x@", "x@"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: so-99", "so-99"),

@@ -20,7 +20,7 @@ from edumail.explain import explain
 from edumail.load import load, load_with_places
 from edumail.mail import Mail
 from edumail.model import Province, Settings, Unit
-from edumail.policies import SETTINGS, Policies, PolicyLevel
+from edumail.policies import SETTINGS, Policies, PolicyLevel, same
 from edumail.policycheck import policy_problems
 from edumail.sources import Sources
 from edumail.units import Units
@@ -89,7 +89,7 @@ def test_locks_hold_and_nothing_is_loosened_in_any_tree(province: Province) -> N
         here = Units(province).policies(unit)
         for level, there in above(province, unit):
             for name in level.locked:
-                assert getattr(here, name) == getattr(there, name)
+                assert same(getattr(here, name), getattr(there, name))
             for name in level.tighten_only:
                 tighter = SETTINGS[name].tighter
                 assert tighter
@@ -109,7 +109,7 @@ def test_exactly_the_attempts_against_a_mark_are_mistakes_in_any_tree(province: 
             tighter = SETTINGS[name].tighter
             locked = any(name in level.locked for level, _ in levels_above)
             bound = any(name in level.tighten_only for level, _ in levels_above)
-            if (locked and value != before) or (bound and tighter and not tighter(value, before)):
+            if (locked and not same(value, before)) or (bound and tighter and not tighter(value, before)):
                 expected += 1
                 assert getattr(Units(province).policies(unit), name) == before
             else:
@@ -345,7 +345,14 @@ class TestMistakes:
             ("external_forward: always", "literal-error"),
             ("external_forward: [gmail]", "string-pattern-mismatch"),
             ("external_forward: [never]", "string-pattern-mismatch"),
-            ("mailbox_quota_mb_by_post: {hieu_truong: much}", "int-parsing"),
+            ("mailbox_quota_mb_by_post: {hieu_truong: much}", "int-type"),
+            ("mailbox_quota_mb_by_post: {hieu_truong: true}", "int-type"),
+            ("mailbox_quota_mb_by_post: {hieu_truong: '2048'}", "int-type"),
+            ("leaver_days: true", "int-type"),
+            ("leaver_days: '5'", "int-type"),
+            ("leaver_days: 0030", "int-type"),
+            ("mailbox_quota_mb: 1_000", "int-type"),
+            ("mailbox_quota_mb: 5.0", "int-type"),
             ("mailbox_quota_mb_by_post: 12", "dict-type"),
             ("password_character_classes: 5", "less-than-equal"),
             ("posting_to_unit_groups: all", "literal-error"),
@@ -357,6 +364,85 @@ class TestMistakes:
         (problem,) = inventory.problems()
         assert (problem.code, problem.where.line) == (code, inventory.place(SUOI_MO, said)[0]), problem.text("en")
         assert problem.vi != problem.en
+
+    def test_a_whole_number_is_asked_for_as_one_writes_it(self, inventory: Inventory) -> None:
+        self.says(inventory, "leaver_days: true")
+        _, en, vi = self.one(inventory)
+        assert ": 'leaver_days' is “true”: must be a whole number, of digits alone and without quotes, such as 30" in en
+        assert vi.endswith(": «leaver_days» là “true”: phải là số nguyên, chỉ gồm chữ số và không có ngoặc kép, như 30")
+
+    def test_order_says_nothing_in_a_list(self, inventory: Inventory) -> None:
+        inventory.replace("province.yml", "hostmaster:", LOCKED + "hostmaster:")
+        self.says(inventory, "blocked_attachments: [avi, mp4]")
+        assert inventory.problems() == []
+
+    @pytest.mark.parametrize("mark", ["locked", "tighten_only"])
+    @pytest.mark.parametrize(("above_", "below"), [("never", "[]"), ("[]", "never")])
+    def test_no_domain_is_never(self, inventory: Inventory, mark: str, above_: str, below: str) -> None:
+        said = f"policies: {{external_forward: {above_}}}\n{mark}: [external_forward]\n"
+        inventory.replace("province.yml", "hostmaster:", f"{said}hostmaster:")
+        self.says(inventory, f"external_forward: {below}")
+        assert inventory.problems() == []
+
+    def written(self, inventory: Inventory, address: str, posting: str, unit: str = "th-suoi-mo") -> None:
+        entry = f"- address: {address}\n  name: X\n  unit: {unit}\n  members: {{staff: true}}\n  posting: {posting}\n"
+        inventory.write("groups.yml", (inventory.folder / "groups.yml").read_text(encoding="utf-8") + "\n" + entry)
+
+    @pytest.mark.parametrize(
+        ("policy", "address", "unit"),
+        [
+            ("posting_to_unit_groups", "toanthe.thsuoimo@suoimo.minhha.test", "th-suoi-mo"),
+            ("posting_to_branch_groups", "ds-vanthu@suoimo.minhha.test", "vhxh-suoi-mo"),
+        ],
+    )
+    def test_a_group_written_in_place_of_one_that_comes_by_itself_is_held_to_its_policy(
+        self, inventory: Inventory, policy: str, address: str, unit: str
+    ) -> None:
+        said = f"policies: {{{policy}: unit}}\nlocked: [{policy}]\n"
+        inventory.replace("province.yml", "hostmaster:", f"{said}hostmaster:")
+        self.written(inventory, address, "province", unit)
+        line, column = last(inventory, "posting: ")
+        lock, set_ = inventory.place("province.yml", f"{policy}]"), inventory.place("province.yml", "unit}")
+        code, en, vi = self.one(inventory)
+        assert code == "locked-setting"
+        assert en == (
+            f"groups.yml:{line}:{column}: 'posting: province' is not allowed: {address} is the address of a standard "
+            f"group of unit '{unit}', and '{policy}' is locked at province.yml:{lock[0]}:{lock[1]} to unit, set at "
+            f"province.yml:{set_[0]}:{set_[1]}; write 'posting: unit'"
+        )
+        assert f"«{policy}» bị khóa ở province.yml:{lock[0]}:{lock[1]}, giá trị unit đặt ở province.yml:" in vi
+
+    def test_and_to_what_may_only_be_tightened(self, inventory: Inventory) -> None:
+        address, policy = "lanhdao.thsuoimo@suoimo.minhha.test", "posting_to_unit_groups"
+        inventory.replace(SUOI_MO, "  kind: vhxh\n", f"  kind: vhxh\n  tighten_only: [{policy}]\n")
+        self.written(inventory, address, "anyone")
+        mark = ":".join(map(str, inventory.place(SUOI_MO, f"{policy}]")))
+        code, en, vi = self.one(inventory)
+        assert code == "loosened-setting"
+        assert (
+            f"'{policy}' by {SUOI_MO}:{mark} may only be tighter than unit, set at group_vars/all.yml (edumail):" in en
+        )
+        assert f"theo {SUOI_MO}:{mark} chỉ được chặt hơn unit" in vi
+        rule = "unit: th-suoi-mo\n  members: {staff: true}\n  posting: "
+        inventory.replace("groups.yml", f"{rule}anyone", f"{rule}holders")
+        assert inventory.problems() == []
+
+    def test_nor_may_it_belong_to_another_unit_then(self, inventory: Inventory) -> None:
+        address, policy = "toanthe.thsuoimo@suoimo.minhha.test", "posting_to_unit_groups"
+        self.written(inventory, address, "unit", "vhxh-suoi-mo")
+        assert inventory.problems() == []
+        inventory.replace("province.yml", "hostmaster:", f"locked: [{policy}]\nhostmaster:")
+        mark = ":".join(map(str, inventory.place("province.yml", f"{policy}]")))
+        code, en, vi = self.one(inventory)
+        assert code == "foreign-group"
+        assert f"is restrained at province.yml:{mark}; write 'unit: th-suoi-mo'" in en
+        assert f"bị ràng buộc ở province.yml:{mark}; ghi «unit: th-suoi-mo»" in vi
+
+
+def last(inventory: Inventory, needle: str) -> tuple[int, int]:
+    """Line and column of what comes after the last ``needle`` of groups.yml."""
+    before, found, _ = (inventory.folder / "groups.yml").read_text(encoding="utf-8").rpartition(needle)
+    return before.count("\n") + 1, len(before + found) - (before.rfind("\n") + 1) + 1
 
 
 class TestExplain:

@@ -10,8 +10,9 @@ from edumail.example import generate, write
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Province
-from roles.common.paths import live
-from roles.postfix.render import tree
+from edumail.spread import part_domain
+from roles.common.paths import learn_domain, live
+from roles.postfix.render import tables, tree
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,16 @@ def test_every_restriction_class_is_defined_and_no_other_name_is_used(generated:
             assert said_of <= {*classes.split(", "), "REJECT", "DUNNO"}
         asked = set(re.findall(r"smtpd_restriction_classes=(\S+)", files["master.cf"].content.decode()))
         assert {name for names in asked for name in names.split(",")} <= {*classes.split(", ")}
+
+
+def test_no_stranger_sends_for_what_only_hosts_write_to(generated: Province) -> None:
+    """A report on a message of such a sender would go to the members of a closed group, or train the filter."""
+    mail = Mail(generated)
+    only_hosts = {part_domain(host) for host in generated.hosts.values()} | {learn_domain(mail.gateway)}
+    for host in generated.hosts:
+        found = {
+            name: {line.split()[0] for line in tables(mail.host(host), {})[name].splitlines()}
+            for name in ("own", "inside")
+        }
+        assert only_hosts | set(mail.host(host).own) == found["own"]
+        assert only_hosts.isdisjoint(found["inside"])

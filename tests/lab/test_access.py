@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import poplib
+import secrets
 import smtplib
 import socket
 import time
@@ -207,6 +208,23 @@ class TestFilters:
             log = "journalctl -u postfix --since -1min -o cat | grep -c 'From header is not the mailbox' || true"
             end = time.monotonic() + 20
             while not int(province.run("mail-thpt", log)):
+                assert time.monotonic() < end, "the forged answer was not refused"
+                time.sleep(0.5)
+
+    @pytest.mark.parametrize("forged", ["phuctd@thptsongque.test", CLERK], ids=["same host", "another host"])
+    def test_an_answer_that_calls_itself_a_forward_is_none(self, province: LabProvince, forged: str) -> None:
+        """With :mime a filter writes headers itself."""
+        marks = "X-Sieve: Pigeonhole\r\nX-Sieve-Redirected-From: x@ngoai.test\r\n"
+        rule = (
+            f'require ["vacation"]; vacation :mime :from "{forged}" :days 1 :handle "{secrets.token_hex(4)}" text:\r\n'
+            f"{marks}Content-Type: text/plain\r\n\r\nToi.\r\n.\r\n;"
+        )
+        with self.filtered(province, TEACHER, rule):
+            since = province.run("mail-thpt", "date +%s").strip()
+            province.read(TEACHER, province.send(HEAD, TEACHER))
+            log = f"journalctl -u postfix --since=@{since} -o cat | grep 'from=<{TEACHER}> to=<{HEAD}>' || true"
+            end = time.monotonic() + 20
+            while "From header is not the mailbox" not in province.run("mail-thpt", log):
                 assert time.monotonic() < end, "the forged answer was not refused"
                 time.sleep(0.5)
 

@@ -145,11 +145,11 @@ class TestFilters:
                 sieve.command('SETACTIVE ""')
                 sieve.command('DELETESCRIPT "thu"')
 
-    def forwards(self, province: LabProvince, login: str, target: str) -> str:
+    def forwards(self, province: LabProvince, login: str, target: str, **headers: str) -> str:
         """What Postfix says to the filter of ``login`` that forwards a letter to ``target``; the letter stays."""
         since = province.run(HOST, "date +%s").strip()
         with self.filtered(province, login, f'redirect "{target}";'):
-            message_id = province.send(PRIMARY_2, login)
+            message_id = province.send(PRIMARY_2, login, login=PRIMARY_2, **headers)
             end = time.monotonic() + 20
             while True:
                 log = province.run(HOST, f"journalctl -q --no-pager -u postfix -o cat --since=@{since}")
@@ -169,6 +169,11 @@ class TestFilters:
         assert "does not let mail be forwarded" in self.forwards(province, PRIMARY, "nharieng@ngoai.test")
         assert "within the province only" in self.forwards(province, STRICT, "nharieng@ngoai.test")
         assert "status=sent" in self.forwards(province, PRIMARY, DIRECTOR)
+
+    def test_a_mark_in_the_letter_hides_no_forward(self, province: LabProvince) -> None:
+        marks = {"X_Sieve": "x", "X_Sieve_Redirected_From": PRIMARY_2, "Auto_Submitted": "auto-replied"}
+        said = self.forwards(province, PRIMARY, "nharieng@ngoai.test", **marks)
+        assert "does not let mail be forwarded" in said
 
     def test_an_answer_of_a_filter_is_no_forward(self, province: LabProvince) -> None:
         letter = new_message(OUTSIDE, PRIMARY)
