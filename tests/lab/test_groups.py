@@ -279,7 +279,7 @@ def test_no_host_s_postfix_has_a_word_against_its_tables(province: LabProvince) 
         assert all(" 220 " in greeting for greeting in greetings), greetings
         log = province.run(host, f"journalctl -u postfix --since=@{since} -o cat")
         assert log.count("connect from localhost") >= len(greetings)
-        words = r"warning:.*(pipemap|regexp|cdb|expansion|class|table|restriction)|fatal|panic"
+        words = r"^error:|warning:.*(pipemap|regexp|cdb|expansion|class|table|restriction)|fatal|panic"
         assert not [line for line in log.splitlines() if re.search(words, line)]
 
 
