@@ -349,7 +349,8 @@ class TestOfficialMailboxes:
     def read_all(self, province: LabProvince) -> None:
         for box, clerk in zip(self.BOXES, self.CLERKS, strict=True):
             with province.imap(clerk) as client:
-                if int(client.select(f'"Donvi/{box}"')[1][0] or 0):
+                status, count = client.select(f'"Donvi/{box}"')
+                if status == "OK" and int(count[0] or 0):  # before the first letter there is none
                     client.store("1:*", "+FLAGS", "\\Seen")
 
     def test_the_holders_are_reminded(self, province: LabProvince) -> None:
