@@ -602,6 +602,9 @@ def tend(database: sqlite3.Connection, now: int) -> int:
         with _noted(failed, address):
             remind(database, address, hours, hearers, now)
             reminded.append(address)
+    twice = "SELECT home, group_concat(address, ', ') AS whose FROM account GROUP BY home HAVING count(*) > 1"
+    for row in database.execute(twice):  # an older release could do that; each reads what is for the other
+        failed.append(f"{row['home']}: hai tài khoản một thư mục / two accounts have one home: {row['whose']}")
     print(json.dumps({"suspended": suspended, "purged": purged, "reminded": reminded}))
     for line in failed:
         print(f"edumail-accounts: {line}", file=sys.stderr)
