@@ -54,7 +54,8 @@ fast: lint
 	$(BIN)/pytest -q -n 2 tests/core tests/plan
 
 test: fast lab-packages
-	$(BIN)/pytest -q tests/lab
+	# What journals say also depends on the machine and its hour; make test-full reads them.
+	$(BIN)/pytest -q tests/lab --ignore=tests/lab/test_zz_journal.py
 
 test-full: .venv/ready lab-packages
 	@$(BIN)/python tests/full.py

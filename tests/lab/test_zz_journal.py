@@ -171,6 +171,12 @@ EXPLAINED = [
         r"|warning: reason: dnssec_probe 'ns:\.' received no response: .*type=NS: Host not found, try again",
         "the lab has no root servers: nothing but packages gets in",
     ),
+    Explained(
+        "postfix/cleanup",
+        r"warning: file system clock is 1 seconds ahead of local clock"
+        r"|warning: resetting file time stamps - this hurts performance",
+        "a file is made at the turn of a second: the kernel dates it by a coarser clock than Postfix asks",
+    ),
     # What a daemon says of being reloaded, stopped or started
     Explained(
         "dovecot", r"master: Warning: SIGHUP received - reloading configuration", "a deploy, or renewed certificates"
