@@ -337,6 +337,8 @@ class Content(Model):
         """The newest date that anything in it carries."""
         days = [article.updated or article.date for articles in self.articles.values() for article in articles]
         days += [paper.date for paper in self.documents]
-        days += [item.published for item in (*self.disclosures, *self.menus)]
-        days += [item.published for item in (*self.admissions, *self.examinations)]
+        days += [item.published for item in self.disclosures]
+        days += [item.published for item in self.menus]
+        days += [item.published for item in self.admissions]
+        days += [item.published for item in self.examinations]
         return max(days, default=None)
