@@ -22,6 +22,7 @@ from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.srs import deploy as srs
 from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
 
@@ -32,6 +33,7 @@ web = has_web(target)
 pages = "portal" in target.roles
 front = "gateway" in target.roles
 antivirus = "antivirus" in target.roles
+authors = mail and srs.wanted(inventory, target)
 
 report_progress(state)
 hold_deploy_lock(host)
@@ -40,6 +42,7 @@ hold_deploy_lock(host)
 parts = [base, firewall, sshd, resolver, identity, certificates]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [clamav] if antivirus else []
+parts += [srs] if authors else []
 parts += [nginx] if web else []
 parts += [mtasts, webmail] if front else []
 apt_packages(
@@ -65,6 +68,8 @@ if mail:
     dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
     audit.configure(inventory)
+if authors:
+    srs.configure(target)
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:
     portal.configure(inventory, target)
@@ -88,6 +93,8 @@ if front:
 certificates.activate(inventory, target)
 if antivirus:
     clamav.activate(inventory)
+if authors:
+    srs.activate(target)
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)

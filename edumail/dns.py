@@ -12,7 +12,8 @@ from functools import cached_property
 from edumail import discovery
 from edumail.discovery import Service
 from edumail.model import Host, Nameserver, Province, Unit
-from edumail.units import portal_host
+from edumail.srs import srs_hosts
+from edumail.units import Units, portal_host
 
 TTL = 3600
 """Seconds that resolvers keep a record: short enough to move a unit between hosts within an hour."""
@@ -80,6 +81,12 @@ class _Writer:
         self._server_key(self.gateway.fqdn, 25)
         for service in discovery.MAIL_SERVICES:
             self._server_key(settings.front_name, service.port)
+        resolved = Units(self.province)
+        policies = {unit.id: resolved.policies(unit) for unit in units.values()}
+        for domain, host in srs_hosts(self.province, policies).items():
+            # Forwards leave with senders in it, and what is said of them comes back.
+            self._add(domain, ("MX", f"10 {self.gateway.fqdn}."), _text(f"v=spf1 a:{self.gateway.fqdn} -all"))
+            self.titles[domain] = f"authors of what people of {host.name} forward"
         domains: dict[str, list[Unit]] = defaultdict(list)
         for unit in units.values():
             domains[unit.domain].append(unit)

@@ -19,6 +19,7 @@ from edumail.model import Host, Province
 from edumail.policies import Policies
 from edumail.posting import PROVINCE, Permissions, Rule
 from edumail.spread import Spread, part_domain
+from edumail.srs import srs_hosts
 from edumail.units import Units
 
 MIB = 1024 * 1024
@@ -46,6 +47,7 @@ class Mailbox:
     leaver_days: int
     password_characters: int
     password_classes: int
+    forward_sender: str = "forwarder"
     holds: tuple[str, ...] = ()
     was: tuple[str, ...] = ()
     check_hours: int = 0
@@ -91,6 +93,8 @@ class HostMail:
     other hosts; elsewhere those of the people who submit here."""
     closed: tuple[str, ...]
     """Every address of the province that leads to a group which strangers may not write to."""
+    srs: dict[str, Host]
+    """Domain of packed authors' addresses → its host: all on the gateway, elsewhere the host's own if it packs any."""
     peers: dict[str, tuple[str, ...]]
     """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
 
@@ -131,6 +135,7 @@ class Mail:
                 policies.leaver_days or 0,
                 policies.password_min_characters or 0,
                 policies.password_character_classes or 0,
+                policies.external_forward_sender or "forwarder",
             )
             here = result[unit.host]
             held: dict[str, list[str]] = defaultdict(list)
@@ -186,6 +191,10 @@ class Mail:
         """Who gets what the hosts themselves have to say (cron, failed units): the top unit's postmaster."""
         top = next(unit for unit in self.province.units.values() if unit.parent is None)
         return f"postmaster@{top.domain}"
+
+    @cached_property
+    def _srs(self) -> dict[str, Host]:
+        return srs_hosts(self.province, self.policies)
 
     def host(self, name: str) -> HostMail:
         """The tables of one host, compiled when they are first asked for: several roles need them."""
@@ -265,6 +274,7 @@ class Mail:
             rules=dict(sorted(rules.items())),
             posters=self._posters(rules, None if everything else here),
             closed=self._closed,
+            srs={domain: of for domain, of in self._srs.items() if everything or of is host},
             peers=self._peers(name),
         )
 

@@ -151,11 +151,11 @@ class Policies(Model):
     """The same for all sign-ins of a unit together. Default 3000, by inference. Serves 3.4.2."""
     external_sending: Annotated[
         Literal["province", "anywhere"] | None,
-        Setting("gửi thư ra ngoài tỉnh", "sending to the outside", "Postfix", "C37-3.4.3", "habit",
+        Setting("gửi thư ra ngoài tỉnh", "sending to the outside", "Postfix, Rspamd", "C37-3.4.3", "habit",
                 tighter=order("province", "anywhere")),
     ] = None  # fmt: skip
     """``province``: what the unit's people send, and what their filters send, stays within the province. Default
-    ``anywhere``, by habit. Postfix refuses other recipients at RCPT. Serves 3.4.3."""
+    ``anywhere``, by habit. Postfix refuses other recipients at RCPT, and Rspamd those of filters. Serves 3.4.3."""
     external_forward: Annotated[
         Forward | None,
         Setting("tự động chuyển tiếp ra ngoài tỉnh", "automatic forwarding to the outside", "Rspamd", "C37-3.4.3",
@@ -165,6 +165,15 @@ class Policies(Model):
     ``never``, by inference: Law 91/2025 on personal data names no rule for it, but who forwards all mail abroad moves
     personal data abroad. Forwarding within the province is always free. Rspamd, at the door of filters; the letter
     stays in the mailbox. Serves 3.4.3."""
+    external_forward_sender: Annotated[
+        Literal["forwarder", "srs"] | None,
+        Setting("thư tự động chuyển tiếp mang địa chỉ của ai", "under whose address a forward leaves",
+                "Dovecot, postsrsd", "C37-3.4.3", "habit"),
+    ] = None  # fmt: skip
+    """Under whose envelope address leaves what people's filters forward: ``forwarder``, that of whoever forwards, who
+    hears of a failure; or ``srs``, the author's, packed into one of ours (Sender Rewriting Scheme), so that the author
+    hears of it. Default ``forwarder``, by habit. Dovecot names the sender, the host's postsrsd packs and unpacks it.
+    Serves 3.4.3."""
     trash_days: Annotated[
         Days | None,
         Setting("số ngày giữ thư trong thùng rác", "days that a message stays in Trash", "Dovecot", "C37-3.4.1",

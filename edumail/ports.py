@@ -19,6 +19,8 @@ PEER_PORT = 2525
 """Where the province's hosts take mail from each other."""
 SIEVE_PORT = 1588
 """Where a host's Postfix takes, on loopback, what people's filters send."""
+SRS_FORWARD_PORT, SRS_REVERSE_PORT = 10001, 10002
+"""Where a host's Postfix asks, on loopback, for an author's address packed into one of ours, and for the way back."""
 SUBMISSION_PORT = 1587
 """Where a host's Postfix takes what its people submit at the gateway's front; on the gateway itself, on loopback."""
 

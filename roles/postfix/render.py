@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from email.header import Header
 
 from edumail.certificates import HOST
 from edumail.mail import HEADROOM_MB, MIB, HostMail
 from edumail.model import Published
-from edumail.ports import PEER_PORT, SIEVE_PORT, SUBMISSION_PORT
+from edumail.ports import PEER_PORT, SIEVE_PORT, SRS_FORWARD_PORT, SRS_REVERSE_PORT, SUBMISSION_PORT
+from edumail.srs import srs_domain
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import LEARN, TLS, learn_domain, live, shown
@@ -16,6 +18,8 @@ from roles.common.paths import LEARN, TLS, learn_domain, live, shown
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 REFUSED = "posting_refused"
 """The restriction class that says so."""
+SRS_HERE, SRS_ELSEWHERE = "srs_here", "srs_elsewhere"
+"""Restriction classes of what comes from outside to an author's packed address, by the host that packed it."""
 INSIDE_ONLY = "REJECT don vi cua ban chi gui thu trong tinh / your unit sends mail within the province only"
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
@@ -33,12 +37,13 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         "transport": _table(
             {a: peer(host.fqdn) for a, host in (mail.remote | mail.remote_groups).items()}
             | {domain: peer(host.fqdn) for domain, host in mail.part_domains.items() if learn and host != mail.host}
+            | {domain: peer(host.fqdn) for domain, host in mail.srs.items() if host != mail.host}
             | dict.fromkeys(learn, "learn:")
         ),
         "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         # Reports on a message go to its sender: one from a part would be expanded, one from there would train.
-        "own": _table(dict.fromkeys([*mail.own, *mail.part_domains, learn_domain(mail.gateway)], NOT_YOURS)),
+        "own": _table(dict.fromkeys([*mail.own, *mail.part_domains, *mail.srs, learn_domain(mail.gateway)], NOT_YOURS)),
         "inside": _table(dict.fromkeys(mail.own, "OK")),
         "inside_only_for": _table(
             {
@@ -55,6 +60,14 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
         ),
     }
+    if (domain := srs_domain(mail.host)) in mail.srs:
+        result["srs.regexp"] = rf"/^(SRS[01]=.+@{re.escape(domain)})$/ ${{1}}" + "\n"
+        # Answers of filters, and forwards whose author lives here.
+        result["srs_kept"] = _table({address: address for address in mail.mailboxes})
+    if mail.host == mail.gateway and mail.srs:
+        result["srs_reports"] = _table(
+            {domain: SRS_HERE if host == mail.host else SRS_ELSEWHERE for domain, host in mail.srs.items()}
+        )
     if mail.host == mail.gateway:
         result["elsewhere"] = _table(dict.fromkeys(mail.remote, "reject_unverified_recipient"))
         known = {part: _rule(rule) if rule else "DUNNO" for part, rule in mail.parts.items()}
@@ -62,7 +75,8 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     for name, senders in mail.peers.items():
         if senders:
             # Bounces have no sender; the host that made one could not send it otherwise.
-            result[f"peer_{peer_word(name)}"] = _table({**dict.fromkeys(senders, "OK"), "<>": "OK"})
+            packed = (domain for domain, host in mail.srs.items() if host.name == name)
+            result[f"peer_{peer_word(name)}"] = _table({**dict.fromkeys([*senders, *packed], "OK"), "<>": "OK"})
     return result
 
 
@@ -81,6 +95,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
     host = mail.host
     peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
     rules = {_rule(name): name for name in mail.rules}
+    returning = [SRS_HERE, SRS_ELSEWHERE] if host == mail.gateway and mail.srs else []
     peer_classes = [f"peer_{name}" for name in peers] + (["learn_peer"] if host == mail.gateway else [])
     values = {
         "host": host,
@@ -102,7 +117,12 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "refused": REFUSED,
         "refusal": REFUSAL,
         "inside_only": INSIDE_ONLY,
-        "classes": ["full_mailboxes", "inside_only", REFUSED, *rules, *peer_classes],
+        "classes": ["full_mailboxes", "inside_only", REFUSED, *rules, *peer_classes, *returning],
+        "returning": returning,
+        "srs_domain": domain if (domain := srs_domain(host)) in mail.srs else "",
+        "srs_elsewhere": [domain for domain, packer in mail.srs.items() if packer != host],
+        "srs_forward_port": SRS_FORWARD_PORT,
+        "srs_reverse_port": SRS_REVERSE_PORT,
         "peers": peers,
         "peer_classes": peer_classes,
     }

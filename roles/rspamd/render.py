@@ -29,6 +29,8 @@ _OFF = (
     "spamassassin",
     "whitelist",
 )
+REPORTS_AN_HOUR = 20
+"""Reports of delivery that a gateway takes from outside for one author by one host's forwards."""
 _FILES = (
     "limits.lua",
     "local.d/arc.conf",
@@ -64,6 +66,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, minis
         "live": live("rspamd"),
         "tokens": AUDIT_TOKENS,
         "max_message": (message_size_limit_mb + HEADROOM_MB) * MIB,
+        "reports": REPORTS_AN_HOUR,
         "antivirus": "antivirus" in mail.host.roles,
     }
     files = {file: render(f"rspamd/etc/rspamd/{file}.j2", **values) for file in _FILES}
@@ -74,6 +77,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, minis
     files["domains.map"] = _lines(f"{domain} {mail.host.name}" for domain in {*mail.domains, mail.host.fqdn})
     files["holders.map"] = _holders(mail.senders)
     files["policies.map"] = _lines(f"{unit} {_figures(policies)}" for unit, policies in mail.policies.items())
+    files["srs.map"] = _lines(mail.srs)
     files["province.map"] = _lines(mail.own)
     files["trusted.map"] = _lines({*filtering.trusted_senders, *(ministry.domains if ministry else ())})
     files["units.map"] = _lines(f"{address} {box.unit}" for address, box in mail.mailboxes.items())
@@ -91,6 +95,7 @@ def _figures(policies: Policies) -> str:
             "recipients": policies.recipients_per_message,
             "user_rate": policies.user_messages_per_hour,
             "unit_rate": policies.unit_messages_per_hour,
+            "inside_only": policies.external_sending == "province",
             "forward_anywhere": forward == "anywhere",
             "forward_domains": forward if isinstance(forward, tuple) else (),
         }

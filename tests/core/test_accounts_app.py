@@ -39,7 +39,13 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
     figures = {"quota_mb": 1, "trash_days": 2, "junk_days": 3, "code_days": 4, "idle_days": 5, "leaver_days": 6}
-    figures |= {"password_characters": 8, "password_classes": 3, "check_hours": 0, "head": ""}
+    figures |= {
+        "password_characters": 8,
+        "password_classes": 3,
+        "forward_sender": "forwarder",
+        "check_hours": 0,
+        "head": "",
+    }
     texts = {"address": address, "unit": "u", "person": person, "name": address}
     return {**texts, "holds": list(holds), "was": [], **figures}
 

@@ -29,7 +29,7 @@ def test_a_written_group_says_where_and_what_narrows_it(capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("address", "line"),
     [
-        ("khoi45.thsuoimo@suoimo.minhha.test", "rule       units/suoi-mo.yml:60:7: everybody of section 'khoi-4-5'"),
+        ("khoi45.thsuoimo@suoimo.minhha.test", "rule       units/suoi-mo.yml:61:7: everybody of section 'khoi-4-5'"),
         ("abuse@suoimo.minhha.test", "rule       a name that every mail domain has (RFC 2142)"),
         ("TOANTHE@thptsongque.test", "posting    unit: the staff of thpt-song-que"),
         ("hieutruong@suoimo.minhha.test", "posting    province: everybody of the province, signed in"),

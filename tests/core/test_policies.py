@@ -36,6 +36,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "mailbox_quota_mb_by_post": st.dictionaries(st.sampled_from(["hieu_truong", "van_thu"]), st.integers(1, 3)),
     "blocked_attachments": st.lists(st.sampled_from(["mp4", "avi", "exe"]), unique=True, max_size=2).map(tuple),
     "external_sending": st.sampled_from(["province", "anywhere"]),
+    "external_forward_sender": st.sampled_from(["forwarder", "srs"]),
     "external_forward": st.sampled_from(["never", "anywhere", (), ("a.vn",), ("a.vn", "b.vn")]),
     "trash_days": st.integers(1, 3),
     "password_min_characters": st.integers(8, 10),
@@ -170,6 +171,7 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
             assert row["code_days"] == said["activation_code_days"]
             assert row["idle_days"] == said["idle_account_days"]
             assert row["leaver_days"] == said["leaver_days"]
+            assert row["forward_sender"] == said["external_forward_sender"]
             assert row["password_characters"] == said["password_min_characters"]
             assert row["password_classes"] == said["password_character_classes"]
             assert (row["address"] in inside_only) == (said["external_sending"] == "province")
@@ -182,6 +184,7 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
                 "recipients": said["recipients_per_message"],
                 "user_rate": said["user_messages_per_hour"],
                 "unit_rate": said["unit_messages_per_hour"],
+                "inside_only": said["external_sending"] == "province",
                 "forward_anywhere": forward == "anywhere",
                 "forward_domains": [] if isinstance(forward, str) else list(forward),
             }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
+from collections.abc import Iterator
 from types import TracebackType
 
 from tests.circular.network import TIMEOUT, Network
+from tests.lab.province import LabProvince
 
 
 class ManageSieve:
@@ -52,3 +55,16 @@ class ManageSieve:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.command("LOGOUT")
         self.sock.close()
+
+
+@contextlib.contextmanager
+def filtered(province: LabProvince, login: str, rule: str) -> Iterator[None]:
+    """A filter of the person's own, as long as this lasts."""
+    with ManageSieve(province.network, province.front, login, province.password(login)) as sieve:
+        assert sieve.put("thu", rule).startswith("OK"), rule
+        assert sieve.command('SETACTIVE "thu"').startswith("OK")
+        try:
+            yield
+        finally:
+            sieve.command('SETACTIVE ""')
+            sieve.command('DELETESCRIPT "thu"')

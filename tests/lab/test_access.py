@@ -16,7 +16,7 @@ from email.utils import parseaddr
 import pytest
 
 from lab import lab
-from tests.lab.managesieve import ManageSieve
+from tests.lab.managesieve import ManageSieve, filtered
 from tests.lab.province import LabProvince, new_message
 from tests.lab.test_mail import foreign_message
 
@@ -180,17 +180,6 @@ def test_people_file_their_mail_by_rules_of_their_own(province: LabProvince, log
 class TestFilters:
     """What people's filters send is bound as what they send themselves."""
 
-    @contextlib.contextmanager
-    def filtered(self, province: LabProvince, login: str, rule: str) -> Iterator[None]:
-        with ManageSieve(province.network, province.front, login, province.password(login)) as sieve:
-            assert sieve.put("thu", rule).startswith("OK"), rule
-            assert sieve.command('SETACTIVE "thu"').startswith("OK")
-            try:
-                yield
-            finally:
-                sieve.command('SETACTIVE ""')
-                sieve.command('DELETESCRIPT "thu"')
-
     def test_there_is_no_sending_of_free_texts(self, province: LabProvince) -> None:
         rule = 'require ["enotify"]; notify :message "x" "mailto:phuhuynh@ngoai.test?body=x";'
         with ManageSieve(province.network, province.front, TEACHER, province.password(TEACHER)) as sieve:
@@ -198,12 +187,12 @@ class TestFilters:
 
     def test_an_answer_goes_out_as_the_mailbox_and_as_nobody_else(self, province: LabProvince) -> None:
         rule = 'require ["vacation"]; vacation :subject "Nghi phep" %s "Toi nghi den thu hai.";'
-        with self.filtered(province, TEACHER, rule % ""):
+        with filtered(province, TEACHER, rule % ""):
             province.send(DIRECTOR, TEACHER)
             answer = province.wait_for(DIRECTOR, "SUBJECT", "Nghi phep")
             assert parseaddr(str(answer["From"]))[1] == TEACHER
         forged = "phuctd@thptsongque.test"
-        with self.filtered(province, TEACHER, rule % f':from "{forged}" :days 1 :handle "khac"'):
+        with filtered(province, TEACHER, rule % f':from "{forged}" :days 1 :handle "khac"'):
             province.read(TEACHER, province.send(CLERK, TEACHER))
             log = "journalctl -u postfix --since -1min -o cat | grep -c 'From header is not the mailbox' || true"
             end = time.monotonic() + 20
@@ -219,7 +208,7 @@ class TestFilters:
             f'require ["vacation"]; vacation :mime :from "{forged}" :days 1 :handle "{secrets.token_hex(4)}" text:\r\n'
             f"{marks}Content-Type: text/plain\r\n\r\nToi.\r\n.\r\n;"
         )
-        with self.filtered(province, TEACHER, rule):
+        with filtered(province, TEACHER, rule):
             since = province.run("mail-thpt", "date +%s").strip()
             province.read(TEACHER, province.send(HEAD, TEACHER))
             log = f"journalctl -u postfix --since=@{since} -o cat | grep 'from=<{TEACHER}> to=<{HEAD}>' || true"
@@ -232,7 +221,7 @@ class TestFilters:
     def test_a_forward_leaves_under_the_address_of_whoever_forwards(self, province: LabProvince, author: str) -> None:
         message = new_message(author, TEACHER)
         message_id = message["Message-ID"].strip("<>")
-        with self.filtered(province, TEACHER, 'require ["copy"]; redirect :copy "nharieng@ngoai.test";'):
+        with filtered(province, TEACHER, 'require ["copy"]; redirect :copy "nharieng@ngoai.test";'):
             if author == DIRECTOR:
                 with province.submission(author) as client:
                     client.send_message(message, from_addr=author, to_addrs=[TEACHER])
@@ -245,7 +234,7 @@ class TestFilters:
 
     def test_a_forward_opens_no_closed_group(self, province: LabProvince) -> None:
         rule = 'require ["copy"]; redirect :copy "toantruong@thptsongque.test";'
-        with self.filtered(province, TEACHER, rule):
+        with filtered(province, TEACHER, rule):
             message_id = province.send(CLERK, TEACHER)
             province.read(TEACHER, message_id)
         log = province.run("mail-thpt", "journalctl -u postfix --since -1min -o cat")

@@ -81,6 +81,7 @@ CREATE TABLE IF NOT EXISTS account (
   leaver_days INTEGER NOT NULL DEFAULT 90,
   password_characters INTEGER NOT NULL DEFAULT 14,
   password_classes INTEGER NOT NULL DEFAULT 4,
+  forward_sender TEXT NOT NULL DEFAULT 'forwarder',
   holds TEXT NOT NULL DEFAULT '',
   check_hours INTEGER NOT NULL DEFAULT 0,
   head TEXT NOT NULL DEFAULT '',
@@ -124,7 +125,7 @@ CREATE TABLE IF NOT EXISTS audit (
 
 FIELDS = (
     "unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "idle_days", "leaver_days",
-    "password_characters", "password_classes", "holds", "check_hours", "head",
+    "password_characters", "password_classes", "forward_sender", "holds", "check_hours", "head",
 )  # fmt: skip
 """What the inventory says of an account; all else in a row is the host's own."""
 

@@ -1,0 +1,36 @@
+"""postsrsd, on hosts with a unit whose forwards keep their authors' addresses."""
+
+from __future__ import annotations
+
+from edumail.model import Host
+from edumail.ports import SRS_FORWARD_PORT, SRS_REVERSE_PORT
+from edumail.srs import srs_domain
+from roles.common.inventory import Inventory
+from roles.common.operations import activate_tree, stage_tree
+from roles.srs.render import tree
+
+PACKAGES = ("postsrsd",)
+
+
+def wanted(inventory: Inventory, host: Host) -> bool:
+    """Whether a unit of the host asks for it."""
+    return srs_domain(host) in inventory.mail.host(host.name).srs
+
+
+def configure(host: Host) -> None:
+    """Stage the unit."""
+    stage_tree(name="srs: stage", role="srs", tree=tree(host), world_readable=True)
+
+
+def activate(host: Host) -> None:
+    """Switch, restart, and wait for its ports. Postfix defers forwards without it."""
+    activate_tree(
+        name="srs: activate",
+        role="srs",
+        tree=tree(host),
+        links={"/etc/systemd/system/postsrsd.service.d/edumail.conf": "service.conf"},
+        check=["test -s /etc/postsrsd.secret"],
+        unit="postsrsd.service",
+        reload="systemctl restart postsrsd.service",  # it can't reload
+        probe=[f"ss -Hltn sport = :{port} | grep -q ." for port in (SRS_FORWARD_PORT, SRS_REVERSE_PORT)],
+    )
