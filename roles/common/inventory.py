@@ -13,8 +13,9 @@ from typing import Any
 from edumail.certificates import Certificate, certificates, open_supplied
 from edumail.load import load, load_published
 from edumail.mail import Mail
-from edumail.model import Host, HostRole, Province, Published
+from edumail.model import Host, HostRole, Province, Published, Unit
 from edumail.pages import Pages
+from edumail.portal.model import Content
 from edumail.problems import InventoryError
 from edumail.supplied import Supply
 from roles.common.ssh import connection_data
@@ -38,6 +39,10 @@ class Inventory:
     def pages(self) -> Pages:
         """Portal pages of every unit."""
         return Pages(self.province)
+
+    def content(self, unit: Unit) -> Content:
+        """What a unit publishes."""
+        return Content(unit=unit.id)
 
     @cached_property
     def supply(self) -> Supply:

@@ -6,6 +6,7 @@ from edumail.model import Host
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.portal import render
+from roles.search.deploy import INDEX
 
 
 def configure(inventory: Inventory, host: Host) -> None:
@@ -14,10 +15,10 @@ def configure(inventory: Inventory, host: Host) -> None:
 
 
 def activate(inventory: Inventory, host: Host) -> None:
-    """Switch to them; nothing has to be reloaded."""
-    activate_tree(name="portal: activate", role="portal", tree=render.tree(inventory.pages, host))
+    """Switch to them; what changed can be found at once."""
+    activate_tree(name="portal: activate", role="portal", tree=render.tree(inventory.pages, host), reload=INDEX)
 
 
-def site(inventory: Inventory, host: Host) -> str:
+def site(inventory: Inventory, host: Host, zones: str, locations: str) -> str:
     """Their part of nginx's configuration."""
-    return render.site(inventory.pages, host, inventory.certificates(host))
+    return render.site(inventory.pages, host, inventory.certificates(host), zones, locations)

@@ -19,9 +19,14 @@ def tree(pages: Pages, host: Host) -> Tree:
     return Tree.of({**pages.files(host), "config-v1.1.xml": autoconfig(pages.province.settings)})
 
 
-def site(pages: Pages, host: Host, certificates: Iterable[Certificate]) -> str:
-    """How nginx finds a unit's page by its name."""
+def site(pages: Pages, host: Host, certificates: Iterable[Certificate], zones: str, locations: str) -> str:
+    """How nginx finds a unit's page by its name. ``zones`` and ``locations`` are those of the portal's services."""
     sites = pages.sites(host)
     return render(
-        "portal/etc/nginx/sites/portal.conf.j2", sites=sites, served=served(sites, certificates), live=live("portal")
+        "portal/etc/nginx/sites/portal.conf.j2",
+        sites=sites,
+        served=served(sites, certificates),
+        live=live("portal"),
+        zones=zones,
+        locations=locations,
     )
