@@ -73,9 +73,9 @@ cd /etc/foreign
 new="openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650"
 $new -subj "/CN=Outside authority of the lab" -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.crt
 $new -CA ca.crt -CAkey ca.key -subj "/CN=www.{FOREIGN_DOMAIN}" -addext basicConstraints=critical,CA:FALSE \\
-    -addext "subjectAltName={",".join(f"DNS:{name}.{FOREIGN_DOMAIN}" for name in NAMES)}" -keyout web.key -out web.crt.new
+    -addext "subjectAltName=NAMES" -keyout web.key -out web.crt.new
 mv web.crt.new web.crt
-"""
+""".replace("NAMES", ",".join(f"DNS:{name}.{FOREIGN_DOMAIN}" for name in NAMES))
 
 FILES = {
     "etc/foreign/web.py": _SERVER,
