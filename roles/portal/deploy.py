@@ -6,6 +6,7 @@ from edumail.model import Host
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.portal import render
+from roles.search.deploy import INDEX
 
 
 def configure(inventory: Inventory, host: Host) -> None:
@@ -14,12 +15,13 @@ def configure(inventory: Inventory, host: Host) -> None:
 
 
 def activate(inventory: Inventory, host: Host) -> None:
-    """Compress what changed and switch; nothing has to be reloaded."""
+    """Compress what changed and switch; what changed can be found at once."""
     activate_tree(
         name="portal: activate",
         role="portal",
         tree=render.tree(inventory.pages, host),
         compile=[render.PRECOMPRESS],
+        reload=INDEX,
     )
 
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import testinfra
-from edumail.portal.load import Contents
 
 from edumail.load import load
 from edumail.mail import HostMail, Mail
 from edumail.model import Unit
+from edumail.portal.load import Contents
 from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.network import Network
