@@ -10,10 +10,11 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import dns.exception
 import dns.resolver
@@ -132,11 +133,16 @@ class Network:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client.logout()
 
-    def https(self, host: str, path: str = "/") -> tuple[HTTPResponse, bytes]:
-        """GET over verified HTTPS, no redirect followed, at most 2 MB read."""
+    def https(self, host: str, path: str = "/", form: Mapping[str, str] | None = None) -> tuple[HTTPResponse, bytes]:
+        """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read."""
         connection = HTTPSConnection(host, timeout=TIMEOUT)
         connection.sock = self.tls(host, 443)
-        connection.request("GET", path, headers={"User-Agent": "edumail-audit"})
+        headers = {"User-Agent": "edumail-audit"}
+        if form is None:
+            connection.request("GET", path, headers=headers)
+        else:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            connection.request("POST", path, urlencode(form), headers)
         response = connection.getresponse()
         return response, response.read(2_000_000)
 

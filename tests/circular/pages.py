@@ -93,6 +93,11 @@ class Page:
                 ]
         return []
 
+    def rows(self) -> dict[str, str]:
+        """Every row of a table of :attr:`main` that is a heading and a cell: the heading, folded → the cell."""
+        pairs = self.main.xpath(".//tr[count(th)=1 and count(td)=1]")
+        return {fold(row.find("th").text_content()): row.find("td").text_content().strip() for row in pairs}
+
     def terms(self) -> dict[str, str]:
         """Every ``<dt>`` of :attr:`main`, folded → the words of its ``<dd>``."""
         found: dict[str, str] = {}
@@ -117,6 +122,10 @@ class Portal:
             self._pages[path] = get(self.network, f"https://{self.unit.portal}{path}")
         return self._pages[path]
 
+    def answer(self, path: str, form: Mapping[str, str]) -> Page:
+        """What the form at ``path`` answers to these fields; asked anew each time."""
+        return get(self.network, f"https://{self.unit.portal}{path}", form)
+
     def below(self, path: str) -> list[Page]:
         """The pages that the one at ``path`` links to below itself, in its order."""
         found: dict[str, None] = {}
@@ -127,16 +136,17 @@ class Portal:
         return [self.page(inner) for inner in found]
 
 
-def get(network: Network, url: str) -> Page:
-    """One GET; an error is a page with status 0."""
+def get(network: Network, url: str, form: Mapping[str, str] | None = None) -> Page:
+    """One GET, or one POST of ``form``; an error is a page with status 0."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    method = "GET" if form is None else "POST"
     try:
-        response, body = network.https(parts.hostname or "", path)
+        response, body = network.https(parts.hostname or "", path, form)
     except (OSError, HTTPException, ValueError) as error:
-        return Page(url, 0, {}, b"", f"GET {url}: {type(error).__name__}: {error}"[:300])
+        return Page(url, 0, {}, b"", f"{method} {url}: {type(error).__name__}: {error}"[:300])
     headers = {name.lower(): value for name, value in response.getheaders()}
-    return Page(url, response.status, headers, body, f"GET {url} → {response.status}, {len(body)} B")
+    return Page(url, response.status, headers, body, f"{method} {url} → {response.status}, {len(body)} B")
 
 
 def answered(network: Network, urls: Iterator[str] | list[str], seen: dict[str, Page]) -> tuple[list[str], list[str]]:

@@ -29,6 +29,11 @@ def test_a_table_is_found_by_its_columns_and_blank_cells_stay_blank() -> None:
     assert page(HTML).table("Họ và tên", "Chức vụ") == []
 
 
+def test_a_row_of_one_heading_and_one_cell_is_a_pair() -> None:
+    html = "<main><table><tr><th>Toán</th><td> 8,5 </td></tr><tr><td>x</td><td>y</td></tr></table></main>"
+    assert page(html).rows() == {"toan": "8,5"}
+
+
 def test_links_are_absolute_and_only_the_pages_own() -> None:
     assert page(HTML).links() == [("https://truong.test/tin-tuc/a/", "Một tin"), ("https://khac.test/x", "khác")]
 
