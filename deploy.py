@@ -86,7 +86,7 @@ if front:
     discovery.configure(inventory, target)
     sites["discovery"] = discovery.site(inventory, target)
 if web:
-    nginx.configure(inventory, sites)
+    nginx.configure(inventory, target, sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(inventory, target)
@@ -112,7 +112,7 @@ if pages:
 if front:
     discovery.activate(inventory, target)
 if web:
-    nginx.activate(inventory, sites)
+    nginx.activate(inventory, target, sites)
 if front:
     webmail.activate(inventory)
 

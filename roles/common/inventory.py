@@ -13,11 +13,12 @@ from typing import Any
 from edumail.certificates import Certificate, certificates, open_supplied
 from edumail.load import load, load_published
 from edumail.mail import Mail
-from edumail.model import Host, HostRole, Province, Published, Unit
+from edumail.model import Host, HostRole, Province, Published
 from edumail.pages import Pages
-from edumail.portal.model import Content
+from edumail.portal.load import Contents
 from edumail.problems import InventoryError
 from edumail.supplied import Supply
+from roles.common.contents import content_problems
 from roles.common.ssh import connection_data
 
 GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
@@ -40,9 +41,10 @@ class Inventory:
         """Portal pages of every unit."""
         return Pages(self.province)
 
-    def content(self, unit: Unit) -> Content:
-        """What a unit publishes."""
-        return Content(unit=unit.id)
+    @cached_property
+    def contents(self) -> Contents:
+        """What every unit publishes, read unit by unit when it is asked for."""
+        return Contents(self.folder, self.province)
 
     @cached_property
     def supply(self) -> Supply:
@@ -82,6 +84,8 @@ def pyinfra_inventory(hosts_py: str) -> dict[str, list[tuple[str, dict[str, Any]
     try:
         inventory = open_inventory(folder)
         _ = inventory.supply
+        if problems := content_problems(inventory.contents):
+            raise InventoryError(problems)
     except InventoryError as error:
         lang = "vi" if _language().startswith("vi") else "en"
         for problem in error.problems:

@@ -1,4 +1,4 @@
-"""Each unit's page over HTTPS by name; nginx serves them."""
+"""Each unit's portal over HTTPS by name; nginx serves them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ def configure(inventory: Inventory, host: Host) -> None:
 
 
 def activate(inventory: Inventory, host: Host) -> None:
-    """Switch to them; what changed can be found at once."""
-    activate_tree(name="portal: activate", role="portal", tree=render.tree(inventory.pages, host), reload=INDEX)
+    """Compress what changed and switch; what changed can be found at once."""
+    activate_tree(
+        name="portal: activate",
+        role="portal",
+        tree=render.tree(inventory.pages, host),
+        compile=[render.PRECOMPRESS],
+        reload=INDEX,
+    )
 
 
-def site(inventory: Inventory, host: Host, zones: str, locations: str) -> str:
-    """Their part of nginx's configuration."""
-    return render.site(inventory.pages, host, inventory.certificates(host), zones, locations)
+def site(inventory: Inventory, host: Host, locations: str = "", zones: str = "") -> str:
+    """Their part of nginx's configuration, with that of programs that answer in every portal."""
+    return render.site(inventory.pages, host, inventory.certificates(host), locations, zones)

@@ -20,7 +20,7 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 
 
 def _results(inventory: Inventory, host: Host) -> Callable[[], Tree]:
-    return lambda: render.results(inventory.content(unit) for unit in inventory.pages.by_host[host.name])
+    return lambda: render.results(inventory.contents.of(unit.id) for unit in inventory.pages.by_host[host.name])
 
 
 def configure(inventory: Inventory, host: Host) -> None:
