@@ -23,9 +23,9 @@ def security_txt(unit: Unit, officer: Person, today: date) -> str:
 
 
 def expires(today: date) -> date:
-    """The last day for which the file holds: the end of the next half-year.
+    """The last day for which the file holds: near the end of the next half-year.
 
-    So it changes twice a year and no oftener, is always less than a year ahead (2.5.5), and holds for half a year
+    So it changes twice a year and no oftener, is always less than a year ahead (2.5.5), and holds for five months
     after the last deploy at least.
     """
-    return date(today.year, 12, 31) if today.month <= 6 else date(today.year + 1, 6, 30)
+    return date(today.year, 12, 20) if today.month <= 6 else date(today.year + 1, 6, 20)
