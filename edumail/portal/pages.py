@@ -207,9 +207,7 @@ def _disclosure(make: Maker, section: Section) -> Iterator[Page]:
     yield make.listing(section, "disclosures", max((i.published for i in items), default=None), disclosures=items)
     for item in items:
         title = f"Công khai năm học {item.school_year.replace('-', '–')}"
-        yield make.item(
-            section, item.school_year, title, "disclosure", disclosure=item, published=item.published
-        )
+        yield make.item(section, item.school_year, title, "disclosure", disclosure=item, published=item.published)
 
 
 def _menus(make: Maker, section: Section) -> Iterator[Page]:
@@ -234,10 +232,11 @@ def _admission(make: Maker, section: Section) -> Iterator[Page]:
 
 def _resources(make: Maker, section: Section) -> Iterator[Page]:
     portal, parent = make.content.portal, make.view.parent
+    library: tuple[str, str] | None = None
     if portal.resource_library is not None:
-        library = (portal.resource_library.title, portal.resource_library.url)
-    else:
-        library = (f"Học liệu số của {parent.name}", f"https://{parent.portal}/hoc-lieu/") if parent else None
+        library = portal.resource_library.title, portal.resource_library.url
+    elif parent is not None:
+        library = f"Học liệu số của {parent.name}", f"https://{parent.portal}/hoc-lieu/"
     yield make.listing(section, "resources", library=library)
 
 

@@ -72,4 +72,3 @@ def _mend(token: Token) -> None:
     for child in token.children or ():
         if child.type == "image":
             child.attrSet("loading", "lazy")
-

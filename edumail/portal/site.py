@@ -107,7 +107,9 @@ def build(view: View, content: Content) -> Site:
     files = {f"{root}{page.url}index.html": File(layout.around(page)) for page in made}
     files[f"{root}/sitemap.xml"] = _file("portal/site/sitemap.xml.j2", view=view, pages=made)
     files[f"{root}/rss.xml"] = File(_feed(view, content).encode())
-    files[f"{root}/robots.txt"] = File(f"User-agent: *\nAllow: /\nSitemap: https://{view.portal}/sitemap.xml\n".encode())
+    files[f"{root}/robots.txt"] = File(
+        f"User-agent: *\nAllow: /\nSitemap: https://{view.portal}/sitemap.xml\n".encode()
+    )
     files[f"index/{view.id}.json"] = File(_index(made))
     files[f"shells/{view.id}.html"] = File(layout.shell.encode())
     for name, data in content.files.items():
@@ -229,7 +231,7 @@ _MAIN = ("introduction", "news", "documents", "services", "disclosure", "admissi
 def _main_links(sections: list[Section]) -> list[Section]:
     """What stands in the bar of wide screens, besides the whole menu."""
     by_id = {section.id: section for section in sections}
-    return [by_id[id] for id in _MAIN if id in by_id][:7]
+    return [by_id[id] for id in _MAIN if id in by_id][:6]
 
 
 def _index(made: tuple[Page, ...]) -> bytes:

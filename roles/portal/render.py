@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from edumail.certificates import Certificate
 from edumail.discovery import autoconfig
 from edumail.model import Host
-from edumail.pages import Pages
+from edumail.portal.site import Portals
 from edumail.templates import render
 from edumail.tree import Tree
 from roles.common.paths import live
 from roles.nginx.render import served
 
 
-def tree(pages: Pages, host: Host) -> Tree:
+def tree(pages: Portals, host: Host) -> Tree:
     """What ``host`` serves."""
     return Tree.of({**pages.files(host), "config-v1.1.xml": autoconfig(pages.province.settings)})
 
 
-def site(pages: Pages, host: Host, certificates: Iterable[Certificate]) -> str:
+def site(pages: Portals, host: Host, certificates: Iterable[Certificate]) -> str:
     """How nginx finds a unit's page by its name."""
     sites = pages.sites(host)
     return render(
