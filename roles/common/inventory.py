@@ -14,8 +14,8 @@ from edumail.certificates import Certificate, certificates, open_supplied
 from edumail.load import load, load_published
 from edumail.mail import Mail
 from edumail.model import Host, HostRole, Province, Published
-from edumail.pages import Pages
 from edumail.portal.load import Contents
+from edumail.portal.site import Portals
 from edumail.problems import InventoryError
 from edumail.supplied import Supply
 from roles.common.contents import content_problems
@@ -37,9 +37,9 @@ class Inventory:
         return Mail(self.province)
 
     @cached_property
-    def pages(self) -> Pages:
+    def pages(self) -> Portals:
         """Portal pages of every unit."""
-        return Pages(self.province)
+        return Portals(self.province, self.contents)
 
     @cached_property
     def contents(self) -> Contents:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from edumail.certificates import Certificate
 from edumail.discovery import autoconfig
 from edumail.model import Host
-from edumail.pages import Pages
 from edumail.portal.securitytxt import PATH, security_txt
+from edumail.portal.site import Portals
 from edumail.templates import render
 from edumail.tree import Tree
 from edumail.units import Units
@@ -53,7 +53,7 @@ PRECOMPRESS = precompress(
 )
 
 
-def tree(pages: Pages, host: Host) -> Tree:
+def tree(pages: Portals, host: Host) -> Tree:
     """What ``host`` serves."""
     return Tree.of(
         {
@@ -66,7 +66,7 @@ def tree(pages: Pages, host: Host) -> Tree:
     )
 
 
-def _security_txt(pages: Pages, host: Host) -> Iterator[tuple[str, str]]:
+def _security_txt(pages: Portals, host: Host) -> Iterator[tuple[str, str]]:
     units = Units(pages.province)
     for unit in pages.by_host[host.name]:
         yield f"sites/{unit.id}/{PATH}", security_txt(unit, units.officer(unit), pages.province.today)
@@ -78,7 +78,7 @@ def error_page(status: int) -> str:
     return render("portal/errors/error.html.j2", status=status, vi=vi, en=en)
 
 
-def site(pages: Pages, host: Host, certificates: Iterable[Certificate], locations: str = "", zones: str = "") -> str:
+def site(pages: Portals, host: Host, certificates: Iterable[Certificate], locations: str = "", zones: str = "") -> str:
     """How nginx finds a unit's portal by its name.
 
     locations: what programs answer in each portal, as ``location`` blocks; zones: what these need at the level of

@@ -15,6 +15,9 @@ from edumail.model import Unit
 from edumail.text import fold
 from tests.circular.network import Network
 
+ABSENT = "chua cong bo"
+"""What stands, folded, where a field was left out."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -81,9 +84,7 @@ class Page:
     def table(self, *columns: str) -> list[dict[str, str]]:
         """Rows of the first table that has all ``columns`` (marks and case aside), by column; cells as plain words."""
         for table in self.main.xpath(".//table"):
-            rows = [
-                [" ".join(cell.text_content().split()) for cell in row.xpath("./th|./td")] for row in table.iter("tr")
-            ]
+            rows = [[_words(cell) for cell in row.xpath("./th|./td")] for row in table.iter("tr")]
             head = [fold(cell) for cell in rows[0]] if rows else []
             if all(fold(column) in head for column in columns):
                 places = {column: head.index(fold(column)) for column in columns}
@@ -103,9 +104,15 @@ class Page:
         found: dict[str, str] = {}
         for term in self.main.iter("dt"):
             value = term.getnext()
-            words = " ".join(value.text_content().split()) if value is not None and value.tag == "dd" else ""
+            words = _words(value) if value is not None and value.tag == "dd" else ""
             found.setdefault(fold(term.text_content()).rstrip(":"), words)
         return found
+
+
+def _words(element: lxml.html.HtmlElement) -> str:
+    """The words of an element; where it says that it is not published, none."""
+    words = " ".join(element.text_content().split())
+    return "" if fold(words) == ABSENT else words
 
 
 @dataclass

@@ -10,6 +10,7 @@ from functools import cached_property
 from edumail.circular.catalogue import requirements
 from edumail.model import Person, Unit
 from edumail.portal.model import Content
+from edumail.portal.view import Views
 from tests.circular.audit import Audit
 from tests.circular.pages import Page, Portal, answered
 
@@ -37,7 +38,7 @@ class Reading:
     @cached_property
     def leaders(self) -> list[Person]:
         """Whom the roster has as the unit's leaders."""
-        return self.audit.mail.units.leaders(self.unit)
+        return Views(self.audit.province).leaders(self.unit)
 
     @property
     def seen(self) -> dict[str, Page]:

@@ -18,13 +18,21 @@ from tests.circular.portal import Reading
 Answer = tuple[Verdict, list[str]]
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
-DOCUMENT = ("Số, ký hiệu", "Ngày ban hành", "Trích yếu", "Tệp")
-PROCEDURE = ("Trình tự thực hiện", "Thành phần hồ sơ", "Nơi thực hiện", "Người giải quyết", "Thời hạn", "Phí, lệ phí")
-CONSULTATION = ("Địa chỉ nhận góp ý", "Thư điện tử nhận góp ý", "Hạn góp ý")
-ADMISSION = ("Đối tượng", "Chỉ tiêu", "Phương thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
+DOCUMENT = ("Số, ký hiệu", "Ngày", "Trích yếu", "Tệp")
+PROCEDURE = (
+    "Trình tự thực hiện",
+    "Hồ sơ",
+    "Nơi tiếp nhận",
+    "Người xử lý",
+    "Liên hệ của người xử lý",
+    "Thời hạn giải quyết",
+    "Phí, lệ phí",
+)
+CONSULTATION = ("Địa chỉ nhận ý kiến", "Thư điện tử nhận ý kiến", "Thời hạn nhận ý kiến")
+ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
 MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Cơ sở vật chất")
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Cơ sở vật chất")
-DISCLOSURE = ("Thông tin chung", "Tài chính", "Điều kiện", "Kế hoạch và kết quả")
+DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
 YEARS = 5
 
 
@@ -257,7 +265,7 @@ def centres(reading: Reading) -> Answer:
     page, bad = _published(reading, "/trung-tam/")
     if bad:
         return bad
-    rows = page.table("Tên trung tâm", "Địa chỉ")
+    rows = page.table("Tên", "Địa chỉ")
     return _pass(bool(rows)), [f"{page.said}: {len(rows)} centres"]
 
 
@@ -306,8 +314,16 @@ def disclosure_in_time(reading: Reading) -> Answer:
 
 
 def admission(reading: Reading) -> Answer:
-    """The notice with its seven fields (9.8)."""
-    return _fields(reading, "/tuyen-sinh/", ADMISSION)
+    """The notice with its seven fields, and a list of candidates by number (9.8)."""
+    verdict, evidence = _fields(reading, "/tuyen-sinh/", ADMISSION)
+    items = [
+        item.text_content().strip()
+        for page in reading.portal.below("/tuyen-sinh/")
+        for item in page.main.xpath(".//ul[contains(@class, 'numbers')]/li")
+    ]
+    names = [item for item in items if not re.fullmatch(r"[A-Z0-9]+", item)]
+    evidence.append(f"{len(items)} candidates listed, {len(names)} by more than a number")
+    return _pass(verdict == "pass" and bool(items) and not names), evidence
 
 
 def school_management(reading: Reading) -> Answer:

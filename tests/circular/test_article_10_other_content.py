@@ -61,7 +61,7 @@ def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
     """Whether the page of links leads to every unit below, each of which answers, and to none that is not there."""
     page = above.portal.page("/lien-ket/")
     below = [unit for unit in audit.mail.units.below(above.unit.id) if unit.id != above.unit.id]
-    shown = {url for url, _ in page.links()}
+    shown = {url for part in (page, *above.portal.below("/lien-ket/")) for url, _ in part.links()}
     wanted = {f"https://{unit.portal}/": unit for unit in below}
     absent = [url for url in wanted if url not in shown]
     silent = [home.said for unit in below if not (home := reading(audit, unit).portal.page("/")).good]

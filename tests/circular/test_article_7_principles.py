@@ -16,6 +16,8 @@ from tests.circular.portal import Reading, readings
 SECRET = re.compile(r"(?:^|[^\w])(?:TUYỆT MẬT|TỐI MẬT|ĐỘ MẬT|MẬT)(?:$|[^\w])")
 """The marks of the law on state secrets, as they stand on documents: in capitals."""
 
+ORIGIN = re.compile(r"Tác giả: \w.*? ?\. Nguồn: \w")
+
 
 def _articles(reading: Reading) -> list[Page]:
     paths = [section.path for section in SECTIONS if section.id in ARTICLE_SECTIONS]
@@ -26,7 +28,7 @@ def _articles(reading: Reading) -> list[Page]:
 def test_what_is_posted_names_author_and_source(audit: Audit, serving: str, record: Record) -> None:
     for reading in readings(audit, serving, "C37-7.3"):
         articles = _articles(reading)
-        bare = [page.url for page in articles if not all(page.terms().get(word) for word in ("tac gia", "nguon"))]
+        bare = [page.url for page in articles if not ORIGIN.search(" ".join(page.main.text_content().split()))]
         evidence = [f"{len(articles) - len(bare)} of {len(articles)} articles with author and source", *bare[:5]]
         record(reading.unit.id, "C37-7.3", "pass" if articles and not bare else "fail", evidence)
 

@@ -9,7 +9,8 @@ HTML = """<!doctype html><html lang="vi"><head><title>x</title>
 <body><nav><a href="/menu/">Thực đơn</a></nav><main>
 <h1>Lãnh đạo</h1>
 <table><caption>c</caption><thead><tr><th>Họ và tên</th><th>Điện thoại</th></tr></thead>
-<tbody><tr><td>Nguyễn <b>An</b></td><td></td></tr><tr><td>Đỗ Bình</td><td>0299</td></tr></tbody></table>
+<tbody><tr><td>Nguyễn <b>An</b></td><td><i>chưa công bố</i></td></tr>
+<tr><td>Đỗ Bình</td><td>0299</td></tr></tbody></table>
 <dl><dt>Tác giả:</dt><dd>Lê Đình</dd><dt>Nguồn</dt></dl>
 <a href="/tin-tuc/a/#b">Một <i>tin</i></a> <a href="https://khac.test/x">khác</a>
 <p class="missing" data-missing="news">Đơn vị chưa công bố</p>
