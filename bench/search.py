@@ -21,9 +21,9 @@ from edumail.tree import Tree  # noqa: E402
 
 QUERIES = 5000
 WORDS = (  # noqa: SIM905
-    "trường học sinh giáo viên phụ huynh tuyển sinh lớp kế hoạch thông báo năm học kỳ thi tốt nghiệp chương trình đào tạo"
-    " cơ sở vật chất bán trú đường dây nóng hồ sơ nhập học quy định công khai tài chính hội thi văn nghệ thể thao an toàn"
-    " giao thông phòng chống dịch bệnh thư viện sách giáo khoa đổi mới phương pháp giảng dạy kiểm tra đánh giá chất lượng"
+    "trường học sinh giáo viên phụ huynh tuyển sinh lớp kế hoạch thông báo năm học kỳ thi tốt nghiệp chương trình đào"
+    " tạo cơ sở vật chất bán trú đường dây nóng hồ sơ nhập học quy định công khai tài chính hội thi văn nghệ thể thao"
+    " an toàn giao thông phòng chống dịch bệnh thư viện sách giáo khoa đổi mới phương pháp giảng dạy kiểm tra đánh giá"
 ).split()
 
 
