@@ -23,6 +23,8 @@ VMAIL_ID = 5000
 FEEDBACK_STATE = "/var/lib/edumail/feedback"
 FEEDBACK = "phan-anh"
 """Local part of the address on each mail host that units answer to; what follows ``+`` says which matter."""
+FEEDBACK_COPIES = ("letters", "answers")
+"""Local parts of the addresses to which a host copies what reaches a public address, and what is sent from one."""
 LEARN = ("learn_spam", "learn_ham")
 """Rspamd's commands for training, and local parts of the addresses by which hosts send messages to be learnt from."""
 

@@ -35,6 +35,7 @@ def tree(province: Province, mail: HostMail) -> Tree:
             "edumail_feedback_web.py": (APP / "edumail_feedback_web.py").read_bytes(),
             "edumail_feedback_cli.py": File((APP / "edumail_feedback_cli.py").read_bytes(), executable=True),
             "units.json": json.dumps(_units(province, mail), ensure_ascii=False, indent=1) + "\n",
+            "province.json": json.dumps({"own": sorted(mail.own), "gateway": mail.gateway.fqdn}, indent=1) + "\n",
             "sysusers.conf": "u edumail-feedback - 'edumail feedback'\n",
             "tmpfiles.conf": f"d {FEEDBACK_STATE} 0700 edumail-feedback edumail-feedback\n",
             **{unit: render(f"feedback/etc/systemd/{unit}.j2", **values) for unit in UNITS},

@@ -11,7 +11,7 @@ from edumail.model import Published
 from edumail.ports import PEER_PORT, SIEVE_PORT, SUBMISSION_PORT
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import FEEDBACK, LEARN, TLS, feedback_domain, learn_domain, live, shown
+from roles.common.paths import FEEDBACK, FEEDBACK_COPIES, LEARN, TLS, feedback_domain, learn_domain, live, shown
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 REFUSED = "posting_refused"
@@ -39,7 +39,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             {a: peer(host.fqdn) for a, host in (mail.remote | mail.remote_groups).items()}
             | {domain: peer(host.fqdn) for domain, host in mail.part_domains.items() if learn and host != mail.host}
             | dict.fromkeys(learn, "learn:")
-            | {service: "feedback:"}
+            | {feedback_domain(mail.host): "feedback:"}
         ),
         "aliases": _table(
             {address: ", ".join(members) for address, members in mail.aliases.items()} | {answers: service}
@@ -69,6 +69,11 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
         ),
     }
+    # A copy of what the public writes and of what a unit answers. No recipient list has these addresses.
+    for part in FEEDBACK_COPIES:
+        result[f"feedback_{part}"] = _table(
+            {address: f"{part}+{unit}@{feedback_domain(mail.host)}" for address, unit in mail.public.items()}
+        )
     if mail.host == mail.gateway:
         result["elsewhere"] = _table(dict.fromkeys(mail.remote, "reject_unverified_recipient"))
         known = {part: _rule(rule) if rule else "DUNNO" for part, rule in mail.parts.items()}

@@ -443,3 +443,80 @@ def test_matters_are_forgotten_after_their_days(site: Site) -> None:
     assert site.cases.forget({"th": 30}, received + 30 * 86400 + 1) == 1
     assert site.state(code)[0] == 404
     assert site.letters() == []
+
+
+PROVINCE = {"own": ["th.test", "mail.th.test"], "gateway": "mail.gw.test"}
+FROM_OUTSIDE = "mail.gw.test; dkim=none; spf=pass smtp.mailfrom=dan@ngoai.test; dmarc=none"
+
+
+def written(results: str = FROM_OUTSIDE, **headers: str) -> bytes:
+    """A citizen's plain mail, as the gateway let it through."""
+    message = EmailMessage()
+    for name, value in ({"Message_ID": "<hoi1@ngoai.test>", "Subject": "Hỏi về xe đưa đón"} | headers).items():
+        message[name.replace("_", "-")] = value
+    if results:
+        message["Authentication-Results"] = results
+    message["From"] = "Nguyễn Văn Đ <dan@ngoai.test>"
+    message.set_content("Trường có xe đưa đón không ạ?")
+    return message.as_bytes()
+
+
+def test_plain_mail_is_registered_acknowledged_and_answered(site: Site) -> None:
+    cli.letter(site.cases, "dan@ngoai.test", UNIT, PROVINCE, written())
+    (letter,) = site.letters()
+    message = parsed(letter.message)
+    assert (letter.sender, letter.recipient) == ("", "dan@ngoai.test")
+    assert message["From"].addresses[0].addr_spec == "lienhe@th.test"
+    assert (message["Auto-Submitted"], message["In-Reply-To"]) == ("auto-replied", "<hoi1@ngoai.test>")
+    found = re.search(r"Mã theo dõi: (\S+)", message.get_content())
+    assert found
+    assert 'data-state="delivered"' in site.state(found[1])[1]
+    cli.letter(site.cases, "dan@ngoai.test", UNIT, PROVINCE, written(Message_ID="<hoi2@ngoai.test>"))
+    cli.letter(site.cases, "dan@ngoai.test", UNIT, PROVINCE, written())
+    site.cases.sent(letter, site.now)
+    assert site.letters() == []  # one a day
+    answer = reply("#congkhai\nCó xe đưa đón.", In_Reply_To="<hoi1@ngoai.test>", To="dan@ngoai.test")
+    cli.sent(site.cases, UNIT, answer)
+    assert "Có xe đưa đón." in site.state(found[1])[1]
+    assert "Có xe đưa đón." in site.client.get("/hoi-dap", base_url="https://th.test").get_data(as_text=True)
+    assert site.letters() == []  # the clerk's own letter went to the citizen
+
+
+@pytest.mark.parametrize(
+    ("sender", "results", "headers"),
+    [
+        ("", FROM_OUTSIDE, {}),
+        ("nhilt@th.test", FROM_OUTSIDE, {}),
+        ("phan-anh+x@mail.th.test", FROM_OUTSIDE, {}),
+        ("owner-ds@ngoai.test", FROM_OUTSIDE, {}),
+        ("noreply@ngoai.test", FROM_OUTSIDE, {}),
+        ("dan@ngoai.test", "", {}),
+        ("dan@ngoai.test", FROM_OUTSIDE.replace("spf=pass", "spf=fail"), {}),
+        ("dan@ngoai.test", FROM_OUTSIDE.replace("mail.gw.test", "mail.la.test"), {}),
+        ("dan@ngoai.test", "mail.gw.test; dkim=pass header.d=la.test; spf=softfail; dmarc=none", {}),
+        ("dan@khac.test", "mail.gw.test; spf=fail; dmarc=pass header.from=ngoai.test", {}),
+        ("dan@ngoai.test", FROM_OUTSIDE, {"X_Spam": "Yes"}),
+        ("dan@ngoai.test", FROM_OUTSIDE, {"Auto_Submitted": "auto-replied"}),
+        ("dan@ngoai.test", FROM_OUTSIDE, {"Precedence": "bulk"}),
+        ("dan@ngoai.test", FROM_OUTSIDE, {"List_Id": "<ds.ngoai.test>"}),
+        ("dan@ngoai.test", FROM_OUTSIDE, {"Message_ID": "khong phai"}),
+    ],
+)
+def test_who_gets_no_acknowledgment(site: Site, sender: str, results: str, headers: dict[str, str]) -> None:
+    cli.letter(site.cases, sender, UNIT, PROVINCE, written(results, **headers))
+    assert site.letters() == []
+
+
+def test_what_the_service_sends_is_no_answer_and_what_goes_to_it_is_one_once(site: Site) -> None:
+    code = code_in(site.send()[1])
+    (letter,) = site.letters()
+    key = key_of(site)
+    matter = site.cases.by_key(key)
+    assert matter is not None
+    own = mail.to_citizen(matter, "x", "lienhe@th.test", "Trả lời", "1")[3]
+    cli.sent(site.cases, UNIT, own)
+    to_service = reply("Có.", In_Reply_To=matter.message_id, To=letter.sender)
+    cli.sent(site.cases, UNIT, to_service)
+    assert 'data-state="delivered"' in site.state(code)[1]
+    cli.answer(site.cases, "lienhe@th.test", key, to_service)
+    assert len(site.letters()) == 1

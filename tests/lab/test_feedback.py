@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import pytest
 
 from lab import lab
-from tests.lab.province import LabProvince
+from tests.lab.province import LabProvince, new_message
 
 PORTAL, HOST = "thsuoimo.suoimo.minhha.test", "mail-xa"
 ADDRESS = "thsuoimo@suoimo.minhha.test"
@@ -219,3 +219,55 @@ def test_a_mail_server_that_is_down_and_a_service_that_is_killed_lose_nothing(
     arrived(province, subject)
     state(province, code, "delivered")
     assert code_in(write(province, shown, tieu_de=subject)[1]) == code  # the browser asks again: still one matter
+
+
+def outside(sender: str, what: str, seconds: float = 60) -> EmailMessage:
+    """The letter that a citizen outside got, whose subject has ``what`` in it."""
+    end = time.monotonic() + seconds
+    while True:
+        for raw in lab.foreign_inbox(sender.partition("@")[0]):
+            message = email.message_from_bytes(raw, policy=email.policy.default)
+            if what in str(message["Subject"]):
+                return message  # type: ignore[return-value]
+        assert time.monotonic() < end, f"{what} did not come to {sender}"
+        time.sleep(0.5)
+
+
+def test_plain_mail_to_the_address_does_the_same(province: LabProvince, subject: str) -> None:
+    citizen = f"dan{secrets.token_hex(4)}@ngoai.test"
+    message = new_message(citizen, ADDRESS, subject=subject)
+    lab.foreign_send(citizen, ADDRESS, message.as_bytes())
+    letter = province.wait_for(CLERK, "SUBJECT", subject, folder=FOLDER)
+    acknowledged = outside(citizen, subject)
+    assert acknowledged["From"].addresses[0].addr_spec == ADDRESS
+    assert acknowledged["Auto-Submitted"] == "auto-replied"
+    assert "dkim=pass" in str(acknowledged["Authentication-Results"])
+    found = re.search(r"ma=([0-9A-Z-]{19})", acknowledged.get_content())
+    assert found
+    state(province, found[1], "delivered")
+    answer = new_message(ADDRESS, citizen, subject=f"Re: {subject}", in_reply_to=str(letter["Message-ID"]))
+    answer.set_content(f"Trường có xe đưa đón.\n\nOn hôm nay, {citizen} wrote:\n> lời cũ\n")
+    with province.submission(CLERK, host=province.front) as client:
+        client.send_message(answer, from_addr=ADDRESS, to_addrs=[citizen])
+    body = state(province, found[1], "answered")
+    assert "Trường có xe đưa đón." in body
+    assert "lời cũ" not in body
+    # Nobody is told twice on a day, and nobody for what others sent in their name.
+    again = new_message(citizen, ADDRESS, subject=f"{subject} lần hai")
+    lab.foreign_send(citizen, ADDRESS, again.as_bytes())
+    province.wait_for(CLERK, "SUBJECT", f"{subject} lần hai", folder=FOLDER)
+    time.sleep(4)
+    assert not [m for m in lab.foreign_inbox(citizen.partition("@")[0]) if b"auto-replied" in m and b"lan_hai" in m]
+    count = "python3 -c \"import sqlite3; print(sqlite3.connect('/var/lib/edumail/feedback/feedback.db')"
+    count += ".execute('SELECT count(*) FROM matter WHERE email = ?', ('" + citizen + "',)).fetchone()[0])\""
+    assert province.run(HOST, count).strip() == "1"
+
+
+def test_what_colleagues_write_is_not_acknowledged(province: LabProvince, subject: str) -> None:
+    province.send(TEACHER, ADDRESS, subject=subject)
+    province.wait_for(CLERK, "SUBJECT", subject, folder=FOLDER)
+    time.sleep(3)
+    with province.imap(TEACHER) as client:
+        client.select("INBOX")
+        client.literal = subject.encode()
+        assert client.search("UTF-8", "SUBJECT")[1] == [b""]

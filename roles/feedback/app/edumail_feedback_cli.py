@@ -1,18 +1,23 @@
 #!/usr/bin/python3 -EsB
 """The mail side of feedback: sends what waits, and takes the units' answers from Postfix.
 
-edumail-feedback deliver                           sends what is due, for ever
-edumail-feedback answer --sender=S --extension=E   an answer, on standard input; Postfix calls it
+edumail-feedback deliver                            sends what is due, for ever
+edumail-feedback phan-anh --sender=S --extension=E  an answer to a letter from the form; Postfix calls these three,
+edumail-feedback letters …                          a copy of what came to a public address,  with the message on
+edumail-feedback answers …                          a copy of what was sent from one          standard input
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import secrets
 import smtplib
 import sqlite3
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +108,66 @@ def answer(cases: store.Store, sender: str, key: str, raw: bytes) -> int:
     return keep_answer(cases, matter, unit, message)
 
 
+def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: dict[str, Any], raw: bytes) -> None:
+    """A copy of what came to a public address: registered and acknowledged, once a day for a sender (RFC 3834).
+
+    Only to where it is known to come from, so that nobody gets it for what others sent in their name.
+    """
+    message, now = mail.parsed(raw), time.time()
+    own = sender.lower().rpartition("@")[2]
+    if not mail.is_address(sender) or own in province["own"] or mail.is_automatic(message):
+        return
+    if mail.header(message, "X-Spam").lower() == "yes" or not authentic(message, own, province["gateway"]):
+        return
+    if re.match(r"(?i)(owner-|.*-(request|bounces?)$|mailer-daemon$|no-?reply|postmaster$)", sender.rpartition("@")[0]):
+        return
+    message_id, known = mail.header(message, "Message-ID"), mail.references(message)
+    if not re.fullmatch(r"<[^<>\s]{3,900}>", message_id):
+        return
+    if cases.by_message_ids(unit["unit"], [message_id, *known]) or not cases.may_acknowledge(sender, now):
+        return
+    matter = replace(
+        store.new_matter(
+            unit["unit"],
+            unit["host"],
+            subject=mail.header(message, "Subject")[:150] or "(không có tiêu đề)",
+            text=mail.own_words(mail.plain_text(message)),
+            name="",
+            email=sender,
+            phone="",
+        ),
+        message_id=message_id,
+        state="delivered",
+        delivered=int(now),
+    )
+    code = store.crockford(secrets.token_bytes(store.CODE_BYTES))
+    posted = mail.acknowledgment(matter, unit["name"], unit["address"], unit["portal"], store.shown(code))
+    cases.add(matter, code, None, [posted])
+    print(f"{unit['unit']}: a letter was acknowledged")
+
+
+def authentic(message: Any, domain: str, gateway: str) -> bool:
+    """Whether the gateway saw that the message comes from ``domain``: by SPF, or by DMARC for the same domain."""
+    said = message.get_all("Authentication-Results") or []
+    results = " ".join(str(said[0]).split()).lower() if len(said) == 1 else ""
+    if not results.startswith(f"{gateway};"):
+        return False
+    shown = mail.header(message, "From").lower()
+    return "; spf=pass" in results or ("; dmarc=pass" in results and f"@{domain}>" in f"{shown}>".replace(">>", ">"))
+
+
+def sent(cases: store.Store, unit: dict[str, Any], raw: bytes) -> None:
+    """A copy of what a unit sent from its public address: an answer, when it answers what is registered."""
+    message = mail.parsed(raw)
+    message_id = mail.header(message, "Message-ID")
+    known = cases.by_message_ids(unit["unit"], mail.references(message))
+    # What this service sends itself has the matter's key in its Message-ID; what goes to the service comes by itself.
+    to = f"{mail.header(message, 'To')} {mail.header(message, 'Cc')}".lower()
+    if known is None or mail.is_automatic(message) or message_id.startswith(f"<{known.key}.") or f"{known.key}@" in to:
+        return
+    keep_answer(cases, known, unit, message, forward=False)
+
+
 def keep_answer(
     cases: store.Store, matter: store.Matter, unit: dict[str, Any], message: Any, forward: bool = True
 ) -> int:
@@ -128,7 +193,7 @@ def refuse(status: int, said: str) -> int:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("deliver", "answer"))
+    parser.add_argument("what", choices=("deliver", mail.LOCAL, "letters", "answers"))
     parser.add_argument("--sender", default="")
     parser.add_argument("--extension", default="")
     parser.add_argument("--port", type=int, default=1588)
@@ -139,7 +204,15 @@ def main(words: list[str]) -> int:
         if given.what == "deliver":
             deliver(cases, given.port)
             return 0
-        return answer(cases, given.sender, given.extension, sys.stdin.buffer.read(MOST_BYTES))
+        raw = sys.stdin.buffer.read(MOST_BYTES)
+        if given.what == mail.LOCAL:
+            return answer(cases, given.sender, given.extension, raw)
+        unit = units().get(given.extension)
+        if unit is not None and given.what == "answers":
+            sent(cases, unit, raw)
+        elif unit is not None:
+            letter(cases, given.sender, unit, json.loads((HERE / "province.json").read_text("utf-8")), raw)
+        return 0
     except (sqlite3.Error, OSError) as error:
         print(f"4.3.0 {type(error).__name__}")
         return TEMPORARY
