@@ -76,7 +76,7 @@ if pages:
     sites["portal"] = portal.site(
         inventory,
         target,
-        zones=search.zones() + feedback.zones(),
+        zones=search.zones() + feedback.zones(inventory, target),
         locations=search.locations() + feedback.locations(),
     )
 if front:
@@ -85,6 +85,8 @@ if front:
     sites["webmail"] = webmail.site(inventory)
     discovery.configure(inventory, target)
     sites["discovery"] = discovery.site(inventory, target)
+if web and mail and (site := feedback.site(inventory, target)):
+    sites["feedback"] = site
 if web:
     nginx.configure(inventory, target, sites)
 

@@ -13,7 +13,11 @@ PACKAGES = ("python3", "python3-flask", "gunicorn")
 
 
 def _tree(inventory: Inventory, host: Host) -> Tree:
-    return render.tree(inventory.province, inventory.mail.host(host.name))
+    shells = {
+        unit.id: inventory.pages.unit(unit)[f"shells/{unit.id}.html"].content
+        for unit in render.away(inventory.province, host)
+    }
+    return render.tree(inventory.province, inventory.mail.host(host.name), shells)
 
 
 def configure(inventory: Inventory, host: Host) -> None:
@@ -47,9 +51,14 @@ def activate(inventory: Inventory, host: Host) -> None:
     )
 
 
-def zones() -> str:
-    """Its part of nginx's configuration at the level of ``http``."""
-    return render.zones()
+def zones(inventory: Inventory, host: Host) -> str:
+    """Its part of nginx's configuration at the level of ``http``, on a host with portals."""
+    return render.zones(inventory.province, host)
+
+
+def site(inventory: Inventory, host: Host) -> str:
+    """Its part of nginx's configuration on a host with mailboxes; empty where nobody else asks."""
+    return render.site(inventory.province, host)
 
 
 def locations() -> str:

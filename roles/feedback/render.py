@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from edumail.mail import HostMail
-from edumail.model import Province
+from edumail.model import Host, Province, Unit
 from edumail.ports import SIEVE_PORT
 from edumail.templates import render
 from edumail.tree import File, Tree
-from roles.common.paths import FEEDBACK_STATE, has_web, live
+from edumail.units import portal_host
+from roles.common.paths import FEEDBACK_STATE, TLS, has_web, live
 
 APP = Path(__file__).parent / "app"
 PAGE = Path(__file__).parent.parent / "common" / "app" / "edumail_page.py"
@@ -18,8 +20,16 @@ UNITS = ("edumail-feedback.socket", "edumail-feedback.service", "edumail-feedbac
 SOCKET = "/run/edumail-feedback.socket"
 
 
-def tree(province: Province, mail: HostMail) -> Tree:
-    """The service, for the units whose mailboxes live on the host of ``mail``."""
+def away(province: Province, host: Host) -> list[Unit]:
+    """Units whose mailboxes live on ``host`` and whose portals do not."""
+    return [unit for unit in province.units.values() if unit.host == host.name != portal_host(unit)]
+
+
+def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tree:
+    """The service, for the units whose mailboxes live on the host of ``mail``.
+
+    shells: unit → the layout of its pages, of those whose portal another host has.
+    """
     values = {
         "live": live("feedback"),
         "portal": live("portal"),
@@ -36,6 +46,7 @@ def tree(province: Province, mail: HostMail) -> Tree:
             "edumail_feedback_cli.py": File((APP / "edumail_feedback_cli.py").read_bytes(), executable=True),
             "units.json": json.dumps(_units(province, mail), ensure_ascii=False, indent=1) + "\n",
             "province.json": json.dumps({"own": sorted(mail.own), "gateway": mail.gateway.fqdn}, indent=1) + "\n",
+            **{f"shells/{unit}.html": shell for unit, shell in shells.items()},
             "sysusers.conf": "u edumail-feedback - 'edumail feedback'\n",
             "tmpfiles.conf": f"d {FEEDBACK_STATE} 0700 edumail-feedback edumail-feedback\n",
             **{unit: render(f"feedback/etc/systemd/{unit}.j2", **values) for unit in UNITS},
@@ -69,11 +80,32 @@ def probe(name: str) -> str:
     )
 
 
-def zones() -> str:
-    """For nginx, at the level of ``http``, beside those of search."""
-    return render("feedback/etc/nginx/zones.conf.j2")
+def zones(province: Province, host: Host) -> str:
+    """For nginx on a host with portals, at the level of ``http``, beside those of search.
+
+    A unit's feedback lives where its mailboxes are. Another host is reached through the gateway, which passes on every
+    connection by the name that it asks for; both ends show the certificates by which hosts know each other.
+    """
+    here = [unit for unit in province.units.values() if portal_host(unit) == host.name and unit.host != host.name]
+    names = {unit.portal: unit.host for unit in here}
+    gateway = next(other for other in province.hosts.values() if "gateway" in other.roles)
+    return render(
+        "feedback/etc/nginx/zones.conf.j2",
+        names=names,
+        hosts={name: province.hosts[name].fqdn for name in sorted(set(names.values()))},
+        reachable={name for name in names.values() if has_web(province.hosts[name])},
+        gateway=gateway.ipv4,
+        socket=SOCKET,
+    )
 
 
 def locations() -> str:
     """For nginx, in each server block of the portals."""
-    return render("feedback/etc/nginx/locations.conf.j2", socket=SOCKET)
+    return render("feedback/etc/nginx/locations.conf.j2", tls=TLS)
+
+
+def site(province: Province, host: Host) -> str:
+    """For nginx on a host with mailboxes of units whose portals others have: only those hosts get in."""
+    if not away(province, host):
+        return ""
+    return render("feedback/etc/nginx/sites/feedback.conf.j2", host=host, tls=TLS, socket=SOCKET)

@@ -15,7 +15,7 @@ from edumail.ports import HTTPS_PORT, sources
 from edumail.templates import render
 from edumail.tree import Tree
 from edumail.units import portal_host
-from roles.common.paths import ACME_WEBROOT, shown
+from roles.common.paths import ACME_WEBROOT, has_web, shown
 
 
 def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
@@ -24,7 +24,11 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
     files = {f"sites/{name}.conf": configuration for name, configuration in sites.items()}
     if gateway:
         away = elsewhere(province, host)
-        files["stream.conf"] = render("nginx/etc/nginx/stream.conf.j2", names=away, own=f"127.0.0.1:{HTTPS_PORT}")
+        # Hosts ask hosts by their own names (the feedback of units whose portals others have).
+        hosts = {other.fqdn: str(other.ipv4) for other in province.hosts.values() if other != host and has_web(other)}
+        files["stream.conf"] = render(
+            "nginx/etc/nginx/stream.conf.j2", names=hosts | away, own=f"127.0.0.1:{HTTPS_PORT}"
+        )
         files["sites/elsewhere.conf"] = render(
             "nginx/etc/nginx/sites/elsewhere.conf.j2", names=away, moved=moved(province, away)
         )

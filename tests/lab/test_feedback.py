@@ -257,7 +257,7 @@ def test_plain_mail_to_the_address_does_the_same(province: LabProvince, subject:
     lab.foreign_send(citizen, ADDRESS, again.as_bytes())
     province.wait_for(CLERK, "SUBJECT", f"{subject} lần hai", folder=FOLDER)
     time.sleep(4)
-    assert not [m for m in lab.foreign_inbox(citizen.partition("@")[0]) if b"auto-replied" in m and b"lan_hai" in m]
+    assert len([raw for raw in lab.foreign_inbox(citizen.partition("@")[0]) if b"auto-replied" in raw]) == 1
     count = "python3 -c \"import sqlite3; print(sqlite3.connect('/var/lib/edumail/feedback/feedback.db')"
     count += ".execute('SELECT count(*) FROM matter WHERE email = ?', ('" + citizen + "',)).fetchone()[0])\""
     assert province.run(HOST, count).strip() == "1"

@@ -42,6 +42,27 @@ EXPLAINED = [
         "test_faults kills each daemon",
     ),
     Explained(
+        "systemd",
+        r"edumail-(?:search|search-index|feedback|feedback-mail)\.service: "
+        r"(?:Main process exited, code=killed, status=9/KILL|Failed with result 'signal'\.)",
+        "test_search and test_feedback kill the portal's services",
+    ),
+    Explained(
+        "systemd",
+        r"Failed to start edumail-search-index\.service - .*",
+        "test_search kills a build",
+    ),
+    Explained(
+        "nginx",
+        r"(?s).*limiting requests, excess: .* by zone \"(?:lookup|feedback_sent)\".*",
+        "test_search and test_feedback send more than one network may",
+    ),
+    Explained(
+        "nginx",
+        r"(?s).*client intended to send too large body: \d+ bytes.*",
+        "test_feedback sends more than a form holds",
+    ),
+    Explained(
         "rspamd",
         r"<>; ; rspamd_control_default_worker_handler: short read of control command: 0 of \d+"
         r"|<>; ; rspamd_srv_request_handler: cannot write to server pipe: Broken pipe; command = heartbeat",
