@@ -152,6 +152,11 @@ def test_what_is_found_is_marked_and_everything_is_escaped(state: Path) -> None:
     assert len(html.unescape(re.sub("<.*?>", "", hits[0].snippet))) <= edumail_search.SNIPPET + 5
 
 
+def test_before_and_within_what_is_found_is_escaped_too() -> None:
+    marked = edumail_search.marked("<i>mời</i> họp < phụ huynh", edumail_search.terms('"hop phu"'))
+    assert marked == "&lt;i&gt;mời&lt;/i&gt; <mark>họp &lt; phụ</mark> huynh"
+
+
 HOSTILE = [
     '"',
     '""',
