@@ -90,7 +90,8 @@ def article(slug: str, **changes: Any) -> Article:
         "author": NASTY,
         "source": NASTY,
         "summary": NASTY,
-        "body": f"# Một\n\n### Hai\n\n{NASTY}\n\n[x](javascript:alert(1)) [y](https://a.test/?a=1&b=2) <https://a.test/>\n\n"
+        "body": f"# Một\n\n### Hai\n\n{NASTY}\n\n"
+        "[x](javascript:alert(1)) [y](https://a.test/?a=1&b=2) <https://a.test/>\n\n"
         '![a "b"](/files/anh.png)\n\n| a | b |\n|--:|---|\n| 1 | 2 |\n\n    <b>mã</b>\n',
         **changes,
     }
