@@ -2,7 +2,8 @@
 
 ``python -m bench.portal [UNITS]`` prints a table for an invented province of UNITS units (3,500) and one of a tenth,
 and the ratio. Each unit publishes what the lab's unit of its kind does, with its own people. Aim: under 60 s from
-nothing, reading included, on two cores; under 1 s of work after one article changed, no step growing faster than its input.
+nothing, reading included, on two cores; under 1 s of work after one article changed, no step growing faster than its
+input.
 """
 
 from __future__ import annotations
@@ -41,13 +42,16 @@ def publish(folder: Path) -> None:
         people += [person.id for person in theirs.units.people[unit.id] if person.id not in people]
         names = [person.id for person in ours.leaders(model)]
         names += [person.id for person in ours.units.people[model.id] if person.id not in names]
-        swap = dict(zip(names, people, strict=False))
+        swap = {name: people[number % len(people)] for number, name in enumerate(names)}
         for name in ("portal.yml", "consultations.yml"):
             text = (target / name).read_text(encoding="utf-8")
-            for name_there, name_here in swap.items():
-                text = re.sub(rf"person: {name_there}\b", f"person: {name_here}", text)
+            text = _with_people(text, swap)
             text = re.sub(r"email: \S+@[a-z0-9.-]+[a-z]", f"email: {unit.public_address}", text)
             (target / name).write_text(text, encoding="utf-8")
+
+
+def _with_people(text: str, swap: dict[str, str]) -> str:
+    return re.sub(r"person: ([a-z0-9-]+)", lambda found: f"person: {swap[found[1]]}", text)
 
 
 def measure(folder: Path) -> dict[str, object]:

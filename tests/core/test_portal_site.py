@@ -464,7 +464,8 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     assert lacks("services", portal_admission_service=None) == ["online admission"]
     admission = content.admissions[0]
     for field, en in (("who", "who may apply"), ("quota", "quota"), ("form", "form of selection"),
-                      ("conditions", "conditions"), ("dossier", "dossier"), ("time", "time"), ("place", "place")):  # fmt: skip
+                      ("conditions", "conditions"), ("dossier", "dossier"), ("time", "time"),
+                      ("place", "place")):  # fmt: skip
         spoilt = admission.model_copy(update={field: () if field == "dossier" else None})
         assert lacks("admission", admissions=(spoilt,)) == [f"{en}: '{admission.title}'"]
     assert lacks("admission", admissions=(admission.model_copy(update={"candidates": ()}),)) == [
