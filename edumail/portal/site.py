@@ -86,8 +86,11 @@ class Portals:
 
     def below(self, unit: Unit) -> tuple[Neighbour, ...]:
         """The units below, each before its own children, in order of name."""
+        children = self.views.units.children.get(unit.id)
+        if not children:
+            return ()
         result: list[Neighbour] = []
-        for child in sorted(self.views.units.children[unit.id], key=lambda child: (child.name, child.id)):
+        for child in sorted(children, key=lambda child: (child.name, child.id)):
             result.append(self.views.neighbour(child, self.lacking(child)))
             result.extend(self.below(child))
         return tuple(result)

@@ -56,7 +56,7 @@ class KeptPortals(Portals):
         super().__init__(province, contents)
         self.folder = folder
         self._kept: dict[str, _Kept | None] = {}
-        self._fingerprints: dict[str, str] = {}
+        self._states: dict[str, str] = {}
 
     def unit(self, unit: Unit) -> Mapping[str, File]:
         """The files of one unit, with everything that changed in the province rendered before."""
@@ -111,17 +111,15 @@ class KeptPortals(Portals):
         return files
 
     def _state(self, unit: Unit) -> str:
-        """What ``lacking`` comes from."""
-        return _digest(self._code, self.views.of(unit).digest, self._fingerprint(unit))
+        """What ``lacking`` comes from: the unit's own part of the inventory, and its content."""
+        if unit.id not in self._states:
+            own = self.views.of(unit).digest
+            self._states[unit.id] = _digest(self._code, own, self.contents.fingerprint(unit.id))
+        return self._states[unit.id]
 
     def _key(self, unit: Unit) -> str:
-        """What the pages come from, the states of the units below included."""
-        return _digest(self._code, self.view(unit).digest, self._fingerprint(unit))
-
-    def _fingerprint(self, unit: Unit) -> str:
-        if unit.id not in self._fingerprints:
-            self._fingerprints[unit.id] = self.contents.fingerprint(unit.id)
-        return self._fingerprints[unit.id]
+        """What the pages come from: the units below besides."""
+        return _digest(self._state(unit), repr(self.below(unit)))
 
     @cached_property
     def _code(self) -> str:
