@@ -99,7 +99,7 @@ def _state(lacking: int, mandatory: int) -> str:
         return say(f"đủ {mandatory} mục bắt buộc", f"all {mandatory} mandatory sections are there")
     return say(
         f"còn thiếu {lacking} trong {mandatory} mục bắt buộc",
-        f"{lacking} of {mandatory} mandatory sections lack something",,
+        f"{lacking} of {mandatory} mandatory sections lack something",
     )
 
 
