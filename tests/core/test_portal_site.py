@@ -324,6 +324,26 @@ def test_the_feed_is_read_by_somebody_else_s_parser(site: tuple[str, str]) -> No
         assert f"{newest.date.day:02} " in days[0]
 
 
+def test_a_section_with_many_articles_leads_to_all_of_them() -> None:
+    province = portals("lab").province
+    many = tuple(article(f"tin-{n}", date=date(2026, 1, 1 + n % 28)) for n in range(99))
+    made = Portals(province, Given(so=Content(unit="so", articles={"news": many})))
+    text = made.unit(province.units["so"])["sites/so/tin-tuc/index.html"].content.decode()
+    assert {f"/tin-tuc/tin-{n}/" for n in range(99)} <= set(links(text))
+    assert text.count('class="teaser') == 30
+
+
+def test_a_large_province_s_ladder_has_a_page_for_each_office(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edumail.portal.pages.ONE_PAGE", 2)
+    province = portals("empty").province
+    made = Portals(province, Given()).unit(province.units["so"])
+    first = made["sites/so/lien-ket/index.html"].content.decode()
+    assert "/lien-ket/vhxh-suoi-mo/" in set(links(first))
+    assert set(re.findall('data-unit="([^"]+)"', first)) == {"vhxh-suoi-mo", "thpt-song-que"}
+    second = made["sites/so/lien-ket/vhxh-suoi-mo/index.html"].content.decode()
+    assert set(re.findall('data-unit="([^"]+)"', second)) == {"mn-hoa-sen", "th-suoi-mo", "thcs-suoi-mo"}
+
+
 def test_the_feed_holds_the_newest_twenty() -> None:
     province = portals("lab").province
     many = tuple(article(f"tin-{n}", date=date(2026, 1, 1 + n)) for n in range(29, -1, -1))
