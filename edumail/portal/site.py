@@ -229,7 +229,7 @@ def _grouped(sections: list[Section]) -> list[tuple[str, list[Section]]]:
 
 
 _MAIN = ("introduction", "news", "documents", "services", "disclosure", "admission", "statistics", "contact")
-_ROOM = 85
+_ROOM = 88
 """How many characters fit into the bar, after «Trang chủ» and with two and a half around each word."""
 
 
