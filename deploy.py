@@ -22,6 +22,7 @@ from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.search import deploy as search
 from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
 
@@ -41,6 +42,7 @@ parts = [base, firewall, sshd, resolver, identity, certificates]
 parts += [rspamd, accounts, dovecot, postfix] if mail else []
 parts += [clamav] if antivirus else []
 parts += [nginx] if web else []
+parts += [search] if pages else []
 parts += [mtasts, webmail] if front else []
 apt_packages(
     name="packages",
@@ -67,8 +69,9 @@ if mail:
     audit.configure(inventory)
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:
+    search.configure(inventory, target)
     portal.configure(inventory, target)
-    sites["portal"] = portal.site(inventory, target)
+    sites["portal"] = portal.site(inventory, target, zones=search.zones(), locations=search.locations())
 if front:
     mtasts.configure()
     webmail.configure(inventory)
@@ -76,7 +79,7 @@ if front:
     discovery.configure(inventory, target)
     sites["discovery"] = discovery.site(inventory, target)
 if web:
-    nginx.configure(inventory, sites)
+    nginx.configure(inventory, target, sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(inventory, target)
@@ -96,11 +99,12 @@ if mail:
     dovecot.activate(inventory, target)
     audit.activate(inventory)
 if pages:
+    search.activate(inventory, target)
     portal.activate(inventory, target)
 if front:
     discovery.activate(inventory, target)
 if web:
-    nginx.activate(inventory, sites)
+    nginx.activate(inventory, target, sites)
 if front:
     webmail.activate(inventory)
 
