@@ -6,9 +6,11 @@ its pages come from; nothing else is trusted to be still so.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -196,6 +198,26 @@ def _replace(path: Path, data: bytes) -> None:
 
 def kept_portals(province: Province, contents: Contents, folder: Path) -> KeptPortals:
     """The portals of the inventory in ``folder``, with their memory under ``XDG_CACHE_HOME``."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edumail"
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return KeptPortals(province, contents, base / "edumail" / f"portals-{name}")
+    memory = base / f"portals-{name}"
+    with contextlib.suppress(OSError):
+        _forget(base)
+        memory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _replace(memory / OF, os.fsencode(folder.resolve()))
+    return KeptPortals(province, contents, memory)
+
+
+OF = "inventory"
+"""The file of a memory that says whose it is."""
+
+
+def _forget(base: Path) -> None:
+    """Memories of inventories that are gone take room for nothing."""
+    for memory in base.glob("portals-*"):
+        try:
+            folder = Path(os.fsdecode((memory / OF).read_bytes()))
+        except OSError:
+            continue
+        if not folder.is_dir():
+            shutil.rmtree(memory, ignore_errors=True)

@@ -12,7 +12,7 @@ from edumail.portal.load import Contents
 from edumail.portal.site import Portals
 from edumail.tree import Tree
 from roles.common import portals as module
-from roles.common.portals import KeptPortals
+from roles.common.portals import KeptPortals, kept_portals
 from tests.core.conftest import LAB
 
 SCHOOL = "thcs-suoi-mo"
@@ -100,3 +100,16 @@ def test_many_units_are_rendered_in_several_processes(
     assert kept(folder, province).rendered == len(province.units)
     assert trees(kept(folder, province)) == trees(Portals(province, Contents(folder, province)))
     assert kept(folder, province).rendered == 0
+
+
+def test_the_memory_of_an_inventory_that_is_gone_goes_too(
+    folder: Path, province: Province, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for name in ("one", "two"):
+        shutil.copytree(LAB / "content", tmp_path / name / "content")
+        assert kept_portals(province, Contents(tmp_path / name, province), tmp_path / name).rendered == 6
+    assert len(list((tmp_path / "home" / "edumail").iterdir())) == 2
+    shutil.rmtree(tmp_path / "one")
+    assert kept_portals(province, Contents(tmp_path / "two", province), tmp_path / "two").rendered == 0
+    assert len(list((tmp_path / "home" / "edumail").iterdir())) == 1
