@@ -14,6 +14,7 @@ from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
 from roles.discovery import deploy as discovery
 from roles.dovecot import deploy as dovecot
+from roles.feedback import deploy as feedback
 from roles.firewall import deploy as firewall
 from roles.identity import deploy as identity
 from roles.mtasts import deploy as mtasts
@@ -39,7 +40,7 @@ hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, firewall, sshd, resolver, identity, certificates]
-parts += [rspamd, accounts, dovecot, postfix] if mail else []
+parts += [rspamd, accounts, dovecot, postfix, feedback] if mail else []
 parts += [clamav] if antivirus else []
 parts += [nginx] if web else []
 parts += [search] if pages else []
@@ -63,6 +64,7 @@ if antivirus:
     clamav.configure(inventory)
 if mail:
     accounts.configure(inventory, target)
+    feedback.configure(inventory, target)
     rspamd.configure(inventory, target)
     dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
@@ -71,7 +73,12 @@ sites: dict[str, str] = {}  # nginx's configuration of each site that the host h
 if pages:
     search.configure(inventory, target)
     portal.configure(inventory, target)
-    sites["portal"] = portal.site(inventory, target, zones=search.zones(), locations=search.locations())
+    sites["portal"] = portal.site(
+        inventory,
+        target,
+        zones=search.zones() + feedback.zones(),
+        locations=search.locations() + feedback.locations(),
+    )
 if front:
     mtasts.configure()
     webmail.configure(inventory)
@@ -94,6 +101,7 @@ if antivirus:
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
+    feedback.activate(inventory, target)
     # Postfix first: where a host becomes the gateway, the ports for submission pass from it to Dovecot.
     postfix.activate(inventory, target)
     dovecot.activate(inventory, target)

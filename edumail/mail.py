@@ -95,6 +95,8 @@ class HostMail:
     """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
 
     A host without mailboxes has no mail to hand over, and is none of them."""
+    public: dict[str, str]
+    """The address for the public of each unit that lives here (4.2.1) → the unit."""
 
 
 class Mail:
@@ -266,6 +268,9 @@ class Mail:
             posters=self._posters(rules, None if everything else here),
             closed=self._closed,
             peers=self._peers(name),
+            public=dict(
+                sorted((unit.public_address, unit.id) for unit in self.province.units.values() if unit.host == name)
+            ),
         )
 
     def _posters(self, rules: dict[str, Rule], among: Container[str] | None) -> dict[str, tuple[str, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from edumail.portal.sections import SECTIONS
 
+from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
 from tests.circular.portal import Reading, reading, readings

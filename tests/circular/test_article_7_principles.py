@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from edumail.portal.sections import SECTIONS
 
 from edumail.portal.model import ARTICLE_SECTIONS
+from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
 from tests.circular.pages import Page

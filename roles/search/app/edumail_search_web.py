@@ -128,7 +128,7 @@ def _number(text: str | None) -> str:
 def _search(query: str, count: int, hits: list[store.Hit], at: int) -> str:
     parts = [
         "<h1>Tìm kiếm</h1>",
-        '<form class="search" action="/tim-kiem" method="get" role="search">',
+        '<form class="lookup" action="/tim-kiem" method="get">',
         '<label for="tim">Từ khóa, có dấu hoặc không dấu</label>',
         f'<input id="tim" name="q" type="search" maxlength="{store.MOST_CHARACTERS}" value="{escape(query)}">',
         '<button type="submit">Tìm</button></form>',
