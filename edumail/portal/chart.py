@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 240, 8, 28, 24
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 420, 190, 4, 26, 24
+
+MANY = 6
+"""More years than that have room for the one in which each begins."""
 
 
 def number(value: int) -> str:
@@ -18,7 +21,7 @@ def bars(id: str, title: str, values: Sequence[tuple[str, int]]) -> Markup:
     """Bars of one measure by year. A screen reader gets the title and every value; colours come from the stylesheet."""
     top = max((value for _, value in values), default=0) or 1
     room = (_WIDTH - 2 * _LEFT) / max(len(values), 1)
-    width = min(room * 0.6, 72)
+    width = min(room * 0.6, 56)
     words = "; ".join(f"{label}: {number(value)}" for label, value in values)
     parts = [
         f'<svg class="chart" role="img" aria-labelledby="{id}-t {id}-d" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
@@ -27,6 +30,8 @@ def bars(id: str, title: str, values: Sequence[tuple[str, int]]) -> Markup:
     ]
     floor = _HEIGHT - _BOTTOM
     for place, (label, value) in enumerate(values):
+        if len(values) > MANY:
+            label = label[:4]
         middle = _LEFT + room * (place + 0.5)
         height = round((floor - _TOP) * value / top, 1)
         parts.append(

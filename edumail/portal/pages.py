@@ -27,6 +27,8 @@ from edumail.templates import render
 
 NEWEST = 6
 """How many items of a kind the home page shows."""
+TEASERS = 30
+"""How many articles a section shows with their summaries; older ones by title."""
 ONE_PAGE = 400
 """Up to so many units the ladder is one page; a larger one gives every office's schools a page of their own."""
 
@@ -130,7 +132,7 @@ def _newest(articles: tuple[Article, ...]) -> date | None:
 
 def _articles(make: Maker, section: Section) -> Iterator[Page]:
     articles = make.content.articles.get(section.id, ())
-    yield make.listing(section, "articles", _newest(articles), articles=articles)
+    yield make.listing(section, "articles", _newest(articles), articles=articles, teasers=TEASERS)
     for article in articles:
         yield make.item(
             section,

@@ -86,8 +86,11 @@ class Portals:
 
     def below(self, unit: Unit) -> tuple[Neighbour, ...]:
         """The units below, each before its own children, in order of name."""
+        children = self.views.units.children.get(unit.id)
+        if not children:
+            return ()
         result: list[Neighbour] = []
-        for child in sorted(self.views.units.children[unit.id], key=lambda child: (child.name, child.id)):
+        for child in sorted(children, key=lambda child: (child.name, child.id)):
             result.append(self.views.neighbour(child, self.lacking(child)))
             result.extend(self.below(child))
         return tuple(result)
@@ -226,12 +229,21 @@ def _grouped(sections: list[Section]) -> list[tuple[str, list[Section]]]:
 
 
 _MAIN = ("introduction", "news", "documents", "services", "disclosure", "admission", "statistics", "contact")
+_ROOM = 88
+"""How many characters fit into the bar, after «Trang chủ» and with two and a half around each word."""
 
 
 def _main_links(sections: list[Section]) -> list[Section]:
-    """What stands in the bar of wide screens, besides the whole menu."""
+    """What stands in the bar of wide screens, besides the whole menu: as many as fit into one line."""
     by_id = {section.id: section for section in sections}
-    return [by_id[id] for id in _MAIN if id in by_id][:6]
+    found: list[Section] = []
+    room = float(_ROOM)
+    for section in (by_id[id] for id in _MAIN if id in by_id):
+        room -= len(section.vi) + 2.5
+        if room < 0:
+            break
+        found.append(section)
+    return found
 
 
 def _index(made: tuple[Page, ...]) -> bytes:

@@ -32,7 +32,6 @@ class Member:
     id: str
     name: str
     posts: tuple[str, ...]
-    section: str | None
     address: str
 
     @property
@@ -61,7 +60,8 @@ class View:
     domain: str
     year: int
     """The year, for the one mark that must never be blank even where nothing has a date (Dublin Core's ``date``)."""
-    people: tuple[Member, ...]
+    people: tuple[tuple[str, tuple[str, ...]], ...]
+    """Id and fields of everybody, see :meth:`person`; plain, since a province has very many."""
     leaders: tuple[Member, ...]
     """Whoever holds a post of the group ``lanhdao``, the head first (8.1a, 9.1a)."""
     sections: tuple[tuple[str, str, int], ...]
@@ -83,7 +83,8 @@ class View:
 
     def person(self, id: str) -> Member | None:
         """Somebody of the unit, by id."""
-        return next((member for member in self.people if member.id == id), None)
+        found = next((fields for person, fields in self.people if person == id), None)
+        return Member(id, found[0], found[2:], found[1]) if found else None
 
     @property
     def children(self) -> list[Neighbour]:
@@ -104,6 +105,7 @@ class Views:
         self.units = Units(province)
         group = province.standard_groups.get("lanhdao")
         heads = [code for code, post in province.posts.items() if post.head]
+        self.posts = {code: post.name for code, post in province.posts.items()}
         # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
         self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))
 
@@ -133,8 +135,8 @@ class Views:
 
     def member(self, person: Person) -> Member:
         """A person as pages show them."""
-        posts = tuple(self.province.posts[post].name for post in person.posts)
-        return Member(person.id, person.name, posts, person.section, person.address)
+        posts = tuple(self.posts[post] for post in person.posts)
+        return Member(person.id, person.name, posts, person.address)
 
     def of(self, unit: Unit, below: tuple[Neighbour, ...] = ()) -> View:
         """The unit's view. ``below`` are the units under it, each before its own children."""
@@ -160,7 +162,7 @@ class Views:
             province_en=self.province.settings.name_en,
             domain=unit.domain,
             year=self.province.today.year,
-            people=tuple(self.member(person) for person in people),
+            people=tuple((p.id, (p.name, p.address, *map(self.posts.__getitem__, p.posts))) for p in people),
             leaders=tuple(self.member(person) for person in self.leaders(unit)),
             sections=tuple((item.name, item.address, counts.get(item.id, 0)) for item in unit.sections),
             parent=self.neighbour(above[0]) if above else None,

@@ -19,6 +19,7 @@ from edumail.portal.site import Portals
 from edumail.problems import InventoryError
 from edumail.supplied import Supply
 from roles.common.contents import content_problems
+from roles.common.portals import kept_portals
 from roles.common.ssh import connection_data
 
 GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
@@ -39,7 +40,7 @@ class Inventory:
     @cached_property
     def pages(self) -> Portals:
         """Portal pages of every unit."""
-        return Portals(self.province, self.contents)
+        return kept_portals(self.province, self.contents, self.folder)
 
     @cached_property
     def contents(self) -> Contents:

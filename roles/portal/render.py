@@ -17,10 +17,6 @@ from roles.common.paths import live
 from roles.nginx.render import moved, served
 
 ERRORS = {
-    400: (
-        ("Yêu cầu không hợp lệ", "Trình duyệt đã gửi một yêu cầu mà máy chủ không hiểu."),
-        ("Bad request", "The browser sent a request that this server does not understand."),
-    ),
     404: (
         ("Không tìm thấy trang", "Địa chỉ này không có, hoặc trang đã được chuyển đi."),
         ("Page not found", "There is no page at this address, or it has moved."),
@@ -33,10 +29,6 @@ ERRORS = {
         ("Dữ liệu gửi lên quá lớn", "Hãy gửi ít hơn, hoặc chia làm nhiều lần."),
         ("Too large", "Send less, or in several parts."),
     ),
-    414: (
-        ("Địa chỉ quá dài", "Hãy rút ngắn nội dung tìm kiếm."),
-        ("Address too long", "Shorten what you search for."),
-    ),
     429: (
         ("Quá nhiều yêu cầu", "Xin đợi một phút rồi thử lại."),
         ("Too many requests", "Please wait a minute and try again."),
@@ -46,7 +38,10 @@ ERRORS = {
         ("Temporarily unavailable", "Please try again in a few minutes."),
     ),
 }
-"""What a visitor reads in place of a page, by status: title and sentence, Vietnamese and English."""
+"""What a visitor reads in place of a page, by status: title and sentence, Vietnamese and English.
+
+Where nginx does not understand a request (400, 414), it does not know for which unit it was, and says so itself.
+"""
 
 PRECOMPRESS = precompress(
     folders=("assets", "errors", "sites"), endings=("css", "csv", "html", "js", "json", "svg", "txt", "xml")

@@ -22,7 +22,7 @@ from edumail.model import Unit
 from edumail.units import portal_host
 from lab import ssh
 from lab.text import LabError
-from lab.topology import INTERNET
+from lab.topology import GATEWAY4, INTERNET
 from tests.lab.province import LabProvince
 from tests.lab.test_deploy import deploy
 from tests.lab.test_doors import answering
@@ -115,14 +115,18 @@ class TestTheWayIn:
         assert answering(INTERNET.name, list(GATEWAY.values()), [4430]) == set()
         for name in (HERE, ELSEWHERE):
             raw = socket.create_connection((GATEWAY[4], 443), timeout=10)
+            port = raw.getsockname()[1]
             raw.sendall(f"PROXY TCP4 {FORGED} {GATEWAY[4]} 4321 443\r\n".encode())
             with pytest.raises((ssl.SSLError, OSError)):
                 province.network.context().wrap_socket(raw, server_hostname=name)
             raw.close()
+            # It is a bad request, logged with who really sent it.
+            log = province.run("mail-so", "tail -n 20 /var/log/nginx/access.log")
+            assert re.search(rf'^{re.escape(GATEWAY4)}:{port} - .* "PROXY TCP4 {FORGED} ', log, re.MULTILINE), log
         _, body = page(province, ELSEWHERE, f"/{time.time_ns()}", X_Forwarded_For=FORGED, X_Real_IP=FORGED)
         assert FORGED.encode() not in body
         for host in ("mail-so", "mail-xa"):
-            assert FORGED not in province.run(host, "tail -n 100 /var/log/nginx/access.log")
+            assert f"\n{FORGED}" not in province.run(host, "tail -n 100 /var/log/nginx/access.log")
 
     def test_a_name_that_nobody_has_is_shown_no_certificate(self, province: LabProvince) -> None:
         context = ssl.create_default_context()

@@ -166,8 +166,16 @@ EXPLAINED = [
     ),
     Explained(
         "nginx",
+        r"\S+ \S+ \[error\] .* connect\(\) failed \(111: Connection refused\) while proxying connection, .*"
+        r" upstream: \"198\.18\.37\.12:443\", .*",
+        "test_portal_serving stops the nginx of a host behind the gateway",
+    ),
+    Explained(
+        "nginx",
         r"\S+ \S+ \[error\] .* client intended to send too large body: 52428800 bytes, .*"
-        r"|\S+ \S+ \[error\] .* limiting requests, excess: [\d.]+ by zone \"webmail\", client: 2001:db8:37::1, .*",
+        r"|\S+ \S+ \[error\] .* limiting requests, excess: [\d.]+ by zone \"webmail\", client: 2001:db8:37::1, .*"
+        r"|\S+ \S+ \[error\] .* recv\(\) failed \(104: Connection reset by peer\) while proxying and reading from"
+        r" upstream, .* upstream: \"127\.0\.0\.1:4430\", .*",
         "test_webmail sends too much, and too often",
     ),
     Explained(
