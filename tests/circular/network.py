@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
@@ -96,7 +97,9 @@ class Network:
     def dnssec(self, apex: str) -> tuple[Signature, str]:
         """The state of a zone's signatures at the first of its name servers that answers, and what is broken."""
         if apex not in self._signatures:
-            self._signatures[apex] = asyncio.run(self._dnssec(apex))
+            # In a thread of its own: a browser that is open has a loop in this one.
+            with ThreadPoolExecutor(1) as pool:
+                self._signatures[apex] = pool.submit(asyncio.run, self._dnssec(apex)).result()
         return self._signatures[apex]
 
     async def _dnssec(self, apex: str) -> tuple[Signature, str]:
