@@ -189,14 +189,13 @@ MEASURES: Mapping[str, str] = {
 
 def _statistics(make: Maker, section: Section) -> Iterator[Page]:
     rows = make.content.statistics
-    measures = {name: title for name, title in MEASURES.items() if not (make.view.school and name == "schools")}
     charts = [
         (title, bars(f"bieu-do-{name}", f"{title} theo năm học", [(_year(r.year), getattr(r, name)) for r in rows]))
-        for name, title in measures.items()
-        if rows
+        for name, title in MEASURES.items()
+        if rows and not (make.view.school and name == "schools")
     ]
     yield make.listing(
-        section, "statistics", rows=rows, measures=measures, charts=charts, school_year=_year, years=YEARS
+        section, "statistics", rows=rows, measures=MEASURES, charts=charts, school_year=_year, years=YEARS
     )
 
 

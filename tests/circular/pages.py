@@ -67,9 +67,12 @@ class Page:
         return fold(text) in self.words
 
     def links(self, inside: str = ".") -> list[tuple[str, str]]:
-        """Address (absolute, without fragment) and words of each link of :attr:`main`, or below an XPath in it."""
+        """Address (absolute, without fragment) and words of each link of :attr:`main`, or below an XPath in it.
+
+        What only leads around the portal (``<nav>``) is left out.
+        """
         found = []
-        for element in self.main.xpath(f"{inside}//a[@href]"):
+        for element in self.main.xpath(f"{inside}//a[@href][not(ancestor::nav)]"):
             words = " ".join(element.text_content().split())
             found.append((urldefrag(urljoin(self.url, element.get("href").strip()))[0], words))
         return found

@@ -30,10 +30,11 @@ PROCEDURE = (
 )
 CONSULTATION = ("Địa chỉ nhận ý kiến", "Thư điện tử nhận ý kiến", "Thời hạn nhận ý kiến")
 ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
-MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Cơ sở vật chất")
-SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Cơ sở vật chất")
+MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
+SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
 YEARS = 5
+PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 
 
 def introduction(reading: Reading) -> Answer:
@@ -297,9 +298,12 @@ def disclosure_in_time(reading: Reading) -> Answer:
     evidence, good, kept = [], True, set()
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
-        published = min(days(year), default=None)
-        if not found or published is None:
+        said = PUBLISHED.search(" ".join(year.main.text_content().split()))
+        if not found or not said:
+            good = False
+            evidence.append(f"{year.said}: without the day on which it was published")
             continue
+        published = date(int(said[3]), int(said[2]), int(said[1]))
         kept.add(int(found[1]))
         due = date(int(found[2]), 6, 30)
         late = published > due
