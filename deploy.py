@@ -14,6 +14,7 @@ from roles.common.paths import has_mail, has_web
 from roles.common.progress import report_progress
 from roles.discovery import deploy as discovery
 from roles.dovecot import deploy as dovecot
+from roles.feedback import deploy as feedback
 from roles.firewall import deploy as firewall
 from roles.identity import deploy as identity
 from roles.mtasts import deploy as mtasts
@@ -22,6 +23,7 @@ from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
+from roles.search import deploy as search
 from roles.srs import deploy as srs
 from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
@@ -40,10 +42,11 @@ hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, firewall, sshd, resolver, identity, certificates]
-parts += [rspamd, accounts, dovecot, postfix] if mail else []
+parts += [rspamd, accounts, dovecot, postfix, feedback] if mail else []
 parts += [clamav] if antivirus else []
 parts += [srs] if authors else []
 parts += [nginx] if web else []
+parts += [search] if pages else []
 parts += [mtasts, webmail] if front else []
 apt_packages(
     name="packages",
@@ -64,6 +67,7 @@ if antivirus:
     clamav.configure(inventory)
 if mail:
     accounts.configure(inventory, target)
+    feedback.configure(inventory, target)
     rspamd.configure(inventory, target)
     dovecot.configure(inventory, target)
     postfix.configure(inventory, target)
@@ -72,16 +76,24 @@ if authors:
     srs.configure(target)
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:
+    search.configure(inventory, target)
     portal.configure(inventory, target)
-    sites["portal"] = portal.site(inventory, target)
+    sites["portal"] = portal.site(
+        inventory,
+        target,
+        zones=search.zones() + feedback.zones(inventory, target),
+        locations=search.locations() + feedback.locations(),
+    )
 if front:
     mtasts.configure()
     webmail.configure(inventory)
     sites["webmail"] = webmail.site(inventory)
     discovery.configure(inventory, target)
     sites["discovery"] = discovery.site(inventory, target)
+if web and mail and (site := feedback.site(inventory, target)):
+    sites["feedback"] = site
 if web:
-    nginx.configure(inventory, sites)
+    nginx.configure(inventory, target, sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(inventory, target)
@@ -98,16 +110,18 @@ if authors:
 if mail:
     accounts.activate(inventory, target)
     rspamd.activate(inventory, target)
+    feedback.activate(inventory, target)
     # Postfix first: where a host becomes the gateway, the ports for submission pass from it to Dovecot.
     postfix.activate(inventory, target)
     dovecot.activate(inventory, target)
     audit.activate(inventory)
 if pages:
+    search.activate(inventory, target)
     portal.activate(inventory, target)
 if front:
     discovery.activate(inventory, target)
 if web:
-    nginx.activate(inventory, sites)
+    nginx.activate(inventory, target, sites)
 if front:
     webmail.activate(inventory)
 

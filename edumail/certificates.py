@@ -64,9 +64,9 @@ def certificates(province: Province, host: Host, supplied: Collection[Supplied] 
 
 
 def web_names(province: Province, host: Host) -> set[str]:
-    """The names of all web pages on ``host`` but the webmail's."""
+    """The names of all web pages on ``host`` but the webmail's, those included that only lead to another."""
     units = province.units.values()
-    found = {unit.portal for unit in units if portal_host(unit) == host.name}
+    found = {name for unit in units if portal_host(unit) == host.name for name in unit.portal_names}
     if "gateway" in host.roles:
         found.update(discovery.names({unit.domain for unit in units}))
     return found

@@ -81,11 +81,12 @@ def _one_gateway(province: Province, sources: Sources) -> Iterator[Problem]:
         )
 
 
-def _in_zone(province: Province, name: str, sources: Sources, *place: str) -> Iterator[Problem]:
+def _in_zone(
+    province: Province, name: str, sources: Sources, table: str, key: str, *path: str | int
+) -> Iterator[Problem]:
     if "province" in sources.gaps:
         return
     zones = province.settings.zones
-    table, key, *path = place
     if not _lies_under(name, zones):
         yield Problem(
             sources.at(table, key, *path),
@@ -102,9 +103,10 @@ def _in_zone(province: Province, name: str, sources: Sources, *place: str) -> It
         )
 
 
-def _hosts_own(province: Province, domain: str, sources: Sources, *place: str) -> Iterator[Problem]:
+def _hosts_own(
+    province: Province, domain: str, sources: Sources, table: str, key: str, *path: str | int
+) -> Iterator[Problem]:
     """Domains in which only hosts have addresses: their names, and what they use below those among themselves."""
-    table, key, *path = place
     for host in province.hosts.values():
         if _lies_under(domain, (host.fqdn,)):
             yield Problem(
@@ -117,11 +119,12 @@ def _hosts_own(province: Province, domain: str, sources: Sources, *place: str) -
             )
 
 
-def _discovery(province: Province, name: str, sources: Sources, *place: str) -> Iterator[Problem]:
+def _discovery(
+    province: Province, name: str, sources: Sources, table: str, key: str, *path: str | int
+) -> Iterator[Problem]:
     """Names at which the gateway itself answers for a mail domain."""
     label, _, domain = name.partition(".")
     if label in discovery.LABELS and any(unit.domain == domain for unit in province.units.values()):
-        table, key, *path = place
         yield Problem(
             sources.at(table, key, *path),
             "reserved-name",
@@ -138,7 +141,7 @@ def _front(units: Units, sources: Sources) -> Iterator[Problem]:
     yield from _discovery(province, settings.front_name, sources, *place)
     others = [host.name for host in province.hosts.values() if host.fqdn == settings.front_name]
     others = [name for name in others if "gateway" not in province.hosts[name].roles]
-    others += [unit.id for unit in province.units.values() if unit.portal == settings.front_name]
+    others += [unit.id for unit in province.units.values() if settings.front_name in unit.portal_names]
     if others:
         yield Problem(
             sources.at(*place),
@@ -269,11 +272,13 @@ def _unknown_unit(where: Where, name: str) -> Problem:
 def _units(units: Units, sources: Sources) -> Iterator[Problem]:
     province = units.province
     portals: dict[str, str] = {}
-    hosts = {host.fqdn: host.name for host in province.hosts.values()}
+    hosts = {host.fqdn: host.name for host in province.hosts.values() if "gateway" not in host.roles}
     for unit in province.units.values():
         yield from _placement(province.hosts, unit, sources)
-        for key, name in (("domain", unit.domain), ("portal", unit.portal)):
-            where = sources.at("unit", unit.id, key)
+        names: list[tuple[str, tuple[str | int, ...]]] = [(unit.domain, ("domain",)), (unit.portal, ("portal",))]
+        names += [(name, ("former_portals", index)) for index, name in enumerate(unit.former_portals)]
+        for name, key in names:
+            where = sources.at("unit", unit.id, *key)
             if "province" not in sources.gaps and not _lies_under(name, province.settings.allowed_suffixes):
                 allowed = _names(province.settings.allowed_suffixes)
                 yield Problem(
@@ -282,24 +287,27 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
                     f"{name} không thuộc đuôi tên miền được phép ({allowed}); sửa tên hoặc «allowed_suffixes»",
                     f"{name} is outside the allowed suffixes ({allowed}); mend the name or 'allowed_suffixes'",
                 )
-            yield from _in_zone(province, name, sources, "unit", unit.id, key)
-            yield from _discovery(province, name, sources, "unit", unit.id, key)
+            yield from _in_zone(province, name, sources, "unit", unit.id, *key)
+            yield from _discovery(province, name, sources, "unit", unit.id, *key)
         yield from _hosts_own(province, unit.domain, sources, "unit", unit.id, "domain")
-        if portals.setdefault(unit.portal, unit.id) != unit.id:
-            yield Problem(
-                sources.at("unit", unit.id, "portal"),
-                "duplicate-portal",
-                f"{unit.portal} đã là trang của «{portals[unit.portal]}»; mỗi đơn vị một tên riêng",
-                f"{unit.portal} is the page of '{portals[unit.portal]}' already; give each unit a name of its own",
-            )
-        host = hosts.get(unit.portal)
-        if host is not None and host != portal_host(unit):
-            yield Problem(
-                sources.at("unit", unit.id, "portal"),
-                "portal-is-host",
-                f"{unit.portal} là tên của máy chủ «{host}», không phải máy phục vụ trang này; chọn tên khác",
-                f"{unit.portal} is the name of host '{host}', which does not serve this page; choose another",
-            )
+        for name, key in names[1:]:
+            where = sources.at("unit", unit.id, *key)
+            if name in portals:
+                yield Problem(
+                    where,
+                    "duplicate-portal",
+                    f"{name} đã là tên cổng thông tin của «{portals[name]}»; mỗi tên chỉ dẫn tới một đơn vị",
+                    f"{name} is a name of the portal of '{portals[name]}' already; each leads to one unit",
+                )
+            portals.setdefault(name, unit.id)
+            if name in hosts:
+                yield Problem(
+                    where,
+                    "portal-is-host",
+                    f"{name} là tên riêng của máy chủ «{hosts[name]}», mà cổng thông tin đi qua gateway; chọn tên khác",
+                    f"{name} is host '{hosts[name]}''s own, but a portal is reached through the gateway; "
+                    "choose another",
+                )
         if unit.public_address not in {mailbox.address for mailbox in unit.mailboxes}:
             yield Problem(
                 sources.at("unit", unit.id, "public_address"),

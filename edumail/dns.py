@@ -13,7 +13,7 @@ from edumail import discovery
 from edumail.discovery import Service
 from edumail.model import Host, Nameserver, Province, Unit
 from edumail.srs import srs_hosts
-from edumail.units import Units, portal_host
+from edumail.units import Units
 
 TTL = 3600
 """Seconds that resolvers keep a record: short enough to move a unit between hosts within an hour."""
@@ -108,10 +108,13 @@ class _Writer:
         self._add(settings.front_name, *_addresses(self.gateway))
         self.titles.setdefault(settings.front_name, "front: mail programs and browsers of the whole province")
         for unit in units.values():
-            if unit.portal not in domains and unit.portal not in self.records:
-                silent.append(unit.portal)
-            self._add(unit.portal, *_addresses(hosts[portal_host(unit)]))
-            self.titles.setdefault(unit.portal, f"page of {unit.name}")
+            for name in unit.portal_names:
+                if name not in domains and name not in self.records:
+                    silent.append(name)
+                # One way in for browsers: the gateway passes a connection on to the host that has the portal.
+                self._add(name, *_addresses(self.gateway))
+                title = f"portal of {unit.name}" if name == unit.portal else f"leads to {unit.portal}"
+                self.titles.setdefault(name, title)
         for name in silent:
             # Nobody has an address here: no mail to it (RFC 7505), none from it.
             self._add(name, ("MX", "0 ."), _text("v=spf1 -all"))

@@ -99,6 +99,8 @@ class HostMail:
     """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
 
     A host without mailboxes has no mail to hand over, and is none of them."""
+    public: dict[str, str]
+    """The address for the public of each unit that lives here (4.2.1) → the unit."""
 
 
 class Mail:
@@ -276,6 +278,9 @@ class Mail:
             closed=self._closed,
             srs={domain: of for domain, of in self._srs.items() if everything or of is host},
             peers=self._peers(name),
+            public=dict(
+                sorted((unit.public_address, unit.id) for unit in self.province.units.values() if unit.host == name)
+            ),
         )
 
     def _posters(self, rules: dict[str, Rule], among: Container[str] | None) -> dict[str, tuple[str, ...]]:

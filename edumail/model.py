@@ -234,9 +234,11 @@ class Unit(PolicyLevel):
     domain: Domain
     """Mail domain; several units may share one."""
     portal: Domain
-    """The name of its web page."""
+    """The name of its portal. Like every name of a portal it leads to the gateway, which knows the host."""
+    former_portals: tuple[Domain, ...] = ()
+    """Names that the portal had before: whoever comes by one is sent on to ``portal``."""
     portal_host: Id | None = None
-    """The host that serves the page; by default the one with its mailboxes."""
+    """The host that serves the portal; by default the one with its mailboxes."""
     street_address: Text
     phone: Phone
     officer: Id
@@ -245,6 +247,11 @@ class Unit(PolicyLevel):
     """The address for the public's questions (4.2.1): one of the unit's mailboxes."""
     mailboxes: Annotated[tuple[SharedMailbox, ...], Field(min_length=1)]
     sections: tuple[Section, ...] = ()
+
+    @property
+    def portal_names(self) -> tuple[str, ...]:
+        """The name of its portal, and those that lead there."""
+        return (self.portal, *self.former_portals)
 
 
 class Person(Model):

@@ -194,6 +194,14 @@ class Policies(Model):
     """How many days the mail of somebody who left the roster is kept; then it is deleted. The figure of the day of
     leaving counts. Default 90, by inference: Law 91/2025 forbids to keep personal data without need and names no
     figure. The command ``edumail-accounts tend`` on the host, by a timer. Serves 3.4.3."""
+    feedback_days: Annotated[
+        Days | None,
+        Setting("số ngày giữ phản ánh gửi qua cổng", "days that feedback from the portal is kept", "edumail-feedback",
+                "C37-3.4.3", "habit"),
+    ] = None  # fmt: skip
+    """How many days what a citizen asked through the portal is kept there, with its answer, after the last change;
+    then it is deleted. The letters in the unit's mailbox are the unit's own. Default 365, by habit. The service
+    ``edumail-feedback-mail`` on the host. Serves 3.4.3."""
     password_min_characters: Annotated[
         Annotated[Whole, Field(ge=8, le=64)] | None,
         Setting("số ký tự tối thiểu của mật khẩu", "fewest characters of a password", "edumail-accounts", "C37-4.4d",

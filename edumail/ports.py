@@ -21,6 +21,8 @@ SIEVE_PORT = 1588
 """Where a host's Postfix takes, on loopback, what people's filters send."""
 SRS_FORWARD_PORT, SRS_REVERSE_PORT = 10001, 10002
 """Where a host's Postfix asks, on loopback, for an author's address packed into one of ours, and for the way back."""
+HTTPS_PORT = 4430
+"""Where the gateway's nginx takes, on loopback, what it does not pass on to another host."""
 SUBMISSION_PORT = 1587
 """Where a host's Postfix takes what its people submit at the gateway's front; on the gateway itself, on loopback."""
 
@@ -47,8 +49,11 @@ def doors(host: Host) -> tuple[Door, ...]:
         found |= {Door(995, "pop3s"), Door(4190, "sieve"), Door(PEER_PORT, "mail between hosts", "peers")}
         if "gateway" not in host.roles:
             found |= {Door(SUBMISSION_PORT, "submission by the front", "peers")}
-    if not {"gateway", "portal"}.isdisjoint(host.roles):
+    if "gateway" in host.roles:
         found |= {Door(80, "http"), Door(443, "https")}
+    elif "portal" in host.roles:
+        # A public authority asks the host itself for a proof of the host's own name; nothing else is there to see.
+        found |= {Door(80, "http"), Door(443, "https from the gateway", "peers")}
     return tuple(sorted(found))
 
 
@@ -56,6 +61,7 @@ def sources(province: Province, host: Host, audience: Audience) -> tuple[Network
     """From where an audience of ``host`` comes.
 
     peers: the hosts that hand mail to this one; the gateway hands it to everybody, the others to the gateway only.
+    It is also the gateway alone that passes browsers on.
     """
     if audience == "everyone":
         return EVERYWHERE

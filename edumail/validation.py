@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from edumail import fields
 from edumail.model import CERTIFICATE_SOURCES
+from edumail.portal import model as portal
 from edumail.problems import Problem
 from edumail.yamlsource import Document, Path
 
@@ -54,6 +55,26 @@ _PATTERNS = {
     fields.DIRECTORY_PATTERN: (
         "phải là địa chỉ thư mục ACME, như https://acme-v02.api.letsencrypt.org/directory",
         "must be the address of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory",
+    ),
+    portal.URL_PATTERN: (
+        "phải là một địa chỉ https, như https://dichvucong.tinh.gov.vn/",
+        "must be an https address, such as https://services.province.gov.vn/",
+    ),
+    portal.FILE_NAME_PATTERN: (
+        "phải là tên một tệp trong files/, chữ thường không dấu, như ke-hoach-2026.pdf",
+        "must be the name of a file in files/, in lower-case letters, such as plan-2026.pdf",
+    ),
+    portal.COLOUR_PATTERN: (
+        'phải là một màu viết thường trong ngoặc kép, như "#0b5394"',
+        'must be a colour in lower case and in quotes, such as "#0b5394"',
+    ),
+    portal.SCHOOL_YEAR_PATTERN: (
+        "phải là một năm học, như 2026-2027",
+        "must be a school year, such as 2026-2027",
+    ),
+    portal.CANDIDATE_PATTERN: (
+        "phải gồm 3 đến 20 chữ hoa không dấu hoặc chữ số, như SM6001",
+        "must be 3 to 20 capital letters or digits, such as SM6001",
     ),
 }
 
@@ -201,6 +222,11 @@ def explain(details: ErrorDetails, name: str, kind: type[BaseModel]) -> tuple[st
         case "string_too_long":
             limit = context["max_length"]
             return found_vi + f"dài quá {limit} ký tự", found_en + f"is longer than {limit} characters"
+        case "string_too_short":
+            return (
+                f"«{name}» còn trống; viết nội dung, hoặc xóa dòng này",
+                f"'{name}' is empty; write it, or delete the line",
+            )
         case "too_short":
             return f"«{name}» phải có ít nhất một mục", f"'{name}' needs at least one item"
         case other:

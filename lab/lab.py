@@ -28,6 +28,7 @@ from lab import (
     sources,
     ssh,
     state,
+    web,
     zones,
 )
 from lab.preflight import preflight
@@ -163,7 +164,7 @@ def _create(machine: Machine) -> None:
     base = image.base(found)
     layers = image.internet(base, INTERNET.fqdn) if machine == INTERNET else base
     container.kill(machine)
-    own = {**foreign.FILES, **acme.FILES} if machine == INTERNET else {signature.FILE: signature.LINE}
+    own = {**foreign.FILES, **acme.FILES, **web.FILES} if machine == INTERNET else {signature.FILE: signature.LINE}
     files = {dns.RESOLVER_FILE: zones.resolver({}), **own}
     container.create(machine, layers, files, state.machines())
     if machine == INTERNET:
@@ -184,6 +185,7 @@ def _serve_zones(only: Machine | None = None) -> None:
     """Bring a new Knot in line with the zones there should be, then every resolver that may not know them yet."""
     new = FOREIGN_DOMAIN not in dns.kept()
     if new:
+        web.start()
         dns.load({**foreign.own_zones(state.machines()), **dns.kept()})
     dns.trust((only,) if only and not new else state.machines())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab import web
 from lab.topology import FOREIGN_DOMAIN, INTERNET, STRICT_DOMAIN, Machine, reverse_name, reverse_zones
 
 _SOA = "$TTL 300\n@ SOA {mname} hostmaster.{domain}. 1 3600 600 604800 60\n@ NS {mname}\n"
@@ -16,6 +17,7 @@ def foreign(dkim_key: str, tlsa: str) -> str:
     return (
         _SOA.format(mname=_NS, domain=FOREIGN_DOMAIN)
         + hosts
+        + web.RECORDS
         + f"""\
 @ MX 10 mx
 ; a ministry, and an office of it

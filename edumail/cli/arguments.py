@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from edumail.cli.language import Parser, UserError, say
+from edumail.cli.terminal import plain
 
 
 def add_inventory(parser: Parser) -> None:
@@ -44,3 +46,23 @@ def chosen_hosts(known: Iterable[str], wanted: Sequence[str]) -> list[str]:
             status=2,
         )
     return [host for host in known if not wanted or host in wanted]
+
+
+def unknown(name: str, known: Iterable[str], vi: str, en: str) -> UserError:
+    """``name`` is none of ``known``; the nearest of these are named."""
+    known = list(known)
+    name, near = plain(name), ", ".join(get_close_matches(name, known, n=3, cutoff=0.4) or known[:10])
+    return UserError(
+        f"không có {vi} «{name}»; gần nhất: {near}", f"there is no {en} '{name}'; the nearest: {near}", status=2
+    )
+
+
+def refuse_filled(folder: Path) -> None:
+    """Raises UserError for a place where something could be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} không phải thư mục", f"{folder} is not a folder")
+    if folder.exists() and any(folder.iterdir()):
+        raise UserError(
+            f"thư mục {folder} đã có tệp; chọn thư mục mới để không ghi đè",
+            f"folder {folder} holds files already; choose a new one, nothing is overwritten",
+        )

@@ -10,9 +10,11 @@ from edumail.certificates import open_supplied
 from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
 from edumail.cli.report import print_notes, print_problems
+from edumail.cli.terminal import Status
 from edumail.groups import Groups
 from edumail.load import load
-from edumail.problems import InventoryError
+from edumail.portal.load import Contents
+from edumail.problems import InventoryError, Problem
 from edumail.units import Units
 
 
@@ -37,6 +39,8 @@ def run(args: Namespace) -> int:
     try:
         province = load(args.inventory)
         supply = open_supplied(province, args.inventory, datetime.now(UTC))
+        if problems := _read(Contents(args.inventory, province)):
+            raise InventoryError(problems)
     except InventoryError as error:
         # Here the mistakes are the result that was asked for; every other command has them on stderr.
         print_problems(error.problems, sys.stdout)
@@ -53,3 +57,17 @@ def run(args: Namespace) -> int:
         )
     )
     return 0
+
+
+def _read(contents: Contents) -> list[Problem]:
+    """The mistakes in what units publish; whoever waits sees how far it is."""
+    status, total = Status(), len(contents.units)
+
+    def progress(number: int) -> None:
+        if number % 50 == 0 and total > 100:
+            status.now(say(f"Đọc nội dung cổng {number}/{total}", f"Reading portal content {number}/{total}"))
+
+    try:
+        return contents.problems(progress)
+    finally:
+        status.clear()

@@ -22,6 +22,9 @@ from edumail.cli.pyinfra_output import Failure, Listener, Records, files, parts,
 from edumail.cli.report import print_notes
 from edumail.cli.terminal import Status
 from edumail.load import load
+from edumail.portal.load import Contents
+from edumail.problems import InventoryError
+from roles.common.contents import content_problems
 
 _DONE, _FAILED, _NOT_STARTED, _INTERRUPTED = 0, 1, 2, 130
 _NAMES_SHOWN = 4
@@ -64,6 +67,8 @@ def run(args: Namespace) -> int:
     """Check, then hand over to pyinfra; say in the end how each host fared."""
     folder: Path = args.inventory
     province = load(folder)
+    if problems := content_problems(Contents(folder, province)):
+        raise InventoryError(problems)
     hosts = chosen_hosts(province.hosts, args.host)
     _refuse_what_pyinfra_can_not_read(folder)
     print_notes(open_supplied(province, folder, datetime.now(UTC)).notes)

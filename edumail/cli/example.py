@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from edumail.cli.arguments import refuse_filled
 from edumail.cli.language import Commands, Parser, UserError, say
 
 
@@ -47,13 +48,7 @@ def run(args: Namespace) -> int:
             f"--units must be between 1 and {MAX_UNITS}, not {args.units}",
             status=2,
         )
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder} không phải thư mục", f"{folder} is not a folder")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(
-            f"thư mục {folder} đã có tệp; chọn thư mục mới để không ghi đè",
-            f"folder {folder} holds files already; choose a new one, nothing is overwritten",
-        )
+    refuse_filled(folder)
     files = generate(args.units, args.seed)
     write(files, folder)
     print(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator
 
 from edumail.circular.catalogue import requirements
-from edumail.cli.arguments import add_inventory
-from edumail.cli.language import Commands, Parser, UserError, say
-from edumail.cli.terminal import plain
+from edumail.cli.arguments import add_inventory, unknown
+from edumail.cli.language import Commands, Parser, say
 from edumail.explain import Explanation, explain
 from edumail.load import load_with_places
 from edumail.policies import SETTINGS, Origin, shown
@@ -44,11 +42,11 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Print what holds for the unit, and why."""
     if args.setting is not None and args.setting not in SETTINGS:
-        raise _unknown(args.setting, SETTINGS, "chính sách", "policy")
+        raise unknown(args.setting, SETTINGS, "chính sách", "policy")
     province, sources = load_with_places(args.inventory)
     unit = province.units.get(args.unit)
     if unit is None:
-        raise _unknown(args.unit, province.units, "đơn vị", "unit")
+        raise unknown(args.unit, province.units, "đơn vị", "unit")
     names = (args.setting,) if args.setting else tuple(SETTINGS)
     for number, found in enumerate(explain(Units(province), sources, unit, names)):
         if number:
@@ -74,12 +72,3 @@ def _lines(found: Explanation) -> Iterator[tuple[str, str]]:
     yield say("phục vụ", "serves"), f"{requirement.id}: {say(requirement.vi, requirement.en)}"
     origin = say(*_ORIGINS[setting.origin]) + (f" ({setting.source})" if setting.source else "")
     yield say("mặc định", "default"), f"{shown(found.default)}, {origin}"
-
-
-def _unknown(name: str, known: Iterable[str], vi: str, en: str) -> UserError:
-    """``name`` is none of ``known``; the nearest of these are named."""
-    known = list(known)
-    name, near = plain(name), ", ".join(get_close_matches(name, known, n=3, cutoff=0.4) or known[:10])
-    return UserError(
-        f"không có {vi} «{name}»; gần nhất: {near}", f"there is no {en} '{name}'; the nearest: {near}", status=2
-    )

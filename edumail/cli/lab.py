@@ -109,15 +109,16 @@ def _guide(args: Namespace) -> int:
     for host in province.hosts.values():
         print(f"  {host.name:<10} {host.ipv4!s:<14} {host.ipv6!s:<18} {host.fqdn:<26} {', '.join(host.roles)}")
     print(say("\nTrang của từng đơn vị", "\nPages"))
+    gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
     for unit in province.units.values():
-        print(f"  https://{unit.portal + '/':<36} {province.hosts[portal_host(unit)].ipv4!s:<14} {unit.name}")
+        print(f"  https://{unit.portal + '/':<36} {portal_host(unit):<10} {unit.name}")
     unit = next(unit for unit in province.units.values() if unit.id == "th-suoi-mo")
     host = province.hosts[unit.host]
     print(
         say(
-            f"  Xem một trang: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{host.ipv4} "
+            f"  Xem một trang: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{gateway.ipv4} "
             f"https://{unit.portal}/",
-            f"  See one: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{host.ipv4} "
+            f"  See one: curl --cacert {INVENTORY}/published/ca.pem --resolve {unit.portal}:443:{gateway.ipv4} "
             f"https://{unit.portal}/",
         )
     )
@@ -126,7 +127,6 @@ def _guide(args: Namespace) -> int:
     print(f"  edumail lab shell {host.name}")
     print(f"    edumail-accounts code {person.address}")
     print(f"    edumail-accounts activate {person.address}")
-    gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
     front = province.settings.front_name
     print(
         say(

@@ -6,24 +6,29 @@ A section that is not given is ``None`` or empty; pages and verdicts then say th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SkipValidation, StringConstraints
 
 from edumail.fields import Address, Day, Id, Model, Phone, Text, Whole
 
-Url = Annotated[
-    str, StringConstraints(pattern=r"^https://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s\"'<>\\]*)?$", max_length=500)
-]
+URL_PATTERN = r"^https://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s\"'<>\\]*)?$"
+FILE_NAME_PATTERN = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*\.[a-z0-9]{1,5}$"
+COLOUR_PATTERN = r"^#[0-9a-f]{6}$"
+SCHOOL_YEAR_PATTERN = r"^20[0-9]{2}-20[0-9]{2}$"
+CANDIDATE_PATTERN = r"^[A-Z0-9]{3,20}$"
+
+Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=500)]
 """Where a service of somebody else is; HTTPS only."""
-FileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:[._-][a-z0-9]+)*\.[a-z0-9]{1,5}$", max_length=100)]
+FileName = Annotated[str, StringConstraints(pattern=FILE_NAME_PATTERN, max_length=100)]
 """A file of the unit's ``content/<unit>/files/``."""
 Slug = Id
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]
-SchoolYear = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-20[0-9]{2}$")]
-CandidateNumber = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{3,20}$")]
+Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN)]
+SchoolYear = Annotated[str, StringConstraints(pattern=SCHOOL_YEAR_PATTERN)]
+CandidateNumber = Annotated[str, StringConstraints(pattern=CANDIDATE_PATTERN)]
 Markdown = str
 """CommonMark; HTML in it is shown as text, never taken for markup."""
 
@@ -287,14 +292,18 @@ class Examination(Model):
     results: tuple[Result, ...] = ()
 
 
-class Diploma(Model):
-    """A row of ``diplomas.csv`` (8.12): issue of diplomas and certificates, looked up by number, without names."""
+with warnings.catch_warnings():
+    # "register" is also a method of Python's abstract classes, which nobody calls on a model.
+    warnings.simplefilter("ignore", UserWarning)
 
-    number: CandidateNumber
-    kind: Text
-    issued: Day
-    register: Text
-    """The number in the register of issue."""
+    class Diploma(Model):
+        """A row of ``diplomas.csv`` (8.12): issue of diplomas and certificates, looked up by number, without names."""
+
+        number: CandidateNumber
+        kind: Text
+        issued: Day
+        register: Text
+        """The number in the register of issue."""
 
 
 class Centre(Model):
@@ -329,8 +338,8 @@ class Content(Model):
     examinations: tuple[Examination, ...] = ()
     diplomas: tuple[Diploma, ...] = ()
     centres: tuple[Centre, ...] = ()
-    files: Mapping[str, bytes] = Field(default_factory=dict)
-    """Name → content, of those files that something names."""
+    files: Annotated[Mapping[str, bytes], SkipValidation] = Field(default_factory=dict)
+    """Name → content, of those files that something names; each is read when it is asked for."""
 
     @property
     def last_change(self) -> date | None:

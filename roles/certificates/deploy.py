@@ -45,4 +45,4 @@ def order(inventory: Inventory, host: Host) -> None:
 
 
 def _tree(inventory: Inventory, host: Host) -> Tree:
-    return tree(inventory.province.settings, host, inventory.certificates(host))
+    return tree(inventory.province, host, inventory.certificates(host))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edumail.certificates import HOST, Certificate
-from edumail.model import AcmeCertificates, Host, Settings
+from edumail.model import AcmeCertificates, Host, Province, Settings
 from edumail.templates import render
 from edumail.tree import File, Tree
 from roles.common.paths import has_mail, has_web, internal, private_key, shown, supplied
@@ -22,14 +22,18 @@ def acme(settings: Settings, host: Host) -> AcmeCertificates | None:
     return choice if isinstance(choice, AcmeCertificates) and has_web(host) else None
 
 
-def tree(settings: Settings, host: Host, certificates: Iterable[Certificate]) -> Tree:
+def tree(province: Province, host: Host, certificates: Iterable[Certificate]) -> Tree:
     """No key and no certificate is in it."""
-    choice = acme(settings, host)
+    choice = acme(province.settings, host)
+    gateway = next(one for one in province.hosts.values() if "gateway" in one.roles)
     wanted = {
         "acme": {"directory": choice.directory, "contact": choice.contact} if choice else None,
-        "addresses": [str(address) for address in (host.ipv4, host.ipv6) if address is not None],
         "officer": f"postmaster@{host.fqdn}" if has_mail(host) else None,
-        "certificates": [_row(certificate) for certificate in certificates],
+        "certificates": [
+            # Names of pages lead to the gateway, the host's own to the host.
+            _row(certificate, host if certificate.id == HOST else gateway)
+            for certificate in certificates
+        ],
     }
     return Tree.of(
         {
@@ -41,13 +45,14 @@ def tree(settings: Settings, host: Host, certificates: Iterable[Certificate]) ->
     )
 
 
-def _row(certificate: Certificate) -> dict[str, object]:
+def _row(certificate: Certificate, entrance: Host) -> dict[str, object]:
     row = {
         "id": certificate.id,
         "names": certificate.names,
         "key": private_key(certificate.id),
         "internal": internal(certificate.id),
         "shown": shown(certificate.id),
+        "addresses": [str(address) for address in (entrance.ipv4, entrance.ipv6) if address is not None],
         "units": ["postfix", "dovecot", "nginx"] if certificate.id == HOST else ["nginx"],
     }
     return row if certificate.supplied is None else {**row, "supplied": supplied(certificate.supplied.id)}

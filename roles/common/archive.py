@@ -18,7 +18,10 @@ SUMS = ".sums"
 ACCESS = ".access"
 """Where a release keeps who may read it: ``owner:group directory-mode file-mode``."""
 
-RESERVED = frozenset({MANIFEST, SUMS, ACCESS})
+COMPRESSED = ".gzip"
+"""Where a release keeps, in the same form, the sums of the compressed twins of its files; made on the host."""
+
+RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED})
 
 
 def pack(tree: Tree, paths: Iterable[str], *, file_mode: int = 0o640) -> bytes:

@@ -14,9 +14,12 @@ from edumail.certificates import Certificate, certificates, open_supplied
 from edumail.load import load, load_published
 from edumail.mail import Mail
 from edumail.model import Host, HostRole, Province, Published
-from edumail.pages import Pages
+from edumail.portal.load import Contents
+from edumail.portal.site import Portals
 from edumail.problems import InventoryError
 from edumail.supplied import Supply
+from roles.common.contents import content_problems
+from roles.common.portals import kept_portals
 from roles.common.ssh import connection_data
 
 GROUPS: tuple[HostRole, ...] = ("gateway", "mailstore", "portal", "antivirus")
@@ -35,9 +38,14 @@ class Inventory:
         return Mail(self.province)
 
     @cached_property
-    def pages(self) -> Pages:
+    def pages(self) -> Portals:
         """Portal pages of every unit."""
-        return Pages(self.province)
+        return kept_portals(self.province, self.contents, self.folder)
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What every unit publishes, read unit by unit when it is asked for."""
+        return Contents(self.folder, self.province)
 
     @cached_property
     def supply(self) -> Supply:
@@ -77,6 +85,8 @@ def pyinfra_inventory(hosts_py: str) -> dict[str, list[tuple[str, dict[str, Any]
     try:
         inventory = open_inventory(folder)
         _ = inventory.supply
+        if problems := content_problems(inventory.contents):
+            raise InventoryError(problems)
     except InventoryError as error:
         lang = "vi" if _language().startswith("vi") else "en"
         for problem in error.problems:

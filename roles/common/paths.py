@@ -20,6 +20,11 @@ SHARING_MAP = "/var/vmail/shared-mailboxes"
 """By which Dovecot finds the shared mailboxes of a group; edumail-accounts writes it."""
 VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
+FEEDBACK_STATE = "/var/lib/edumail/feedback"
+FEEDBACK = "phan-anh"
+"""Local part of the address on each mail host that units answer to; what follows ``+`` says which matter."""
+FEEDBACK_COPIES = ("letters", "answers")
+"""Local parts of the addresses to which a host copies what reaches a public address, and what is sent from one."""
 LEARN = ("learn_spam", "learn_ham")
 """Rspamd's commands for training, and local parts of the addresses by which hosts send messages to be learnt from."""
 
@@ -27,6 +32,11 @@ LEARN = ("learn_spam", "learn_ham")
 def learn_domain(gateway: Host) -> str:
     """The domain of these addresses, known to the province's hosts only."""
     return f"learn.{gateway.fqdn}"
+
+
+def feedback_domain(host: Host) -> str:
+    """The domain, known to the host alone, from which Postfix hands answers to the service."""
+    return f"feedback.{host.fqdn}"
 
 
 def has_mail(host: Host) -> bool:

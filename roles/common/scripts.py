@@ -175,7 +175,8 @@ def stage(role: str, digest: str, access: str, *, base: str | None, archive_sha2
         'mkdir -m 0700 -- "$work" "$work/tree"',
         'base64 -d > "$work/archive" || fail "tải lên bị cắt / the upload was cut short"',
         f'[ "$(digest_of "$work/archive")" = {archive_sha256} ] || fail "tải lên bị cắt / the upload was cut short"',
-        'tar -x -p -z --no-same-owner -f "$work/archive" -C "$work/tree"',
+        # With the time of arrival: what web servers and browsers compare is the time at which a file became new here.
+        'tar -x -m -p -z --no-same-owner -f "$work/archive" -C "$work/tree"',
         'rm -f -- "$work/archive"',
         f'[ "$(digest_of "$work/tree/{MANIFEST}")" = {shlex.quote(digest)} ] || fail "sai danh mục / wrong manifest"',
     ]

@@ -1,4 +1,4 @@
-"""Each unit's page over HTTPS by name; nginx serves them."""
+"""Each unit's portal over HTTPS by name; nginx serves them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from edumail.model import Host
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.portal import render
+from roles.search.deploy import INDEX
 
 
 def configure(inventory: Inventory, host: Host) -> None:
@@ -14,10 +15,16 @@ def configure(inventory: Inventory, host: Host) -> None:
 
 
 def activate(inventory: Inventory, host: Host) -> None:
-    """Switch to them; nothing has to be reloaded."""
-    activate_tree(name="portal: activate", role="portal", tree=render.tree(inventory.pages, host))
+    """Compress what changed and switch; what changed can be found at once."""
+    activate_tree(
+        name="portal: activate",
+        role="portal",
+        tree=render.tree(inventory.pages, host),
+        compile=[render.PRECOMPRESS],
+        reload=INDEX,
+    )
 
 
-def site(inventory: Inventory, host: Host) -> str:
-    """Their part of nginx's configuration."""
-    return render.site(inventory.pages, host, inventory.certificates(host))
+def site(inventory: Inventory, host: Host, locations: str = "", zones: str = "") -> str:
+    """Their part of nginx's configuration, with that of programs that answer in every portal."""
+    return render.site(inventory.pages, host, inventory.certificates(host), locations, zones)

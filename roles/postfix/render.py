@@ -13,7 +13,7 @@ from edumail.ports import PEER_PORT, SIEVE_PORT, SRS_FORWARD_PORT, SRS_REVERSE_P
 from edumail.srs import srs_domain
 from edumail.templates import render
 from edumail.tree import Tree
-from roles.common.paths import LEARN, TLS, learn_domain, live, shown
+from roles.common.paths import FEEDBACK, FEEDBACK_COPIES, LEARN, TLS, feedback_domain, learn_domain, live, shown
 
 REFUSAL = "REJECT nhom nay chi nhan thu cua nguoi duoc phep / this group takes mail from those allowed to write to it"
 REFUSED = "posting_refused"
@@ -31,19 +31,38 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     parts = dict.fromkeys(mail.part_domains, REFUSED)
     posting = {address: _rule(rule) for address, rule in mail.posting.items()}
     peer = f"peer:[{{}}]:{PEER_PORT}".format
+    # What is written to the service's address is handed to it; only who signed in on this host gets so far.
+    answers, service = f"{FEEDBACK}@{mail.host.fqdn}", f"{FEEDBACK}@{feedback_domain(mail.host)}"
+    feedback = [answers, service]
     result = {
-        "domains": _table(dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}], "-")),
-        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *mail.remote_groups, *learn], "-")),
+        "domains": _table(
+            dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}, feedback_domain(mail.host)], "-")
+        ),
+        "recipients": _table(dict.fromkeys([*mail.mailboxes, *mail.remote, *mail.remote_groups, *learn, service], "-")),
         "transport": _table(
             {a: peer(host.fqdn) for a, host in (mail.remote | mail.remote_groups).items()}
             | {domain: peer(host.fqdn) for domain, host in mail.part_domains.items() if learn and host != mail.host}
             | {domain: peer(host.fqdn) for domain, host in mail.srs.items() if host != mail.host}
             | dict.fromkeys(learn, "learn:")
+            | {feedback_domain(mail.host): "feedback:"}
         ),
-        "aliases": _table({address: ", ".join(members) for address, members in mail.aliases.items()}),
+        "aliases": _table(
+            {address: ", ".join(members) for address, members in mail.aliases.items()} | {answers: service}
+        ),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         # Reports on a message go to its sender: one from a part would be expanded, one from there would train.
-        "own": _table(dict.fromkeys([*mail.own, *mail.part_domains, *mail.srs, learn_domain(mail.gateway)], NOT_YOURS)),
+        "own": _table(
+            dict.fromkeys(
+                [
+                    *mail.own,
+                    *mail.part_domains,
+                    *mail.srs,
+                    learn_domain(mail.gateway),
+                    feedback_domain(mail.host),
+                ],
+                NOT_YOURS,
+            )
+        ),
         "inside": _table(dict.fromkeys(mail.own, "OK")),
         "inside_only_for": _table(
             {
@@ -54,12 +73,19 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
         ),
         "posters": _table({sender: " ".join(rules) for sender, rules in mail.posters.items()}),
         "posting": _table(posting | parts | dict.fromkeys(train, "REJECT")),
-        "posting_outside": _table(dict.fromkeys(mail.closed, REFUSED) | parts | dict.fromkeys(learn, "REJECT")),
+        "posting_outside": _table(
+            dict.fromkeys(mail.closed, REFUSED) | parts | dict.fromkeys([*learn, *feedback], "REJECT")
+        ),
         # A host whose key is not known yet can't hand us mail; the deploy that publishes the key mends that.
         "peers": _table(
             {key: f"peer_{peer_word(name)}" for name in mail.peers if (key := _identity(published, name)) is not None}
         ),
     }
+    # A copy of what the public writes and of what a unit answers. No recipient list has these addresses.
+    for part in FEEDBACK_COPIES:
+        result[f"feedback_{part}"] = _table(
+            {address: f"{part}+{unit}@{feedback_domain(mail.host)}" for address, unit in mail.public.items()}
+        )
     if (domain := srs_domain(mail.host)) in mail.srs:
         result["srs.regexp"] = rf"/^(SRS[01]=.+@{re.escape(domain)})$/ ${{1}}" + "\n"
         # Answers of filters, and forwards whose author lives here.
@@ -102,6 +128,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "gateway": mail.gateway,
         "is_gateway": host == mail.gateway,
         "live": live("postfix"),
+        "feedback": live("feedback"),
         "tls": TLS,
         "shown": shown(HOST),
         "peer_port": PEER_PORT,

@@ -24,6 +24,7 @@ import testinfra
 from edumail.load import load
 from edumail.mail import HostMail, Mail
 from edumail.model import Unit
+from edumail.portal.load import Contents
 from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.network import Network
@@ -117,10 +118,13 @@ class Audit:
     """The hosts that this run is about; an audit needs the others too, to exchange mail with."""
     hosts: dict[str, HostAudit] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What questions have found out and others need too."""
 
     def __post_init__(self) -> None:
         self.province = load(self.folder)
         self.mail = Mail(self.province)
+        self.contents = Contents(self.folder, self.province)
         self.network = Network(self.province, self.folder / "published" / "ca.pem")
 
     def open(self, ssh_config: str | None) -> None:

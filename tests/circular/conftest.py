@@ -42,7 +42,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "requirement(*ids): the requirements of the circular that a test answers")
     config.stash[INVENTORY] = Path(config.getoption("--inventory"))
     config.stash[FINDINGS] = []
     config.stash[INCOMPLETE] = []

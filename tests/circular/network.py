@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import imaplib
 import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
+from urllib.parse import urlencode
 
 import dns.exception
 import dns.resolver
+from dns.rdatatype import RdataType
 
+from edumail.cli import nameservers
+from edumail.dns import deepest_zone
+from edumail.dnscheck import Signature, signature
 from edumail.model import Province
 
 TIMEOUT = 15
+NO_IPV6 = "this machine has no IPv6"
 
 
 @dataclass
 class Network:
-    """Look-ups at the province's own name servers, and TLS that trusts the system's and the province's authorities."""
+    """Look-ups at the province's own name servers, and TLS that trusts the system's and the province's authorities.
+
+    Names of others, which those servers refuse to look up, are asked at the resolver of this machine.
+    """
 
     province: Province
     authority: Path
     _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _signatures: dict[str, tuple[Signature, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.resolver = dns.resolver.Resolver(configure=False)
@@ -43,7 +56,9 @@ class Network:
             except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
                 self._answers[name, kind] = []
             except dns.exception.DNSException as error:
-                raise OSError(f"DNS {kind} {name}: {error}") from error
+                if deepest_zone(name, self.province.settings.zones):
+                    raise OSError(f"DNS {kind} {name}: {error}") from error
+                self._answers[name, kind] = _elsewhere(name, kind)
         return self._answers[name, kind]
 
     def address(self, name: str) -> str:
@@ -67,6 +82,38 @@ class Network:
             context.load_verify_locations(self.authority)
         return context
 
+    def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
+        """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell."""
+        for address in self.lookup(name, kind):
+            try:
+                socket.create_connection((address, port), timeout=TIMEOUT).close()
+            except OSError as error:
+                if kind == "AAAA" and not socket.has_dualstack_ipv6():
+                    return None, NO_IPV6
+                return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
+            return True, f"{name} [{address}]:{port} answers"
+        return False, f"{name} has no {kind} record"
+
+    def dnssec(self, apex: str) -> tuple[Signature, str]:
+        """The state of a zone's signatures at the first of its name servers that answers, and what is broken."""
+        if apex not in self._signatures:
+            # In a thread of its own: a browser that is open has a loop in this one.
+            with ThreadPoolExecutor(1) as pool:
+                self._signatures[apex] = pool.submit(asyncio.run, self._dnssec(apex)).result()
+        return self._signatures[apex]
+
+    async def _dnssec(self, apex: str) -> tuple[Signature, str]:
+        silent = ""
+        for nameserver in self.province.settings.nameservers:
+            try:
+                server = await nameservers.reached(nameserver, apex)
+                keys, soa = await server.signed(apex, RdataType.DNSKEY), await server.signed(apex, RdataType.SOA)
+            except nameservers.Silent as error:
+                silent = f"{nameserver.name}: {error}"
+                continue
+            return signature(keys, soa, await nameservers.anchors(apex), time.time())
+        return "broken", f"no name server answers: {silent}"
+
     def tls(self, host: str, port: int) -> ssl.SSLSocket:
         """A verified TLS connection to ``host``."""
         raw = socket.create_connection((self.address(host), port), timeout=TIMEOUT)
@@ -89,13 +136,27 @@ class Network:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client.logout()
 
-    def https(self, host: str, path: str = "/") -> tuple[HTTPResponse, bytes]:
-        """GET over verified HTTPS, no redirect followed, at most 2 MB read."""
+    def https(self, host: str, path: str = "/", form: Mapping[str, str] | None = None) -> tuple[HTTPResponse, bytes]:
+        """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read."""
         connection = HTTPSConnection(host, timeout=TIMEOUT)
         connection.sock = self.tls(host, 443)
-        connection.request("GET", path, headers={"User-Agent": "edumail-audit"})
+        headers = {"User-Agent": "edumail-audit"}
+        if form is None:
+            connection.request("GET", path, headers=headers)
+        else:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            connection.request("POST", path, urlencode(form), headers)
         response = connection.getresponse()
         return response, response.read(2_000_000)
+
+
+def _elsewhere(name: str, kind: str) -> list[str]:
+    try:
+        return sorted(str(record) for record in dns.resolver.resolve(name, kind, lifetime=TIMEOUT))
+    except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        return []
+    except dns.exception.DNSException as error:
+        raise OSError(f"DNS {kind} {name}: {error}") from error
 
 
 class _Smtp(smtplib.SMTP):

@@ -1,22 +1,35 @@
-"""Article 12: Vietnamese in Unicode, in mail and on the page."""
+"""Article 12: Unicode, phones, accessibility, search, RSS, metadata, IPv6 and DNSSEC."""
 
 from __future__ import annotations
 
 import email
 import email.policy
+import re
 import smtplib
 import unicodedata
+from collections.abc import Iterator
 from email.header import Header
+from urllib.parse import urlencode, urljoin
 
+import lxml.etree
 import pytest
 
+from edumail.circular.verdicts import Verdict
+from edumail.dns import deepest_zone
 from edumail.model import Unit
+from edumail.text import fold
+from tests.circular import sections
 from tests.circular.audit import Audit
+from tests.circular.browser import PHONE, RULES, Browser
 from tests.circular.conftest import Record
+from tests.circular.network import NO_IPV6
+from tests.circular.pages import Page
+from tests.circular.portal import readings
 from tests.circular.test_article_4_mail import opened
 
 LETTERS = "ữ ệ ậ đ Ữ Ệ Ậ Đ"
 """Letters with two marks, and the one that has no decomposition: what a wrong character set breaks first."""
+HOSTILE = '"><audit>'
 CONTENT = (
     f"Subject: {Header(f'edumail audit {LETTERS}', 'utf-8').encode()}\r\nContent-Type: text/plain; charset=utf-8\r\n"
     f"Content-Transfer-Encoding: 8bit\r\n\r\n{LETTERS}\r\n"
@@ -61,3 +74,135 @@ def _page(audit: Audit, unit: Unit) -> tuple[bool, str]:
         return False, f"https://{unit.portal}/ is not UTF-8: {error}"
     good = "utf-8" in kind.lower() and unicodedata.is_normalized("NFC", text) and unit.name in text
     return good, f"GET https://{unit.portal}/: {kind}; NFC, with the unit's name: {'yes' if good else 'NO'}"
+
+
+@pytest.fixture(scope="session")
+def browser(audit: Audit) -> Iterator[Browser | str]:
+    """The browser, or why there is none."""
+    try:
+        made = Browser({unit.portal: audit.network.address(unit.portal) for unit in audit.province.units.values()})
+    except (OSError, RuntimeError) as error:
+        yield str(error)
+        return
+    with made:
+        yield made
+
+
+@pytest.mark.requirement("C37-12.2", "C37-12.3")
+def test_pages_serve_phones_and_people_with_disabilities(
+    audit: Audit, serving: str, browser: Browser | str, record: Record
+) -> None:
+    for reading in readings(audit, serving, "C37-12.2"):
+        unit = reading.unit.id
+        home = reading.portal.page("/")
+        viewport = bool(home.metadata("viewport"))
+        if isinstance(browser, str):
+            for requirement in ("C37-12.2", "C37-12.3"):
+                record(unit, requirement, "not-tested", [home.said, browser])
+            continue
+        urls = [home.url, *(page.url for page in reading.portal.below("/tin-tuc/")[:1])]
+        urls += [reading.portal.page(path).url for path in ("/lanh-dao/", "/thong-ke/")]
+        wide, broken, seen = [], [], 0
+        for url in urls:
+            try:
+                found = browser.look(url)
+            except RuntimeError as error:
+                wide.append(str(error))
+                broken.append(str(error))
+                continue
+            seen += 1
+            wide += [f"{url}: {found.overflow} px too wide"] if found.overflow else []
+            broken += [f"{url}: {violation}" for violation in found.violations]
+        evidence = [f"{seen} pages in Chromium, {PHONE['width']} px wide: {len(wide)} scroll sideways", *wide[:5]]
+        evidence.append(f"viewport {'declared' if viewport else 'NOT declared'}")
+        record(unit, "C37-12.2", "pass" if viewport and seen and not wide else "fail", evidence)
+        evidence = [f"{seen} pages by axe-core, {', '.join(RULES)}: {len(broken)} violations", *broken[:5]]
+        record(unit, "C37-12.3", "pass" if seen and not broken else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-12.4")
+def test_a_word_of_an_article_finds_it_with_and_without_marks(audit: Audit, serving: str, record: Record) -> None:
+    for reading in readings(audit, serving, "C37-12.4"):
+        articles = [page for page in reading.portal.below("/tin-tuc/") if page.good]
+        if not articles:
+            record(reading.unit.id, "C37-12.4", "fail", [reading.portal.page("/tin-tuc/").said, "no article to find"])
+            continue
+        page, word = _telling_word(articles)
+        evidence, good = [], bool(word)
+        for query in (word, fold(word)):
+            answer = reading.portal.page(f"/tim-kiem?{urlencode({'q': query})}")
+            found = page.url in {url for url, _ in answer.links()}
+            good &= answer.good and found
+            evidence.append(
+                f"GET /tim-kiem?q={query} → {answer.status}, {page.url} {'found' if found else 'NOT found'}"
+            )
+        answer = reading.portal.page(f"/tim-kiem?{urlencode({'q': HOSTILE})}")
+        escaped = answer.good and HOSTILE not in answer.text and not answer.root.xpath("//audit")
+        evidence.append(f"a tag as the query: {answer.status}, {'escaped' if escaped else 'NOT escaped'}")
+        record(reading.unit.id, "C37-12.4", "pass" if good and escaped else "fail", evidence)
+
+
+def _telling_word(articles: list[Page]) -> tuple[Page, str]:
+    """An article, and the longest word with a mark that stands in it and in none of the others; "" if there is none."""
+    words = [set(re.findall(r"[^\W\d_]{4,}", page.main.text_content().lower())) for page in articles]
+    for page, own in zip(articles, words, strict=True):
+        telling = own.difference(*(others for others in words if others is not own))
+        marked = [word for word in telling if fold(word) != word]
+        if marked:
+            return page, max(marked, key=lambda word: (len(word), word))
+    return articles[0], ""
+
+
+@pytest.mark.requirement("C37-12.5")
+def test_the_newest_article_is_in_the_feed(audit: Audit, serving: str, record: Record) -> None:
+    for reading in readings(audit, serving, "C37-12.5"):
+        home, feed = reading.portal.page("/"), reading.portal.page("/rss.xml")
+        linked = [urljoin(home.url, href) for href in home.root.xpath("//link[@type='application/rss+xml']/@href")]
+        try:
+            root = lxml.etree.fromstring(feed.body, lxml.etree.XMLParser(resolve_entities=False, no_network=True))
+            channel = [root.findtext(f"channel/{name}") for name in ("title", "link", "description")]
+            items = [item.findtext("link") or "" for item in root.iterfind("channel/item")]
+            valid = root.tag == "rss" and root.get("version") == "2.0" and all(channel)
+        except lxml.etree.XMLSyntaxError as error:
+            valid, items = False, [f"{error}"]
+        newest = next((page.url for page in reading.portal.below("/tin-tuc/")), None)
+        good = feed.url in linked and valid and newest in items
+        evidence = [f"{feed.said}, {'linked' if feed.url in linked else 'NOT linked'} from the home page"]
+        evidence.append(f"{'RSS 2.0' if valid else 'NOT RSS 2.0'}, {len(items)} items")
+        evidence.append(f"newest article {newest}: {'in it' if newest in items else 'NOT in it'}")
+        record(reading.unit.id, "C37-12.5", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-12.6")
+def test_pages_carry_metadata(audit: Audit, serving: str, record: Record) -> None:
+    for reading in readings(audit, serving, "C37-12.6"):
+        record(reading.unit.id, "C37-12.6", *sections.metadata(reading))
+
+
+@pytest.mark.requirement("C37-12.7.2", "C37-S39-dnssec")
+def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
+    """Signed and confirmed by the zone above is a pass; signed without that waits for the registrar."""
+    for unit in audit.pages(serving):
+        apexes = {deepest_zone(name, audit.province.settings.zones) or name for name in (unit.portal, unit.domain)}
+        states = {apex: audit.network.dnssec(apex) for apex in sorted(apexes)}
+        evidence = [f"{apex}: {state}{f' ({why})' if why else ''}" for apex, (state, why) in states.items()]
+        kinds = {state for state, _ in states.values()}
+        verdict: Verdict = (
+            "fail" if kinds & {"unsigned", "broken"} else "pass" if kinds == {"anchored"} else "not-tested"
+        )
+        if verdict == "not-tested":
+            evidence.append("the signatures are right; the DS record in the zone above depends on the registrar")
+        for requirement in ("C37-12.7.2", "C37-S39-dnssec"):
+            record(unit.id, requirement, verdict, evidence)
+
+
+@pytest.mark.requirement("C37-12.7.1")
+def test_mail_and_portal_are_reached_by_ipv6(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
+        evidence, good = [], True
+        for name, port in ((unit.portal, 443), (audit.network.exchanger(unit.domain), 25)):
+            reached, said = audit.network.reached(name, port, "AAAA")
+            good &= bool(reached)
+            evidence.append(said)
+        unable = any(said == NO_IPV6 for said in evidence)
+        record(unit.id, "C37-12.7.1", "not-tested" if unable else "pass" if good else "fail", evidence)

@@ -13,6 +13,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
+import html5lib
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,7 @@ from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
 from tests.circular.network import TIMEOUT, certificate_text, offers_version
+from tests.circular.portal import readings
 from tests.circular.test_article_4_mail import opened
 
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
@@ -173,18 +175,7 @@ def _signed_message() -> bytes:
 def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
 
-    @cache
-    def reached(name: str, port: int, kind: str) -> tuple[bool | None, str]:
-        for address in audit.network.lookup(name, kind):
-            try:
-                socket.create_connection((address, port), timeout=TIMEOUT).close()
-            except OSError as error:
-                if kind == "AAAA" and not socket.has_dualstack_ipv6():
-                    return None, "this machine has no IPv6"
-                return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
-            return True, f"{name} [{address}]:{port} answers"
-        return False, f"{name} has no {kind} record"
-
+    reached = cache(audit.network.reached)
     for unit in audit.units(on):
         doors = [(audit.network.exchanger(unit.domain), 25), (host, 993), (host, 465), (unit.portal, 443)]
         seen = [reached(*door, kind) for door in doors for kind in ("A", "AAAA")]
@@ -263,3 +254,37 @@ def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, record: Record)
             good = False
             evidence.append(f"{type(error).__name__}: {error}")
         record(unit.id, "C37-S39-tls", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-S39-http")
+def test_pages_come_by_http_1_1_and_are_offered_by_http_2(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
+        try:
+            response, _ = audit.network.https(unit.portal)
+            context = audit.network.context()
+            context.set_alpn_protocols(["h2", "http/1.1"])
+            raw = socket.create_connection((audit.network.address(unit.portal), 443), timeout=TIMEOUT)
+            with context.wrap_socket(raw, server_hostname=unit.portal) as connection:
+                chosen = connection.selected_alpn_protocol()
+        except (OSError, http.client.HTTPException) as error:
+            record(unit.id, "C37-S39-http", "fail", [f"{unit.portal}: {type(error).__name__}: {error}"])
+            continue
+        good = response.status == 200 and response.version == 11
+        evidence = [f"GET https://{unit.portal}/ → HTTP/{response.version / 10} {response.status}"]
+        evidence.append(f"ALPN: {chosen or 'none'} (HTTP/2 is only recommended)")
+        record(unit.id, "C37-S39-http", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-S39-html")
+def test_pages_are_valid_html(audit: Audit, serving: str, record: Record) -> None:
+    """By the parser that the HTML standard describes: html5lib counts every error of syntax."""
+    for reading in readings(audit, serving, "C37-S39-html"):
+        pages = [reading.portal.page("/"), reading.portal.page("/lanh-dao/"), *reading.portal.below("/tin-tuc/")[:1]]
+        evidence, good = [], True
+        for page in pages:
+            parser = html5lib.HTMLParser()
+            parser.parse(page.text)
+            errors = [f"line {place[0]}: {code}" for place, code, _ in parser.errors]
+            good &= page.good and not errors
+            evidence.append(f"{page.said}: {len(errors)} errors {'; '.join(errors[:3])}".rstrip())
+        record(reading.unit.id, "C37-S39-html", "pass" if good else "fail", evidence)

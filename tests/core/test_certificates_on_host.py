@@ -95,6 +95,7 @@ class Host:
                 "key": str(self.tls / f"{id}.key"),
                 "internal": str(self.tls / "internal" / f"{id}.pem"),
                 "shown": str(self.tls / "shown" / f"{id}.pem"),
+                "addresses": ["192.0.2.1"],
                 "units": ["postfix", "nginx"] if id == "host" else ["nginx"],
                 **({"supplied": str(supplied)} if supplied and id == "host" else {}),
             }
@@ -102,7 +103,6 @@ class Host:
         ]
         content = {
             "acme": {"directory": "https://acme.a.test/dir", "contact": "a@a.test"} if acme else None,
-            "addresses": ["192.0.2.1"],
             "officer": "postmaster@mail.a.test",
             "certificates": rows,
         }

@@ -15,6 +15,7 @@ from edumail.dns import zones
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Province, Published
+from roles.nginx.render import elsewhere
 from roles.postfix.render import tree
 
 PAGES = ("C37-4.2.1", "C37-S39-https")
@@ -46,10 +47,11 @@ def test_nobody_takes_mail_from_it(pages: Province) -> None:
         assert KEY not in files["peers"].content.decode()
 
 
-def test_the_page_s_name_leads_to_it_and_the_mail_elsewhere(pages: Province) -> None:
+def test_the_page_s_name_leads_to_it_through_the_gateway_and_the_mail_elsewhere(pages: Province) -> None:
     lines = zones(pages, 1)["minhha.test"].splitlines()
-    assert ["thsuoimo.suoimo", "A", "198.18.37.20"] in [line.split() for line in lines]
+    assert ["thsuoimo.suoimo", "A", "198.18.37.11"] in [line.split() for line in lines]
     assert not [line for line in lines if "MX" in line and "cong" in line]
+    assert elsewhere(pages, pages.hosts["mail-so"])["thsuoimo.suoimo.minhha.test"] == "198.18.37.20"
 
 
 def collected(folder: Path, *words: str) -> set[str]:

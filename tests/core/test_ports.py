@@ -32,8 +32,8 @@ def restricted(province: Province, *networks: str) -> Province:
     [
         (["gateway"], {25, 80, 143, 443, 465, 587, 993, 995, 4190}),
         (["mailstore"], {143, 465, 587, 993, 995, 4190}),
-        (["portal"], {80, 443}),
-        (["mailstore", "portal"], {80, 143, 443, 465, 587, 993, 995, 4190}),
+        (["portal"], {80}),
+        (["mailstore", "portal"], {80, 143, 465, 587, 993, 995, 4190}),
         (["antivirus"], set()),
     ],
 )
@@ -56,6 +56,17 @@ def test_the_gateway_takes_mail_from_every_store_and_the_stores_from_the_gateway
 
     assert peers(GATEWAY) == {"198.18.37.12/32", "2001:db8:37::12/128", "198.18.37.13/32", "2001:db8:37::13/128"}
     assert peers(STORE) == peers(OTHER) == {"198.18.37.11/32", "2001:db8:37::11/128"}
+
+
+def test_a_host_of_portals_takes_browsers_from_the_gateway_only(province: Province) -> None:
+    for name in (STORE, OTHER):
+        (door,) = (door for door in doors(province.hosts[name]) if door.port == 443)
+        found = sources(province, province.hosts[name], door.to)
+        assert [str(network) for network in found] == ["198.18.37.11/32", "2001:db8:37::11/128"]
+    # A host without mail is nobody's peer, and the gateway still is its.
+    alone = host("portal")
+    changed = province.model_copy(update={"hosts": {**province.hosts, alone.name: alone}})
+    assert [str(n) for n in sources(changed, alone, "peers")] == ["198.18.37.11/32", "2001:db8:37::11/128"]
 
 
 def test_a_host_without_mail_or_without_ipv6_is_no_peer_there(province: Province) -> None:

@@ -114,7 +114,7 @@ def test_a_school_is_added_as_the_readme_says(
     added_school(inventory, lang)
     assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 0
     assert capsys.readouterr().out == sound
-    assert block_with(lang, "; page of") in zones(load(inventory.folder), 1)["minhha.test"]
+    assert block_with(lang, "; portal of") in zones(load(inventory.folder), 1)["minhha.test"]
 
 
 def written(before: list[Rendered], after: list[Rendered], word: str) -> list[str]:

@@ -42,6 +42,27 @@ EXPLAINED = [
         "test_faults kills each daemon",
     ),
     Explained(
+        "systemd",
+        r"edumail-(?:search|search-index|feedback|feedback-mail)\.service: "
+        r"(?:Main process exited, code=killed, status=9/KILL|Failed with result 'signal'\.)",
+        "test_search and test_feedback kill the portal's services",
+    ),
+    Explained(
+        "systemd",
+        r"Failed to start edumail-search-index\.service - .*",
+        "test_search kills a build",
+    ),
+    Explained(
+        "nginx",
+        r"(?s).*limiting requests, excess: .* by zone \"(?:lookup|feedback_sent)\".*",
+        "test_search and test_feedback send more than one network may",
+    ),
+    Explained(
+        "nginx",
+        r"(?s).*client intended to send too large body: \d+ bytes.*",
+        "test_feedback sends more than a form holds",
+    ),
+    Explained(
         "rspamd",
         r"<>; ; rspamd_control_default_worker_handler: short read of control command: 0 of \d+"
         r"|<>; ; rspamd_srv_request_handler: cannot write to server pipe: Broken pipe; command = heartbeat",
@@ -145,8 +166,16 @@ EXPLAINED = [
     ),
     Explained(
         "nginx",
+        r"\S+ \S+ \[error\] .* connect\(\) failed \(111: Connection refused\) while proxying connection, .*"
+        r" upstream: \"198\.18\.37\.12:443\", .*",
+        "test_portal_serving stops the nginx of a host behind the gateway",
+    ),
+    Explained(
+        "nginx",
         r"\S+ \S+ \[error\] .* client intended to send too large body: 52428800 bytes, .*"
-        r"|\S+ \S+ \[error\] .* limiting requests, excess: [\d.]+ by zone \"webmail\", client: 2001:db8:37::1, .*",
+        r"|\S+ \S+ \[error\] .* limiting requests, excess: [\d.]+ by zone \"webmail\", client: 2001:db8:37::1, .*"
+        r"|\S+ \S+ \[error\] .* recv\(\) failed \(104: Connection reset by peer\) while proxying and reading from"
+        r" upstream, .* upstream: \"127\.0\.0\.1:4430\", .*",
         "test_webmail sends too much, and too often",
     ),
     Explained(

@@ -48,6 +48,8 @@ class Certificate:
     units: list[str]
     supplied: Path | None
     acme: bool
+    addresses: set[str]
+    """Where an authority has to come for a proof: the host's own, or those of the gateway, which asks here for it."""
 
     @property
     def ordered(self) -> Path:
@@ -84,15 +86,14 @@ class Configuration:
     def __init__(self, path: Path):
         content: dict[str, Any] = json.loads(path.read_text())
         self.acme: dict[str, str] | None = content["acme"]
-        self.addresses = set(content["addresses"])
         self.officer: str | None = content["officer"]
         self.certificates = [self._certificate(row) for row in content["certificates"]]
 
     def _certificate(self, row: dict[str, Any]) -> Certificate:
         files = {name: Path(row[name]) for name in ("key", "internal", "shown")}
         supplied = Path(row["supplied"]) if "supplied" in row else None
-        acme = self.acme is not None
-        return Certificate(row["id"], row["names"], units=row["units"], supplied=supplied, acme=acme, **files)
+        more = {"units": row["units"], "addresses": set(row["addresses"]), "acme": self.acme is not None}
+        return Certificate(row["id"], row["names"], supplied=supplied, **more, **files)
 
     def strays(self) -> list[Path]:
         """Files of certificates that it does not name any more; some hold private keys."""

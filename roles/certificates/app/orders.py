@@ -90,7 +90,7 @@ def obtain(configuration: Configuration, store: Store, *, force: bool) -> None:
         if not force and not due(certificate, memory, now):
             continue
         refused = [] if force else [name for name, until in memory.refused.items() if now < until]
-        away = {name: where for name in certificate.names if (where := elsewhere(name, configuration.addresses))}
+        away = {name: where for name in certificate.names if (where := elsewhere(name, certificate.addresses))}
         names = [name for name in certificate.names if name not in away and name not in refused]
         memory.problem = "; ".join([*away.values(), *(f"{name}: bị từ chối / refused" for name in refused)])
         if silent:
@@ -158,7 +158,9 @@ def place(certificate: Certificate, names: list[str], acme: dict[str, str]) -> s
 
 
 def elsewhere(name: str, addresses: set[str]) -> str:
-    """Why an authority would not come to this host under the name; "" if it would.
+    """Why an authority would not come under the name to ``addresses``, those of this host or of what passes it on here.
+
+    "" if it would.
 
     It saves orders: a name that is not in DNS yet fails them all. /etc/hosts, which has the host's name, is not asked.
     """

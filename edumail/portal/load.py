@@ -1,0 +1,154 @@
+"""``content/`` of an inventory → what each unit publishes, one unit at a time, when it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+from edumail.collector import collector_paused
+from edumail.model import Province
+from edumail.portal.model import Content
+from edumail.portal.reader import Reader, hidden
+from edumail.problems import InventoryError, Problem, Where
+
+_CODE = Path(__file__).resolve().parent.parent
+
+
+class Contents:
+    """The content of every unit of ``province``, which lies in ``folder`` (the inventory's)."""
+
+    def __init__(self, folder: Path, province: Province):
+        self.folder = Path(folder) / "content"
+        self.province = province
+        self._read: dict[str, tuple[Content, list[Problem]]] = {}
+
+    def of(self, unit: str) -> Content:
+        """What a unit publishes: nothing, if it has no folder. Raises InventoryError with the unit's mistakes."""
+        content, problems = self._unit(unit)
+        if problems:
+            raise InventoryError(problems)
+        return content
+
+    def problems(self, progress: Callable[[int], None] = lambda number: None) -> list[Problem]:
+        """Every mistake of every unit, in order of place. ``progress`` hears how many units have been read."""
+        return self.judge({}, progress)[0]
+
+    def judge(
+        self, known: Mapping[str, str], progress: Callable[[int], None] = lambda number: None
+    ) -> tuple[list[Problem], dict[str, str]]:
+        """The mistakes, and the :meth:`state` of each unit that has none.
+
+        A unit that ``known`` has in its present state is sound, and not read again.
+        """
+        found = list(self._strays)
+        sound: dict[str, str] = {}
+        with collector_paused():
+            for number, unit in enumerate(self.units):
+                progress(number)
+                state = self.state(unit)  # before it is read: what is changed meanwhile is read again next time
+                problems = [] if known.get(unit) == state else self._unit(unit)[1]
+                found += problems
+                if not problems:
+                    sound[unit] = state
+        return sorted(set(found)), sound
+
+    @cached_property
+    def units(self) -> tuple[str, ...]:
+        """Units that have a folder."""
+        return tuple(name for name, folder in self._entries.items() if folder and name in self.province.units)
+
+    def fingerprint(self, unit: str) -> str:
+        """A digest over path, size and time of change of the unit's files: another one, when any of them changed.
+
+        No file is opened: with it a build tells in a moment which of thousands of units to read.
+        """
+        lines: list[str] = []
+        pending = [(str(self.folder / unit), "")]
+        while pending:
+            path, below = pending.pop()
+            try:
+                with os.scandir(path) as entries:
+                    for entry in entries:
+                        if hidden(entry.name):
+                            continue
+                        name = f"{below}{entry.name}"
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append((entry.path, f"{name}/"))
+                        stat = entry.stat(follow_symlinks=False)
+                        # A folder's own size and time say nothing that its entries do not.
+                        size, time = (0, 0) if entry.is_dir(follow_symlinks=False) else (stat.st_size, stat.st_mtime_ns)
+                        lines.append(f"{name}\0{stat.st_mode}\0{size}\0{time}\0")
+            except OSError as error:
+                lines.append(f"{below}\0{error.errno}\0")
+        lines.sort()
+        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def state(self, unit: str) -> str:
+        """A digest of all that decides whether the unit's content is sound: its own, the inventory's, the rules."""
+        people = ",".join(sorted(self._people[unit]))
+        return hashlib.sha256("\n".join((self._rules, people, self.fingerprint(unit))).encode()).hexdigest()
+
+    def _unit(self, unit: str) -> tuple[Content, list[Problem]]:
+        if unit not in self._read:
+            if self._entries.get(unit):
+                reader = Reader(self.folder, unit, self._people[unit], self._mailboxes)
+                content = reader.content()
+                self._read[unit] = content, sorted(set(reader.problems))
+            else:
+                self._read[unit] = Content(unit=self.province.units[unit].id), []
+        return self._read[unit]
+
+    @cached_property
+    def _entries(self) -> dict[str, bool]:
+        """What lies in ``content/``, and whether it is a folder; in order of name."""
+        try:
+            entries = sorted(os.scandir(self.folder), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        return {e.name: e.is_dir(follow_symlinks=False) for e in entries if not hidden(e.name)}
+
+    @cached_property
+    def _strays(self) -> list[Problem]:
+        """What in ``content/`` is no unit's."""
+        found = []
+        for name, is_folder in self._entries.items():
+            where = Where(f"content/{name}")
+            if not is_folder:
+                vi = "edumail không đọc tệp này; nội dung của mỗi đơn vị nằm trong content/<mã đơn vị>/"
+                en = "edumail does not read this file; what a unit publishes lies in content/<unit's id>/"
+                found.append(Problem(where, "unknown-file", vi, en))
+            elif name not in self.province.units:
+                vi = f"không có đơn vị «{name}»; đặt tên thư mục theo mã đơn vị"
+                en = f"there is no unit '{name}'; name the folder after a unit's id"
+                found.append(Problem(where, "unknown-unit", vi, en))
+        return found
+
+    @cached_property
+    def _people(self) -> dict[str, set[str]]:
+        people: dict[str, set[str]] = defaultdict(set)
+        for person in self.province.people:
+            people[person.unit].add(person.id)
+        return people
+
+    @cached_property
+    def _mailboxes(self) -> frozenset[str]:
+        """Addresses that somebody reads. Groups are none: most take no mail from the public."""
+        found = {person.address for person in self.province.people}
+        for unit in self.province.units.values():
+            found |= {mailbox.address for mailbox in unit.mailboxes}
+            found |= {section.address for section in unit.sections if section.holders}
+        return frozenset(found)
+
+    @cached_property
+    def _rules(self) -> str:
+        """A digest of this code and of what all units share."""
+        digest = hashlib.sha256()
+        for path in sorted((*_CODE.glob("*.py"), *(_CODE / "portal").glob("*.py"))):
+            digest.update(path.read_bytes())
+        for address in sorted(self._mailboxes):
+            digest.update(address.encode() + b"\n")
+        return digest.hexdigest()

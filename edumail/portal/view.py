@@ -1,0 +1,171 @@
+"""What a unit's pages take from the inventory, and nothing else: equal views and equal contents give equal pages."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from edumail.model import Person, Province, Unit
+from edumail.units import Units
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A unit above or below, as the ladder shows it."""
+
+    id: str
+    name: str
+    kind: str
+    parent: str | None
+    portal: str
+    address: str
+    phone: str
+    public_address: str
+    lacking: int = 0
+    """How many of its mandatory sections are missing or incomplete."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """Somebody of the unit."""
+
+    id: str
+    name: str
+    posts: tuple[str, ...]
+    address: str
+
+    @property
+    def post(self) -> str:
+        """The posts in words."""
+        return ", ".join(self.posts)
+
+
+@dataclass(frozen=True)
+class View:
+    """A unit as its own pages show it."""
+
+    id: str
+    name: str
+    name_en: str | None
+    kind: str
+    kind_en: str
+    binds: str
+    by_succession: bool
+    portal: str
+    address: str
+    phone: str
+    public_address: str
+    province: str
+    province_en: str
+    domain: str
+    year: int
+    """The year, for the one mark that must never be blank even where nothing has a date (Dublin Core's ``date``)."""
+    people: tuple[tuple[str, tuple[str, ...]], ...]
+    """Id and fields of everybody, see :meth:`person`; plain, since a province has very many."""
+    leaders: tuple[Member, ...]
+    """Whoever holds a post of the group ``lanhdao``, the head first (8.1a, 9.1a)."""
+    sections: tuple[tuple[str, str, int], ...]
+    """Name, address and number of people of each internal section."""
+    parent: Neighbour | None
+    root: Neighbour | None
+    """The department, where it is neither the unit nor the parent."""
+    below: tuple[Neighbour, ...]
+
+    @property
+    def school(self) -> bool:
+        """Whether Article 9 binds it; Article 8 does otherwise."""
+        return self.binds == "school"
+
+    @property
+    def head(self) -> Member | None:
+        """The head, or who stands first among the leaders."""
+        return self.leaders[0] if self.leaders else None
+
+    def person(self, id: str) -> Member | None:
+        """Somebody of the unit, by id."""
+        found = next((fields for person, fields in self.people if person == id), None)
+        return Member(id, found[0], found[2:], found[1]) if found else None
+
+    @property
+    def children(self) -> list[Neighbour]:
+        """The units directly below, in order of name."""
+        return [unit for unit in self.below if unit.parent == self.id]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all of it, in hex."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+
+class Views:
+    """The views of a province's units."""
+
+    def __init__(self, province: Province):
+        self.province = province
+        self.units = Units(province)
+        group = province.standard_groups.get("lanhdao")
+        heads = [code for code, post in province.posts.items() if post.head]
+        self.posts = {code: post.name for code, post in province.posts.items()}
+        # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
+        self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))
+
+    def leaders(self, unit: Unit) -> list[Person]:
+        """The unit's leaders: heads first, deputies after, each in the roster's order."""
+        rank = {code: number for number, code in enumerate(self.leading)}
+        found = [
+            (0 if any(self.province.posts[post].head for post in person.posts) else 1, number, person)
+            for number, person in enumerate(self.units.people[unit.id])
+            if any(post in rank for post in person.posts)
+        ]
+        return [person for _, _, person in sorted(found, key=lambda item: item[:2])]
+
+    def neighbour(self, unit: Unit, lacking: int = 0) -> Neighbour:
+        """The unit as others show it."""
+        return Neighbour(
+            id=unit.id,
+            name=unit.name,
+            kind=unit.kind,
+            parent=unit.parent,
+            portal=unit.portal,
+            address=unit.street_address,
+            phone=unit.phone,
+            public_address=unit.public_address,
+            lacking=lacking,
+        )
+
+    def member(self, person: Person) -> Member:
+        """A person as pages show them."""
+        posts = tuple(self.posts[post] for post in person.posts)
+        return Member(person.id, person.name, posts, person.address)
+
+    def of(self, unit: Unit, below: tuple[Neighbour, ...] = ()) -> View:
+        """The unit's view. ``below`` are the units under it, each before its own children."""
+        people = self.units.people[unit.id]
+        kind = self.province.kinds[unit.kind]
+        above = list(self.units.ancestors(unit))[1:]
+        counts: dict[str | None, int] = {}
+        for person in people:
+            counts[person.section] = counts.get(person.section, 0) + 1
+        return View(
+            id=unit.id,
+            name=unit.name,
+            name_en=unit.name_en,
+            kind=kind.name,
+            kind_en=kind.name_en,
+            binds=kind.binds,
+            by_succession=kind.by_succession,
+            portal=unit.portal,
+            address=unit.street_address,
+            phone=unit.phone,
+            public_address=unit.public_address,
+            province=self.province.settings.name,
+            province_en=self.province.settings.name_en,
+            domain=unit.domain,
+            year=self.province.today.year,
+            people=tuple((p.id, (p.name, p.address, *map(self.posts.__getitem__, p.posts))) for p in people),
+            leaders=tuple(self.member(person) for person in self.leaders(unit)),
+            sections=tuple((item.name, item.address, counts.get(item.id, 0)) for item in unit.sections),
+            parent=self.neighbour(above[0]) if above else None,
+            root=self.neighbour(above[-1]) if len(above) > 1 else None,
+            below=below,
+        )

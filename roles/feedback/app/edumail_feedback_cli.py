@@ -1,0 +1,222 @@
+#!/usr/bin/python3 -EsB
+"""The mail side of feedback: sends what waits, and takes the units' answers from Postfix.
+
+edumail-feedback deliver                            sends what is due, for ever
+edumail-feedback phan-anh --sender=S --extension=E  an answer to a letter from the form; Postfix calls these three,
+edumail-feedback letters …                          a copy of what came to a public address,  with the message on
+edumail-feedback answers …                          a copy of what was sent from one          standard input
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import secrets
+import smtplib
+import sqlite3
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import edumail_feedback as store  # noqa: E402
+import edumail_feedback_mail as mail  # noqa: E402
+
+STATE = Path("/var/lib/edumail/feedback")
+MOST_BYTES = 50 * 1024 * 1024
+TEMPORARY, NOBODY, NOT_ALLOWED = 75, 67, 77
+"""Of sysexits.h, as pipe(8) reads them: try later; no such user; refused."""
+RETRY_FULL = 3600
+
+
+def units() -> dict[str, dict[str, Any]]:
+    """Unit → what is known of it."""
+    table = json.loads((HERE / "units.json").read_text("utf-8"))
+    return {unit["unit"]: unit for unit in table.values()}
+
+
+def deliver(cases: store.Store, port: int) -> None:
+    """Sends what is due; once a day, forgets what is too old."""
+    forgotten = 0.0
+    while True:
+        now = time.time()
+        try:
+            if now - forgotten > 86400:
+                gone = cases.forget({name: unit["days"] for name, unit in units().items()}, now)
+                print(f"{gone} matters deleted", flush=True)
+                forgotten = now
+            for letter in cases.due(now):
+                send(cases, letter, port)
+        except sqlite3.Error as error:
+            print(f"database: {error}", file=sys.stderr, flush=True)
+            time.sleep(5)
+        time.sleep(1)
+
+
+def send(cases: store.Store, letter: store.Letter, port: int) -> None:
+    """One letter; the log says which matter, and nothing about people."""
+    about = f"matter {letter.matter}, {letter.kind}"
+    try:
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=60) as client:
+            client.sendmail(letter.sender, [letter.recipient], letter.message)
+    except (smtplib.SMTPRecipientsRefused, smtplib.SMTPResponseException) as error:
+        code = _code(error)
+        if code >= 500 and letter.kind != "matter":
+            cases.drop(letter)
+            print(f"{about}: refused for good ({code})", file=sys.stderr, flush=True)
+        else:
+            cases.put_off(letter, time.time())
+            print(f"{about}: put off ({code})", file=sys.stderr, flush=True)
+    except (OSError, smtplib.SMTPException) as error:
+        cases.put_off(letter, time.time())
+        print(f"{about}: put off ({type(error).__name__})", file=sys.stderr, flush=True)
+    else:
+        cases.sent(letter, time.time())
+        print(f"{about}: handed over", flush=True)
+
+
+def _code(error: smtplib.SMTPException) -> int:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return max((code for code, _ in error.recipients.values()), default=450)
+    return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 450
+
+
+def answer(cases: store.Store, sender: str, key: str, raw: bytes) -> int:
+    """An answer to a matter, from whoever signed in as ``sender``; gives the status for pipe(8).
+
+    Only submission lets mail through to here, and there the sender belongs to whoever signed in.
+    """
+    matter = cases.by_key(key.lower())
+    unit = units().get(matter.unit) if matter else None
+    if matter is None or unit is None:
+        return refuse(NOBODY, "5.1.1 không có phản ánh này / no such matter")
+    message = mail.parsed(raw)
+    if not sender:
+        # What could not be delivered to the mailbox comes back here: it was full. Once more, later.
+        cases.post_again(matter, mail.to_unit(matter, unit["address"], unit["host"]), time.time(), RETRY_FULL)
+        print(f"matter {matter.id}: came back")
+        return 0
+    if sender.lower() not in (unit["address"], *unit["holders"]):
+        return refuse(NOT_ALLOWED, "5.7.1 chỉ người giữ hộp thư của đơn vị được trả lời / only holders may answer")
+    if mail.is_automatic(message):
+        return 0
+    return keep_answer(cases, matter, unit, message)
+
+
+def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: dict[str, Any], raw: bytes) -> None:
+    """A copy of what came to a public address: registered and acknowledged, once a day for a sender (RFC 3834).
+
+    Only to where it is known to come from, so that nobody gets it for what others sent in their name.
+    """
+    message, now = mail.parsed(raw), time.time()
+    own = sender.lower().rpartition("@")[2]
+    if not mail.is_address(sender) or own in province["own"] or mail.is_automatic(message):
+        return
+    if mail.header(message, "X-Spam").lower() == "yes" or not authentic(message, own, province["gateway"]):
+        return
+    if re.match(r"(?i)(owner-|.*-(request|bounces?)$|mailer-daemon$|no-?reply|postmaster$)", sender.rpartition("@")[0]):
+        return
+    message_id, known = mail.header(message, "Message-ID"), mail.references(message)
+    if not re.fullmatch(r"<[^<>\s]{3,900}>", message_id):
+        return
+    if cases.by_message_ids(unit["unit"], [message_id, *known]) or not cases.may_acknowledge(sender, now):
+        return
+    matter = replace(
+        store.new_matter(
+            unit["unit"],
+            unit["host"],
+            subject=mail.header(message, "Subject")[:150] or "(không có tiêu đề)",
+            text=mail.own_words(mail.plain_text(message)),
+            name="",
+            email=sender,
+            phone="",
+        ),
+        message_id=message_id,
+        state="delivered",
+        delivered=int(now),
+    )
+    code = store.crockford(secrets.token_bytes(store.CODE_BYTES))
+    posted = mail.acknowledgment(matter, unit["name"], unit["address"], unit["portal"], store.shown(code))
+    cases.add(matter, code, None, [posted])
+    print(f"{unit['unit']}: a letter was acknowledged")
+
+
+def authentic(message: Any, domain: str, gateway: str) -> bool:
+    """Whether the gateway saw that the message comes from ``domain``: by SPF, or by DMARC for the same domain."""
+    said = message.get_all("Authentication-Results") or []
+    results = " ".join(str(said[0]).split()).lower() if len(said) == 1 else ""
+    if not results.startswith(f"{gateway};"):
+        return False
+    shown = mail.header(message, "From").lower()
+    return "; spf=pass" in results or ("; dmarc=pass" in results and f"@{domain}>" in f"{shown}>".replace(">>", ">"))
+
+
+def sent(cases: store.Store, unit: dict[str, Any], raw: bytes) -> None:
+    """A copy of what a unit sent from its public address: an answer, when it answers what is registered."""
+    message = mail.parsed(raw)
+    message_id = mail.header(message, "Message-ID")
+    known = cases.by_message_ids(unit["unit"], mail.references(message))
+    # What this service sends itself has the matter's key in its Message-ID; what goes to the service comes by itself.
+    to = f"{mail.header(message, 'To')} {mail.header(message, 'Cc')}".lower()
+    if known is None or mail.is_automatic(message) or message_id.startswith(f"<{known.key}.") or f"{known.key}@" in to:
+        return
+    keep_answer(cases, known, unit, message, forward=False)
+
+
+def keep_answer(
+    cases: store.Store, matter: store.Matter, unit: dict[str, Any], message: Any, forward: bool = True
+) -> int:
+    """Writes an answer down, and posts it to the citizen where there is an address."""
+    text, published = mail.answer(message)
+    if not text and published is None:
+        return refuse(NOT_ALLOWED, "5.6.0 thư không có câu trả lời nào / there is no answer in the message")
+    message_id = mail.header(message, "Message-ID") or store.digest(text)
+    letters = []
+    if text and matter.email and forward:
+        number = store.digest(message_id)[:12]
+        letters = [mail.to_citizen(matter, unit["name"], unit["address"], text, number, message)]
+    new = cases.answer(matter, message_id, text, published, letters, int(time.time()))
+    print(f"matter {matter.id}: {'answered' if new else 'heard before'}")
+    return 0
+
+
+def refuse(status: int, said: str) -> int:
+    """Says why; Postfix tells the sender."""
+    print(said)
+    return status
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("deliver", mail.LOCAL, "letters", "answers"))
+    parser.add_argument("--sender", default="")
+    parser.add_argument("--extension", default="")
+    parser.add_argument("--port", type=int, default=1588)
+    parser.add_argument("--state", type=Path, default=STATE)
+    given = parser.parse_args(words)
+    try:
+        cases = store.Store(given.state)
+        if given.what == "deliver":
+            deliver(cases, given.port)
+            return 0
+        raw = sys.stdin.buffer.read(MOST_BYTES)
+        if given.what == mail.LOCAL:
+            return answer(cases, given.sender, given.extension, raw)
+        unit = units().get(given.extension)
+        if unit is not None and given.what == "answers":
+            sent(cases, unit, raw)
+        elif unit is not None:
+            letter(cases, given.sender, unit, json.loads((HERE / "province.json").read_text("utf-8")), raw)
+        return 0
+    except (sqlite3.Error, OSError) as error:
+        print(f"4.3.0 {type(error).__name__}")
+        return TEMPORARY
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

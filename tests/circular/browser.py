@@ -1,0 +1,86 @@
+"""A real browser for questions that only rendering answers: width on a phone, and the rules for accessibility."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PHONE = {"width": 360, "height": 740}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+"""Axe's names of the levels A and AA of WCAG 2.0 and 2.1."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the browser saw of one page."""
+
+    url: str
+    overflow: int
+    """By how many CSS pixels the page is wider than the phone."""
+    violations: tuple[str, ...]
+    """Rules of accessibility that it breaks, each with where."""
+
+
+class Browser:
+    """Chromium without a window, a phone's screen and no JavaScript of the page's own; closed with the block.
+
+    addresses: name → IP address, since names are looked up as the rest of the audit looks them up. Chains are judged by
+    other questions, so the browser trusts every certificate. Raises RuntimeError where this machine has no browser.
+    """
+
+    def __init__(self, addresses: Mapping[str, str]):
+        path = next(filter(None, map(shutil.which, BROWSERS)), None)
+        if path is None:
+            raise RuntimeError(f"this machine has no browser ({', '.join(BROWSERS)})")
+        try:
+            from axe_playwright_python.base import AXE_FILE_PATH
+            from playwright.sync_api import sync_playwright
+        except ImportError as error:
+            raise RuntimeError(f"this machine has no {error.name}") from error
+        self._axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
+        rules = ",".join(f"MAP {name} {address}" for name, address in addresses.items())
+        self._playwright = sync_playwright().start()
+        try:
+            self._chromium = self._playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox", f"--host-resolver-rules={rules}"]
+            )
+        except Exception as error:
+            self._playwright.stop()
+            raise RuntimeError(f"the browser does not start: {str(error)[:200]}") from error
+        self._context = self._chromium.new_context(viewport=PHONE, ignore_https_errors=True, bypass_csp=True)
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._chromium.close()
+        self._playwright.stop()
+
+    def look(self, url: str) -> Seen:
+        """Open ``url`` on the phone and judge it. Raises RuntimeError when it can't be opened."""
+        page = self._context.new_page()
+        try:
+            response = page.goto(url, timeout=20_000)
+            if response is None or response.status != 200:
+                raise RuntimeError(f"{url} → {response.status if response else 'nothing'}")
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            page.evaluate(self._axe)
+            found = page.evaluate("axe.run({runOnly: %s})" % RULES)  # noqa: UP031
+        except RuntimeError:
+            raise
+        except Exception as error:  # Playwright's own kinds
+            raise RuntimeError(f"{url}: {str(error)[:200]}") from error
+        finally:
+            page.close()
+        return Seen(url, max(0, int(overflow)), tuple(_violations(found["violations"])))
+
+
+def _violations(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    for rule in found:
+        where = ", ".join(node["target"][0] for node in rule["nodes"][:3])
+        yield f"{rule['id']} ({rule['impact']}): {where}"

@@ -1,0 +1,119 @@
+"""What a question about a unit's portal needs at hand: the live pages, and what the inventory says should be there."""
+
+from __future__ import annotations
+
+import smtplib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+
+from edumail.circular.catalogue import requirements
+from edumail.model import Person, Unit
+from edumail.portal.model import Content
+from edumail.portal.view import Views
+from tests.circular.audit import Audit
+from tests.circular.pages import Page, Portal, answered
+
+RCPTS_AT_ONCE = 50
+_ACCEPTED = 250
+
+
+@dataclass
+class Reading:
+    """One unit's portal under audit."""
+
+    audit: Audit
+    unit: Unit
+
+    @cached_property
+    def portal(self) -> Portal:
+        """The live pages, each asked for once."""
+        return Portal(self.audit.network, self.unit)
+
+    @cached_property
+    def content(self) -> Content:
+        """What the auditor's own copy of the inventory says the unit publishes."""
+        return self.audit.contents.of(self.unit.id)
+
+    @cached_property
+    def leaders(self) -> list[Person]:
+        """Whom the roster has as the unit's leaders."""
+        return Views(self.audit.province).leaders(self.unit)
+
+    @property
+    def seen(self) -> dict[str, Page]:
+        """Answers of other people's pages, for all units of the audit."""
+        pages: dict[str, Page] = self.audit.kept.setdefault("pages", {})
+        return pages
+
+    @property
+    def library(self) -> str | None:
+        """Where the unit's own library of resources must lead: as declared, else to the unit above."""
+        declared = self.content.portal.resource_library
+        if declared:
+            return declared.url
+        parent = self.audit.province.units.get(self.unit.parent or "")
+        return f"https://{parent.portal}/hoc-lieu/" if parent else None
+
+    def fresh(self, newest: date) -> tuple[bool, str]:
+        """Whether ``newest`` is within the unit's own limit (11.2c); without one there is nothing to be late for."""
+        limit = self.content.portal.news_max_age_days
+        age = (datetime.now(UTC).date() - newest).days
+        if limit is None:
+            return True, f"{age} days old; the unit has set no limit of its own"
+        return age <= limit, f"{age} days old, own limit {limit}"
+
+    def fetched(self, url: str) -> Page:
+        """Any page, asked for once in an audit."""
+        answered(self.audit.network, [url], self.seen)
+        return self.seen[url]
+
+    def answered(self, urls: list[str]) -> tuple[list[str], list[str]]:
+        """Which of ``urls`` answer, and a line for each that does not."""
+        return answered(self.audit.network, urls, self.seen)
+
+    def refused(self, addresses: list[str]) -> list[str]:
+        """Which addresses their exchangers do not accept at RCPT; nothing is sent."""
+        refused = []
+        domains: dict[str, list[str]] = {}
+        for address in addresses:
+            domains.setdefault(address.partition("@")[2], []).append(address)
+        for domain, own in domains.items():
+            for start in range(0, len(own), RCPTS_AT_ONCE):
+                try:
+                    refused += self._refused(domain, own[start : start + RCPTS_AT_ONCE])
+                except (OSError, smtplib.SMTPException) as error:
+                    refused.append(f"{domain}: {type(error).__name__}: {error}")
+        return refused
+
+    def _refused(self, domain: str, addresses: list[str]) -> list[str]:
+        with self.audit.network.smtp(self.audit.network.exchanger(domain)) as client:
+            client.mail("<>")
+            refused = [address for address in addresses if client.rcpt(address)[0] != _ACCEPTED]
+            client.rset()
+        return refused
+
+    def arrives(self, address: str) -> tuple[bool, str]:
+        """Whether a probe from outside is found over IMAP in the mailbox."""
+        if address not in self.audit.mail.home:
+            return False, f"{address} is no mailbox of the province"
+        probe = self.audit.new_probe(address)
+        try:
+            reply = self.audit.from_outside(probe)
+        except (OSError, smtplib.SMTPException) as error:
+            return False, f"{type(error).__name__}: {error}"
+        found = reply[:3] == "250" and bool(self.audit.found(address, {probe.message_id}))
+        return found, f"from outside to {address}: {reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
+
+
+def readings(audit: Audit, serving: str, requirement: str) -> list[Reading]:
+    """The portals on a host's turn whose units the requirement binds."""
+    bound = requirements()[requirement]
+    kinds = audit.province.kinds
+    return [reading(audit, unit) for unit in audit.pages(serving) if bound.applies_to(kinds[unit.kind])]
+
+
+def reading(audit: Audit, unit: Unit) -> Reading:
+    """The one reading of a unit in this audit."""
+    known: Reading = audit.kept.setdefault(f"portal of {unit.id}", Reading(audit, unit))
+    return known

@@ -1,0 +1,449 @@
+"""What a unit's portal must show, section by section (Articles 8 and 9): a function a question, read from live pages.
+
+Each takes the unit's :class:`~tests.circular.portal.Reading` and gives a verdict with its evidence. A page that says of
+itself that the unit has not published something is never a pass.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from urllib.parse import urlsplit
+
+from edumail.circular.verdicts import Verdict
+from edumail.text import fold
+from tests.circular.pages import DATE, Page
+from tests.circular.portal import Reading
+
+Answer = tuple[Verdict, list[str]]
+
+LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
+DOCUMENT = ("Số, ký hiệu", "Ngày", "Trích yếu", "Tệp")
+PROCEDURE = (
+    "Trình tự thực hiện",
+    "Hồ sơ",
+    "Nơi tiếp nhận",
+    "Người xử lý",
+    "Liên hệ của người xử lý",
+    "Thời hạn giải quyết",
+    "Phí, lệ phí",
+)
+CONSULTATION = ("Địa chỉ nhận ý kiến", "Thư điện tử nhận ý kiến", "Thời hạn nhận ý kiến")
+ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
+MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
+SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
+DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
+YEARS = 5
+PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
+
+
+def introduction(reading: Reading) -> Answer:
+    """A chart or list of sections, and functions, tasks and powers (8.1a)."""
+    return _headed(reading, "/gioi-thieu/", ("Chức năng", "Cơ cấu tổ chức"))
+
+
+def introduction_with_history(reading: Reading) -> Answer:
+    """The same and a short history (9.1a)."""
+    return _headed(reading, "/gioi-thieu/", ("Chức năng", "Cơ cấu tổ chức", "Lịch sử"))
+
+
+def leaders(reading: Reading) -> Answer:
+    """Five fields for every leader whom the roster has, and every address is accepted by its exchanger (8.1a, 9.1a)."""
+    page, bad = _published(reading, "/lanh-dao/")
+    if bad:
+        return bad
+    rows = page.table(*LEADER)
+    blank = [f"{row[LEADER[0]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
+    shown = {row[LEADER[3]].lower() for row in rows}
+    absent = sorted(person.address for person in reading.leaders if person.address not in shown)
+    refused = reading.refused(sorted(address for address in shown if "@" in address))
+    evidence = [f"{page.said}: {len(rows)} leaders with {', '.join(LEADER)}"]
+    evidence += [f"blank: {', '.join(blank)}"] if blank else []
+    evidence += [f"of the roster's leaders not shown: {', '.join(absent)}"] if absent else []
+    evidence += [f"refused at RCPT: {', '.join(refused)}"] if refused else [f"{len(shown)} addresses accepted at RCPT"]
+    return _pass(bool(rows) and not (blank or absent or refused)), evidence
+
+
+def contact(reading: Reading) -> Answer:
+    """The published address on the contact page, a form that works without JavaScript, and mail that arrives (8.1b)."""
+    page, bad = _published(reading, "/lien-he/")
+    if bad:
+        return bad
+    address = reading.unit.public_address
+    shown = any(url.lower() == f"mailto:{address}" for url, _ in page.links())
+    form = reading.portal.page("/phan-anh")
+    posts = [f for f in form.root.xpath("//form[@action]") if (f.get("method") or "").lower() == "post"]
+    arrived, said = reading.arrives(address)
+    evidence = [
+        f"{page.said}, mailto:{address} {'shown' if shown else 'NOT shown'}",
+        f"{form.said}, {'a form' if posts else 'NO form'}",
+        said,
+    ]
+    return _pass(shown and bool(posts) and arrived), evidence
+
+
+def news(reading: Reading) -> Answer:
+    """A dated item, and the newest no older than the unit's own limit where it has one (8.2, 9.2)."""
+    page, bad = _published(reading, "/tin-tuc/")
+    if bad:
+        return bad
+    newest = max(days(page), default=None)
+    evidence = [f"{page.said}: {len(reading.portal.below('/tin-tuc/'))} items, newest of {newest or 'no date'}"]
+    if newest is None:
+        return "fail", evidence
+    fresh, said = reading.fresh(newest)
+    return _pass(fresh), [*evidence, said]
+
+
+def documents(reading: Reading) -> Answer:
+    """A list with number, date, title and a file that can be had (8.3, 9.3)."""
+    page, bad = _published(reading, "/van-ban/")
+    if bad:
+        return bad
+    rows = page.table(*DOCUMENT)
+    blank = [row[DOCUMENT[0]] or "?" for row in rows if not all(row[name] for name in DOCUMENT)]
+    files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
+    there, broken = reading.answered(files)
+    evidence = [f"{page.said}: {len(rows)} documents, {len(there)} files answer", *broken]
+    evidence += [f"incomplete: {', '.join(blank)}"] if blank else []
+    return _pass(bool(rows) and len(files) >= len(rows) and not (blank or broken)), evidence
+
+
+def public_services(reading: Reading) -> Answer:
+    """The page of services leads to the national or provincial portal of public services (8.4a)."""
+    return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+
+
+def services(reading: Reading) -> Answer:
+    """The list of services; its links answer (8.4b, 6.1)."""
+    return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+
+
+def procedures(reading: Reading) -> Answer:
+    """Each procedure has the six fields (8.4c)."""
+    return _fields(reading, "/thu-tuc/", PROCEDURE)
+
+
+def admission_service(reading: Reading) -> Answer:
+    """Where one registers and sees the result: linked, and it answers (8.4c, 9.4)."""
+    wanted = reading.content.portal.admission_service
+    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
+
+
+def law(reading: Reading) -> Answer:
+    """Explanation of laws, regimes and policies (8.5)."""
+    return _articles(reading, "/phap-luat/")
+
+
+def consultations(reading: Reading) -> Answer:
+    """A list; each open item has text, address, mail address that is accepted, and closing day (8.6, 9.5)."""
+    verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
+    addresses = set()
+    for page in reading.portal.below("/lay-y-kien/"):
+        addresses |= {url[7:].lower() for url, _ in page.links() if url.lower().startswith("mailto:")}
+        if len(page.words) < 200:
+            verdict, evidence = "fail", [*evidence, f"{page.url}: no text to give an opinion on"]
+    refused = reading.refused(sorted(addresses))
+    if refused:
+        verdict, evidence = "fail", [*evidence, f"refused at RCPT: {', '.join(refused)}"]
+    return verdict, evidence
+
+
+def metadata(reading: Reading) -> Answer:
+    """Dublin Core's six mandatory elements on home, introduction and every article; a sitemap (8.7, 9.6, 12.6).
+
+    Which six are mandatory: Circular 24/2011/TT-BTTTT.
+    """
+    wanted = ("title", "creator", "date", "description", "publisher", "identifier")
+    pages = [reading.portal.page("/"), reading.portal.page("/gioi-thieu/"), *reading.portal.below("/tin-tuc/")]
+    lacking = [
+        f"{page.url}: {name}" for page in pages for name in wanted if not (page.good and page.metadata(f"DC.{name}"))
+    ]
+    sitemap = reading.portal.page("/sitemap.xml")
+    places = re.findall(r"<loc>([^<]+)</loc>", sitemap.text) if sitemap.good else []
+    home = f"https://{reading.unit.portal}/"
+    whole = bool(places) and places[0] == home and all(place.startswith(home) for place in places)
+    evidence = [f"{len(pages)} pages with DC.{', DC.'.join(wanted)}: {len(lacking)} lacking", *lacking[:5]]
+    evidence.append(f"{sitemap.said}, {len(places)} places{'' if whole else ': NOT whole'}")
+    return _pass(not lacking and whole), evidence
+
+
+def statistics_of_a_managing_body(reading: Reading) -> Answer:
+    """Five consecutive years, each with the four measures (8.8)."""
+    return _statistics(reading, MANAGING)
+
+
+def statistics_of_a_school(reading: Reading) -> Answer:
+    """Five consecutive years, each with the five measures (9.9)."""
+    return _statistics(reading, SCHOOL)
+
+
+def resources(reading: Reading) -> Answer:
+    """The page of digital resources answers and is not empty (8.9, 9.10)."""
+    page, bad = _published(reading, "/hoc-lieu/")
+    if bad:
+        return bad
+    library = reading.library
+    own = [url for url, _ in page.links() if url != library and not url.startswith("mailto:")]
+    there, broken = reading.answered(own)
+    return _pass(bool(there) and not broken), [f"{page.said}: {len(there)} resources answer", *broken]
+
+
+def library(reading: Reading) -> Answer:
+    """The link from the own resources up to the library above (8.9, 9.10)."""
+    return _leads(reading, "/hoc-lieu/", [reading.library] if reading.library else [])
+
+
+def accreditation(reading: Reading) -> Answer:
+    """Quality accreditation, universal education and literacy (8.10)."""
+    return _articles(reading, "/kiem-dinh/")
+
+
+def results(reading: Reading) -> Answer:
+    """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11)."""
+    found = [(e, r) for e in reading.content.examinations for r in e.results]
+    if not found:
+        return _empty(reading, "/tra-cuu/diem", "the inventory has no results for this unit")
+    examination, result = found[0]
+    form = reading.portal.page("/tra-cuu/diem")
+    asked = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": result.candidate})
+    nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": "KHONGCO999"})
+    shown = asked.rows()
+    own = [shown.get(fold(subject)) == mark for subject, mark in result.marks.items()]
+    others = [r.candidate for _, r in found if r.candidate != result.candidate and r.candidate in asked.text]
+    listed = [r.candidate for _, r in found if r.candidate in form.text + nobody.text]
+    evidence = [
+        f"{form.said}: {len(listed)} candidate numbers listed",
+        f"one number of the inventory → {asked.status}: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
+        f"a number that nobody has → {nobody.status}, {'a result' if nobody.rows() else 'no result'}",
+        "that too many wrong numbers are stopped was not tried: it would shut this network out",
+    ]
+    good = form.good and asked.good and all(own) and not (others or listed) and not nobody.rows()
+    return _pass(good), evidence
+
+
+def diplomas(reading: Reading) -> Answer:
+    """Look-up of diplomas and certificates here, or a link to where it is (8.12)."""
+    elsewhere = reading.content.portal.diploma_lookup
+    if elsewhere:
+        return _leads(reading, "/van-bang/", [elsewhere.url])
+    if not reading.content.diplomas:
+        return _empty(reading, "/van-bang/", "the inventory has no diplomas and no link")
+    diploma = reading.content.diplomas[0]
+    asked = reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": diploma.number})
+    others = [d.number for d in reading.content.diplomas[1:] if d.number in asked.text]
+    right = asked.good and fold(diploma.register) in asked.words
+    evidence = [
+        f"one number of the inventory → {asked.status}: {'found' if right else 'NOT found'}, {len(others)} others"
+    ]
+    return _pass(right and not others), evidence
+
+
+def projects(reading: Reading) -> Answer:
+    """Projects, investment, tenders, purchases; a dated notice that there is none will do (8.13)."""
+    return _articles(reading, "/du-an/")
+
+
+def conference(reading: Reading) -> Answer:
+    """The Ministry's web-conference system (8.14)."""
+    wanted = reading.content.portal.conference
+    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
+
+
+def english(reading: Reading) -> Answer:
+    """Introduction, contact and services for foreigners, marked as English (8.15)."""
+    page, bad = _published(reading, "/en/")
+    if bad:
+        return bad
+    marked = (page.root.get("lang") or "").lower().startswith("en")
+    parts = [part for part in ("Introduction", "Contact", "Services") if not _part(page, part)]
+    evidence = [f"{page.said}, lang={page.root.get('lang')}", *(f"missing: {part}" for part in parts)]
+    return _pass(marked and not parts), evidence
+
+
+def centres(reading: Reading) -> Answer:
+    """The list of foreign-language and IT centres (8.16)."""
+    page, bad = _published(reading, "/trung-tam/")
+    if bad:
+        return bad
+    rows = page.table("Tên", "Địa chỉ")
+    return _pass(bool(rows)), [f"{page.said}: {len(rows)} centres"]
+
+
+def disclosure(reading: Reading) -> Answer:
+    """The newest school year with the four parts of Circular 09/2024/TT-BGDĐT and the annual report as PDF (9.7)."""
+    page, bad = _published(reading, "/cong-khai/")
+    if bad:
+        return bad
+    years = reading.portal.below("/cong-khai/")
+    if not years:
+        return "fail", [f"{page.said}: no school year"]
+    newest = max(years, key=lambda year: year.url)
+    lacking = [part for part in DISCLOSURE if not _part(newest, part)]
+    reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
+    there, broken = reading.answered(reports)
+    evidence = [
+        f"{newest.said}: {len(DISCLOSURE) - len(lacking)} of {len(DISCLOSURE)} parts, {len(there)} PDF",
+        *broken,
+    ]
+    evidence += [f"missing: {', '.join(lacking)}"] if lacking else []
+    return _pass(bool(there) and not (lacking or broken)), evidence
+
+
+def disclosure_in_time(reading: Reading) -> Answer:
+    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024)."""
+    page, bad = _published(reading, "/cong-khai/")
+    if bad:
+        return bad
+    evidence, good, kept = [], True, set()
+    for year in reading.portal.below("/cong-khai/"):
+        found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
+        said = PUBLISHED.search(" ".join(year.main.text_content().split()))
+        if not found or not said:
+            good = False
+            evidence.append(f"{year.said}: without the day on which it was published")
+            continue
+        published = date(int(said[3]), int(said[2]), int(said[1]))
+        kept.add(int(found[1]))
+        due = date(int(found[2]), 6, 30)
+        late = published > due
+        good &= not late
+        evidence.append(f"{found[1]}-{found[2]}: published {published}, due {due}{' LATE' if late else ''}")
+    newest = today().year - (1 if (today().month, today().day) > (6, 30) else 2)
+    wanted = {newest - n for n in range(YEARS)}
+    absent = sorted(wanted - kept)
+    if absent:
+        evidence.append(f"not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
+    return _pass(good and not absent), [page.said, *evidence]
+
+
+def admission(reading: Reading) -> Answer:
+    """The notice with its seven fields, and a list of candidates by number (9.8)."""
+    verdict, evidence = _fields(reading, "/tuyen-sinh/", ADMISSION)
+    items = [
+        item.text_content().strip()
+        for page in reading.portal.below("/tuyen-sinh/")
+        for item in page.main.xpath(".//ul[contains(@class, 'numbers')]/li")
+    ]
+    names = [item for item in items if not re.fullmatch(r"[A-Z0-9]+", item)]
+    evidence.append(f"{len(items)} candidates listed, {len(names)} by more than a number")
+    return _pass(verdict == "pass" and bool(items) and not names), evidence
+
+
+def school_management(reading: Reading) -> Answer:
+    """If the school has one: linked, answers, asks for a sign-in (9.11)."""
+    wanted = reading.content.portal.school_management
+    if wanted is None:
+        return "not-applicable", ["the inventory declares no online school-management system"]
+    verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
+    asks = b'type="password"' in (body := reading.fetched(wanted.url).body) or b"type=password" in body
+    return _pass(verdict == "pass" and asks), [*evidence, "asks for a sign-in" if asks else "asks for NO sign-in"]
+
+
+def today() -> date:
+    """The day of the audit."""
+    return datetime.now(UTC).date()
+
+
+def days(page: Page) -> list[date]:
+    """Every day that stands in the page's own part and is not in the future."""
+    found = []
+    for day, month, year in DATE.findall(page.main.text_content()):
+        try:
+            when = date(int(year), int(month), int(day))
+        except ValueError:
+            continue
+        if when <= today() + timedelta(days=1):
+            found.append(when)
+    return found
+
+
+def _pass(good: bool) -> Verdict:
+    return "pass" if good else "fail"
+
+
+def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
+    """The page at ``path``, and the answer when there is none or when it says that something is missing."""
+    page = reading.portal.page(path)
+    if not page.good:
+        return page, ("fail", [page.said])
+    if page.missing:
+        return page, ("fail", [page.said, f"the page says: {'; '.join(page.missing)[:200]}"])
+    return page, None
+
+
+def _empty(reading: Reading, path: str, why: str) -> Answer:
+    return "fail", [reading.portal.page(path).said, why]
+
+
+def _part(page: Page, title: str) -> bool:
+    """Whether a heading begins with ``title`` and words stand below it, before the next heading of its level."""
+    for heading in page.main.xpath(".//h2|.//h3"):
+        if not fold(heading.text_content()).startswith(fold(title)):
+            continue
+        words = ""
+        for element in heading.itersiblings():
+            if element.tag in ("h1", "h2") or element.tag == heading.tag:
+                break
+            words += element.text_content()
+        if len(words.split()) >= 3:
+            return True
+    return False
+
+
+def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
+    page, bad = _published(reading, path)
+    if bad:
+        return bad
+    lacking = [part for part in parts if not _part(page, part)]
+    return _pass(not lacking), [f"{page.said}: {', '.join(parts)}", *(f"missing: {part}" for part in lacking)]
+
+
+def _articles(reading: Reading, path: str) -> Answer:
+    page, bad = _published(reading, path)
+    if bad:
+        return bad
+    items = [item for item in reading.portal.below(path) if item.good and days(item)]
+    return _pass(bool(items)), [f"{page.said}: {len(items)} dated items that open"]
+
+
+def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
+    page, bad = _published(reading, path)
+    if bad:
+        return bad
+    items = reading.portal.below(path)
+    evidence, good = [f"{page.said}: {len(items)} items with {', '.join(names)}"], bool(items)
+    for item in items:
+        terms = item.terms()
+        lacking = [name for name in names if not any(k.startswith(fold(name)) and v for k, v in terms.items())]
+        if lacking or not item.good:
+            good = False
+            evidence.append(f"{item.said}: missing {', '.join(lacking)}")
+    return _pass(good), evidence
+
+
+def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
+    page, bad = _published(reading, path)
+    if bad:
+        return bad
+    if not urls:
+        return "fail", [page.said, "the inventory declares none"]
+    shown = {url for url, _ in page.links()}
+    absent = [url for url in urls if url not in shown]
+    there, broken = reading.answered([url for url in urls if url in shown])
+    evidence = [f"{page.said}: {len(there)} of {len(urls)} declared links stand there and answer", *broken]
+    evidence += [f"not on the page: {url}" for url in absent]
+    return _pass(bool(there) and not (absent or broken)), evidence
+
+
+def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
+    page, bad = _published(reading, "/thong-ke/")
+    if bad:
+        return bad
+    rows = page.table(*columns)
+    whole = {int(row[columns[0]][:4]) for row in rows if re.match(r"\d{4}", row[columns[0]]) and all(row.values())}
+    newest = max(whole, default=0)
+    run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
+    recent = newest >= today().year - 2
+    evidence = [f"{page.said}: {len(whole)} whole years, {run} in a row up to {newest or '–'}"]
+    return _pass(run >= YEARS and recent), evidence

@@ -1,0 +1,75 @@
+"""Article 10: the ladder of links, and what a unit has switched on besides."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from edumail.portal.sections import SECTIONS
+from tests.circular.audit import Audit
+from tests.circular.conftest import Record
+from tests.circular.portal import Reading, reading, readings
+
+SWITCHED = {
+    "C37-10.2": "elearning",
+    "C37-10.3": "organisations",
+    "C37-10.4": "press",
+    "C37-10.5": "answers",
+    "C37-10.6": "support",
+    "C37-10.7": "polls",
+}
+
+
+@pytest.mark.requirement("C37-10.1.1")
+def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, serving: str, record: Record) -> None:
+    ministry = audit.province.settings.ministry
+    domains = ministry.domains if ministry else frozenset()
+    for above in readings(audit, serving, "C37-10.1.1"):
+        good, evidence = _ladder(audit, above)
+        up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
+        there, broken = above.answered(up)
+        evidence += [f"to the Ministry: {', '.join(there) or 'NO link'}", *broken]
+        record(above.unit.id, "C37-10.1.1", "pass" if good and there and not broken else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-10.1.2")
+def test_an_office_links_to_its_department_and_its_schools(audit: Audit, serving: str, record: Record) -> None:
+    for office in readings(audit, serving, "C37-10.1.2"):
+        good, evidence = _ladder(audit, office)
+        parent = audit.province.units[office.unit.parent or ""]
+        up = f"https://{parent.portal}/" in {url for url, _ in office.portal.page("/lien-ket/").links()}
+        evidence.append(f"to {parent.portal}: {'linked' if up else 'NOT linked'}")
+        record(office.unit.id, "C37-10.1.2", "pass" if good and up else "fail", evidence)
+
+
+@pytest.mark.parametrize(
+    "requirement", [pytest.param(name, marks=pytest.mark.requirement(name), id=name) for name in SWITCHED]
+)
+def test_what_is_switched_on_is_there(audit: Audit, serving: str, requirement: str, record: Record) -> None:
+    path = next(section.path for section in SECTIONS if section.id == SWITCHED[requirement])
+    for unit in readings(audit, serving, requirement):
+        if not unit.content.articles.get(SWITCHED[requirement]):
+            record(unit.unit.id, requirement, "not-applicable", ["the inventory does not switch this section on"])
+            continue
+        page, items = unit.portal.page(path), unit.portal.below(path)
+        good = page.good and bool(items) and all(item.good for item in items)
+        record(unit.unit.id, requirement, "pass" if good else "fail", [f"{page.said}: {len(items)} items"])
+
+
+def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
+    """Whether the page of links leads to every unit below, each of which answers, and to none that is not there."""
+    page = above.portal.page("/lien-ket/")
+    below = [unit for unit in audit.mail.units.below(above.unit.id) if unit.id != above.unit.id]
+    shown = {url for part in (page, *above.portal.below("/lien-ket/")) for url, _ in part.links()}
+    wanted = {f"https://{unit.portal}/": unit for unit in below}
+    absent = [url for url in wanted if url not in shown]
+    silent = [home.said for unit in below if not (home := reading(audit, unit).portal.page("/")).good]
+    evidence = [f"{page.said}: {len(wanted) - len(absent)} of {len(wanted)} units below linked"]
+    evidence += [f"not linked: {url}" for url in absent[:10]] + silent[:10]
+    return page.good and not absent and not silent, evidence
+
+
+def _lies_in(url: str, domains: frozenset[str]) -> bool:
+    host = urlsplit(url).hostname or ""
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)

@@ -1,0 +1,63 @@
+"""What an audit reads off a page: by meaning, from the page's own part, and never from what says that it is missing."""
+
+from __future__ import annotations
+
+from tests.circular.pages import Page
+
+HTML = """<!doctype html><html lang="vi"><head><title>x</title>
+<meta name="DC.title" content="Tin"><meta name="DC.creator" content=" "><meta property="og:title" content="T"></head>
+<body><nav><a href="/menu/">Thực đơn</a></nav><main>
+<h1>Lãnh đạo</h1>
+<table><caption>c</caption><thead><tr><th>Họ và tên</th><th>Điện thoại</th></tr></thead>
+<tbody><tr><td>Nguyễn <b>An</b></td><td><i>chưa công bố</i></td></tr>
+<tr><td>Đỗ Bình</td><td>0299</td></tr></tbody></table>
+<dl><dt>Tác giả:</dt><dd>Lê Đình</dd><dt>Nguồn</dt></dl>
+<a href="/tin-tuc/a/#b">Một <i>tin</i></a> <a href="https://khac.test/x">khác</a>
+<p class="missing" data-missing="news">Đơn vị chưa công bố</p>
+</main></body></html>"""
+
+
+def page(html: str, status: int = 200) -> Page:
+    return Page("https://truong.test/lanh-dao/", status, {}, html.encode(), "GET")
+
+
+def test_a_table_is_found_by_its_columns_and_blank_cells_stay_blank() -> None:
+    rows = page(HTML).table("Điện thoại", "Ho va ten")
+    assert rows == [
+        {"Điện thoại": "", "Ho va ten": "Nguyễn An"},
+        {"Điện thoại": "0299", "Ho va ten": "Đỗ Bình"},
+    ]
+    assert page(HTML).table("Họ và tên", "Chức vụ") == []
+
+
+def test_a_row_of_one_heading_and_one_cell_is_a_pair() -> None:
+    html = "<main><table><tr><th>Toán</th><td> 8,5 </td></tr><tr><td>x</td><td>y</td></tr></table></main>"
+    assert page(html).rows() == {"toan": "8,5"}
+
+
+def test_links_are_absolute_and_only_the_pages_own() -> None:
+    assert page(HTML).links() == [("https://truong.test/tin-tuc/a/", "Một tin"), ("https://khac.test/x", "khác")]
+
+
+def test_terms_have_their_values_and_one_without_a_value_is_blank() -> None:
+    assert page(HTML).terms() == {"tac gia": "Lê Đình", "nguon": ""}
+
+
+def test_blank_metadata_is_none() -> None:
+    assert page(HTML).metadata("dc.TITLE") == ["Tin"]
+    assert page(HTML).metadata("DC.creator") == []
+    assert page(HTML).metadata("og:title") == ["T"]
+
+
+def test_what_a_page_says_is_missing_is_seen() -> None:
+    assert page(HTML).missing == ["Đơn vị chưa công bố"]
+    assert page(HTML).says("lanh dao")
+    assert not page(HTML).says("thuc don")
+
+
+def test_an_error_page_has_nothing_on_it() -> None:
+    for answer in (page(HTML, 404), page("", 200), page(HTML, 0)):
+        assert not answer.links()
+        assert not answer.missing
+        assert not answer.table("Họ và tên")
+        assert not answer.metadata("DC.title")

@@ -1,0 +1,172 @@
+"""The audit's questions about portals, asked of the pages that the core renders: each passes once and fails once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edumail.circular.catalogue import requirements
+from edumail.load import load
+from edumail.mail import Mail
+from edumail.portal.load import Contents
+from edumail.portal.site import Portals
+from tests.circular import test_article_8_managing_bodies as article_8
+from tests.circular import test_article_9_schools as article_9
+from tests.circular.portal import Reading
+
+ROOT = Path(__file__).parents[2]
+CHECKS = {**article_8.CHECKS, **article_9.CHECKS}
+APP = {"C37-8.1b", "C37-9.1b", "C37-8.11", "C37-8.12"}
+"""What a program answers, not a file: tests/lab asks those."""
+ASKED = sorted(set(CHECKS) - APP)
+
+
+class Answer:
+    def __init__(self, status: int, headers: Mapping[str, str]):
+        self.status, self.headers = status, headers
+
+    def getheaders(self) -> list[tuple[str, str]]:
+        return list(self.headers.items())
+
+
+class Files:
+    """The pages of a province as they would be served, and an outside world in which every link answers."""
+
+    def __init__(self, folder: Path):
+        self.province = load(folder)
+        self.contents = Contents(folder, self.province)
+        portals = Portals(self.province, self.contents)
+        self.files: dict[tuple[str, str], bytes] = {}
+        names = {unit.id: unit.portal for unit in self.province.units.values()}
+        for host in self.province.hosts.values():
+            for path, file in portals.files(host).items():
+                kind, _, rest = path.partition("/")
+                if kind == "sites":
+                    unit, _, rest = rest.partition("/")
+                    self.files[names[unit], f"/{rest}".removesuffix("index.html")] = file.content
+
+    def https(self, host: str, path: str = "/", form: object = None) -> tuple[Answer, bytes]:
+        own = {unit.portal for unit in self.province.units.values()}
+        if host not in own:
+            return Answer(200, {}), b'<input type="password">'
+        if (host, path) not in self.files:
+            return Answer(404, {}), b""
+        return Answer(200, {}), self.files[host, path]
+
+
+class Heard(Reading):
+    """A reading for which all mail arrives."""
+
+    def refused(self, addresses: list[str]) -> list[str]:
+        return []
+
+    def arrives(self, address: str) -> tuple[bool, str]:
+        return True, "arrived"
+
+
+def reading(files: Files, unit: str) -> Heard:
+    audit: Any = SimpleNamespace(
+        network=files, province=files.province, contents=files.contents, mail=Mail(files.province), kept={}
+    )
+    return Heard(audit, files.province.units[unit])
+
+
+@pytest.fixture(scope="module")
+def files() -> Files:
+    return Files(ROOT / "inventories" / "lab")
+
+
+@pytest.fixture
+def edited(files: Files) -> Iterator[Callable[..., None]]:
+    """Change the text of pages of one unit; put back at the end."""
+    kept = dict(files.files)
+
+    def edit(name: str, path: str, pattern: str, new: str) -> None:
+        found = [key for key in files.files if key[0] == name and re.fullmatch(path, key[1])]
+        changed = 0
+        for key in found:
+            text = files.files[key].decode()
+            files.files[key] = re.sub(pattern, new, text, flags=re.S).encode()
+            changed += files.files[key] != text.encode()
+        assert changed, "an edit that changes nothing breaks nothing"
+
+    yield edit
+    files.files.clear()
+    files.files.update(kept)
+
+
+def unit_for(requirement: str) -> str:
+    return "so" if requirement.startswith("C37-8") else "thcs-suoi-mo"
+
+
+@pytest.mark.parametrize("requirement", ASKED)
+def test_a_full_portal_passes(files: Files, requirement: str) -> None:
+    for unit in files.province.units.values():
+        if requirements()[requirement].applies_to(files.province.kinds[unit.kind]):
+            verdict, evidence = CHECKS[requirement](reading(files, unit.id))
+            assert verdict == "pass" or (verdict, requirement) == ("not-applicable", "C37-9.11"), (unit.id, evidence)
+            assert evidence
+
+
+FAULTS: dict[str, tuple[str, str, str]] = {
+    "C37-8.1a.1": ("/gioi-thieu/", "<h2[^>]*>Chức năng.*?<h2", "<h2"),
+    "C37-8.1a.2": ("/lanh-dao/", r"(<tbody>\s*<tr>.*?<td data-label=\"Điện thoại\">).*?</td>", r"\1</td>"),
+    "C37-8.2": ("/tin-tuc/.*", r"\d\d/\d\d/20\d\d", ""),
+    "C37-8.3": ("/van-ban/", r'href="/files/[^"]*"', 'href="/"'),
+    "C37-8.4a": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
+    "C37-8.4b": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
+    "C37-8.4c.1": ("/thu-tuc/.+/", r"(<dt>Phí, lệ phí</dt>\s*<dd[^>]*>).*?</dd>", r"\1chưa công bố</dd>"),
+    "C37-8.4c.2": ("/dich-vu/", 'https://tuyensinh[^"]*', "/"),
+    "C37-8.5": ("/phap-luat/", "<main.*?</main>", "<main><h1>Pháp luật</h1></main>"),
+    "C37-8.6": ("/lay-y-kien/.+/", "<dt>Địa chỉ nhận ý kiến</dt>", "<dt>x</dt>"),
+    "C37-8.7": ("/tin-tuc/.+/", '<meta name="DC.creator"[^>]*>', '<meta name="DC.creator" content=" ">'),
+    "C37-8.8": ("/thong-ke/", r"<tr><th scope=\"row\">2023.*?</tr>", ""),
+    "C37-8.9.1": ("/hoc-lieu/", "<table.*?</table>", ""),
+    "C37-8.9.2": ("/hoc-lieu/", 'https://thuvien[^"]*', "/"),
+    "C37-8.10": ("/kiem-dinh/", "<main.*?</main>", "<main><h1>x</h1></main>"),
+    "C37-8.13": ("/du-an/", "<main.*?</main>", "<main><h1>x</h1></main>"),
+    "C37-8.14": ("/dich-vu/", 'https://hoinghi[^"]*', "/"),
+    "C37-8.15": ("/en/", '<h2 id="services">.*?</main>', "</main>"),
+    "C37-8.16": ("/trung-tam/", "<tbody>.*?</tbody>", ""),
+    "C37-9.1a.1": ("/gioi-thieu/", "<h2[^>]*>Lịch sử.*?</main>", "</main>"),
+    "C37-9.1a.2": ("/lanh-dao/", r"(<tbody>\s*<tr>.*?<td data-label=\"Nhiệm vụ\">).*?</td>", r"\1</td>"),
+    "C37-9.2": ("/tin-tuc/.*", r"\d\d/\d\d/20\d\d", "01/01/2019"),
+    "C37-9.3": ("/van-ban/", r"<th scope=\"row\">[^<]*</th>", '<th scope="row"></th>'),
+    "C37-9.4": ("/dich-vu/", 'https://tuyensinh[^"]*', "/"),
+    "C37-9.5": ("/lay-y-kien/.+/", "<dt>Thời hạn nhận ý kiến</dt>", "<dt>x</dt>"),
+    "C37-9.6": ("/gioi-thieu/", '<meta name="DC.date"[^>]*>', ""),
+    "C37-9.7.1": ("/cong-khai/.+/", r"\.pdf", ""),
+    "C37-9.7.2": ("/cong-khai/2024-2025/", r"\d\d/\d\d/2025</time>", "01/07/2025</time>"),
+    "C37-9.8": ("/tuyen-sinh/.+/", "<dt>Chỉ tiêu</dt>", "<dt>x</dt>"),
+    "C37-9.9": ("/thong-ke/", r"<tr><th scope=\"row\">2021.*?</tr>", ""),
+    "C37-9.10.1": ("/hoc-lieu/", "<table.*?</table>", ""),
+    "C37-9.10.2": ("/hoc-lieu/", 'https://vhxh[^"]*', "/"),
+    "C37-9.11": ("/dich-vu/", 'https://truonghoc[^"]*', "/"),
+}
+"""Requirement → pages, what on them is broken, and how."""
+
+
+def test_every_check_has_its_fault() -> None:
+    assert sorted(FAULTS) == ASKED
+
+
+@pytest.mark.parametrize("requirement", ASKED)
+def test_a_page_that_lacks_what_is_asked_fails(files: Files, edited: Callable[..., None], requirement: str) -> None:
+    unit = files.province.units[unit_for(requirement)]
+    edited(unit.portal, *FAULTS[requirement])
+    verdict, evidence = CHECKS[requirement](reading(files, unit.id))
+    assert verdict == "fail", evidence
+
+
+@pytest.mark.parametrize("requirement", ASKED)
+def test_a_portal_that_does_not_answer_passes_nothing(
+    files: Files, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    monkeypatch.setattr(files, "files", {})
+    verdict, evidence = CHECKS[requirement](reading(files, unit_for(requirement)))
+    assert verdict == "fail", evidence

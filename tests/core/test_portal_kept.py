@@ -1,0 +1,115 @@
+"""Portals with a memory: what they give is what would be rendered, and only what changed is rendered."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edumail.model import Province
+from edumail.portal.load import Contents
+from edumail.portal.site import Portals
+from edumail.tree import Tree
+from roles.common import portals as module
+from roles.common.portals import KeptPortals, kept_portals
+from tests.core.conftest import LAB
+
+SCHOOL = "thcs-suoi-mo"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the lab's content to spoil."""
+    shutil.copytree(LAB / "content", tmp_path / "content")
+    return tmp_path
+
+
+def kept(folder: Path, province: Province) -> KeptPortals:
+    return KeptPortals(province, Contents(folder, province), folder / "cache")
+
+
+def trees(portals: Portals) -> dict[str, str]:
+    return {name: Tree.of(portals.files(host)).manifest for name, host in portals.province.hosts.items()}
+
+
+def test_what_is_kept_is_what_would_be_rendered(folder: Path, province: Province) -> None:
+    fresh = Portals(province, Contents(folder, province))
+    assert kept(folder, province).rendered == len(province.units)
+    again = kept(folder, province)
+    assert trees(again) == trees(fresh)
+    assert again.rendered == 0
+    for host in province.hosts.values():
+        for path, file in again.files(host).items():
+            assert file.content == fresh.files(host)[path].content, path
+
+
+def test_one_article_changed_renders_one_unit(folder: Path, province: Province) -> None:
+    before = trees(kept(folder, province))
+    article = next((folder / "content" / SCHOOL / "news").glob("*.md"))
+    article.write_text(article.read_text(encoding="utf-8") + "\nThêm một dòng.\n", encoding="utf-8")
+    after = kept(folder, province)
+    changed = {
+        line.partition("  ")[2]
+        for host, manifest in trees(after).items()
+        for line in set(manifest.splitlines()) - set(before[host].splitlines())
+    }
+    assert changed == {f"sites/{SCHOOL}/tin-tuc/{article.stem}/index.html", f"index/{SCHOOL}.json"}
+    assert after.rendered == 1
+
+
+def test_a_section_that_went_missing_also_changes_the_pages_above(folder: Path, province: Province) -> None:
+    assert kept(folder, province).rendered == len(province.units)
+    (folder / "content" / SCHOOL / "statistics.csv").unlink()
+    after = kept(folder, province)
+    assert after.rendered == 3
+    assert trees(after) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_a_changed_inventory_is_seen(folder: Path, province: Province) -> None:
+    assert kept(folder, province).rendered == len(province.units)
+    units = {id: unit.model_copy(update={"phone": "0299 9 999 999"}) if id == SCHOOL else unit
+             for id, unit in province.units.items()}  # fmt: skip
+    other = province.model_copy(update={"units": units})
+    after = kept(folder, other)
+    assert after.rendered == 3
+    assert trees(after) == trees(Portals(other, Contents(folder, other)))
+
+
+def test_a_cache_that_was_touched_is_not_trusted(folder: Path, province: Province) -> None:
+    expected = kept(folder, province).unit(province.units[SCHOOL])
+    pack = folder / "cache" / f"{SCHOOL}.pack"
+    pack.write_bytes(b"x" * pack.stat().st_size)
+    (folder / "cache" / "so.json").write_text("[]", encoding="utf-8")
+    again = kept(folder, province)
+    for path, file in again.unit(province.units[SCHOOL]).items():
+        assert file.content == expected[path].content, path
+    assert again.rendered == 1
+
+
+def test_without_a_place_for_a_cache_it_just_takes_longer(folder: Path, province: Province) -> None:
+    (folder / "cache").write_text("no folder", encoding="utf-8")
+    assert trees(kept(folder, province)) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_many_units_are_rendered_in_several_processes(
+    folder: Path, province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FEW", 0)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 3)
+    assert kept(folder, province).rendered == len(province.units)
+    assert trees(kept(folder, province)) == trees(Portals(province, Contents(folder, province)))
+    assert kept(folder, province).rendered == 0
+
+
+def test_the_memory_of_an_inventory_that_is_gone_goes_too(
+    folder: Path, province: Province, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for name in ("one", "two"):
+        shutil.copytree(LAB / "content", tmp_path / name / "content")
+        assert kept_portals(province, Contents(tmp_path / name, province), tmp_path / name).rendered == 6
+    assert len(list((tmp_path / "home" / "edumail").iterdir())) == 2
+    shutil.rmtree(tmp_path / "one")
+    assert kept_portals(province, Contents(tmp_path / "two", province), tmp_path / "two").rendered == 0
+    assert len(list((tmp_path / "home" / "edumail").iterdir())) == 1
