@@ -124,7 +124,8 @@ def written(before: list[Rendered], after: list[Rendered], word: str) -> list[st
         for was, shall in zip(old.releases, new.releases, strict=True):
             paths, _ = changed_paths(was.tree.manifest, shall.tree)
             if paths:
-                result.append(f"      {shall.role}: {word} {len(paths)}: {', '.join(paths)}")
+                more = f" … (+{len(paths) - 8})" if len(paths) > 8 else ""
+                result.append(f"      {shall.role}: {word} {len(paths)}: {', '.join(paths[:8])}{more}")
     return result
 
 
