@@ -179,8 +179,10 @@ FAULTS = {
     "a home page that names another as the right one": Fault(
         *edited(PAGE, "s#rel=.canonical. href=.[^>]*#rel=\"canonical\" href=\"https://khac.test/\"#", "true"), {"C37-2.1"}, "one_name"
     ),
-    "a page that is too wide for a phone": Fault(
-        *page_edited(f"{PAGES}/lanh-dao/index.html", "s#</h1>#</h1><svg width=\"900\" height=\"9\" role=\"img\" aria-label=\"x\"></svg>#"),
+    "pages that are too wide for a phone": Fault(
+        f"cd {LIVE}/portal/current/assets && mkdir /root/assets.kept && mv style-*.css.gz /root/assets.kept/"
+        " && cp -p style-*.css /root/assets.kept/ && for file in style-*.css; do echo 'main{min-width:900px}' >>$file; done",
+        f"cp -p /root/assets.kept/* {LIVE}/portal/current/assets/ && rm -r /root/assets.kept",
         {"C37-12.2"},
         "phones",
     ),
