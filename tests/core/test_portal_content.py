@@ -1,0 +1,223 @@
+"""What the reader of ``content/`` says of sound and of spoilt content."""
+
+from __future__ import annotations
+
+import shutil
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edumail.model import Province
+from edumail.portal.load import Contents
+from edumail.portal.prose import prose
+from edumail.problems import Problem
+from tests.core.conftest import LAB
+
+UNIT = "thcs-suoi-mo"
+OWN = f"content/{UNIT}/"
+NEWS = "news/khai-giang-nam-hoc-2026-2027.md"
+HEAD = "---\ntitle: Tin\ndate: 2026-09-05\nauthor: Đào Duy Khánh\nsource: Trường\nsummary: Tóm tắt.\n---\n"
+
+
+class Spoilt:
+    """A copy of one unit's content to spoil."""
+
+    def __init__(self, folder: Path, province: Province):
+        self.folder, self.province = folder, province
+        shutil.copytree(LAB / OWN, folder / OWN)
+
+    def path(self, file: str) -> Path:
+        return self.folder / (file if file.startswith("content/") else OWN + file)
+
+    def write(self, file: str, content: str | bytes) -> None:
+        path = self.path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def append(self, file: str, content: str) -> None:
+        self.write(file, self.path(file).read_text(encoding="utf-8") + content)
+
+    def replace(self, file: str, old: str, new: str) -> None:
+        text = self.path(file).read_text(encoding="utf-8")
+        assert old in text, f"{file} does not hold {old!r}"
+        self.write(file, text.replace(old, new, 1))
+
+    def problems(self) -> list[Problem]:
+        return Contents(self.folder, self.province).problems()
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path, province: Province) -> Spoilt:
+    return Spoilt(tmp_path, province)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """``new`` for ``old`` in ``file`` (the whole file, without ``old``) makes ``code`` at ``line`` of ``at``."""
+
+    code: str
+    file: str
+    new: str | bytes
+    old: str = ""
+    needle: str = ""
+    """What stands in the line that the message names; none: the file as a whole, or any line."""
+    at: str = ""
+
+
+MISTAKES = {
+    "unknown file": Mistake("unknown-file", "tin.txt", "x"),
+    "unknown folder": Mistake("unknown-folder", "tin/a.md", "x", at="tin"),
+    "unknown unit": Mistake("unknown-unit", "content/khong-co/portal.yml", "", at="content/khong-co"),
+    "stray file": Mistake("unknown-file", "content/ghi-chu.txt", "x"),
+    "wrong ending": Mistake("unknown-file", "news/tin.docx", "x"),
+    "unknown key": Mistake("extra-forbidden", "portal.yml", "che_do: provided", "mode: provided", "che_do"),
+    "bad date": Mistake("*", NEWS, "date: 2026-13-05", "date: 2026-09-05", "date:"),
+    "duplicate slug": Mistake(
+        "duplicate-entry", "consultations.yml", "slug: noi-quy-su-dung-dien-thoai", "slug: dong-phuc-mua-dong"
+    ),
+    "named file missing": Mistake("missing-file", "documents.yml", "file: khong-co.pdf",
+                                  "file: quy-che-cong-thong-tin.pdf", "khong-co.pdf"),
+    "unused file": Mistake("unused-file", "files/thua.pdf", b"%PDF-1.7\n"),
+    "picture without text": Mistake("picture-without-text", "news/a.md", HEAD + "![](/files/san-truong.svg)\n",
+                                    needle="![]("),
+    "foreign picture": Mistake("foreign-picture", "news/a.md", HEAD + "![x](https://www.ngoai.test/a.png)\n",
+                               needle="![x]"),
+    "javascript": Mistake("unsafe-link", "news/a.md", HEAD + "\n[x](javascript:alert)\n", needle="javascript"),
+    "relative link": Mistake("relative-link", "news/a.md", HEAD + "\n[x](trang.html)\n", needle="trang.html"),
+    "control character": Mistake("control-character", "news/a.md", HEAD + "\na\u202eb\n", needle="a\u202eb"),
+    "no head": Mistake("no-head", "news/a.md", "Chỉ có chữ\n", needle="Chỉ"),
+    "empty article": Mistake("empty-article", "news/a.md", HEAD),
+    "broken head": Mistake("*", "news/a.md", "---\ntitle: [\n---\nChữ\n"),
+    "broken YAML": Mistake("*", "resources.yml", "- title: [\n"),
+    "updated before posted": Mistake("day-order", "news/hoi-nghi-cha-me-hoc-sinh-2026.md", "updated: 2026-09-01",
+                                     "updated: 2026-09-22", "updated"),
+    "nobody": Mistake("unknown-person", "portal.yml", "person: cs-99", "person: cs-01", "cs-99"),
+    "leader twice": Mistake("duplicate-leader", "portal.yml", "person: cs-02\n    phone: 0299 3 300 332",
+                            "person: cs-01\n    phone: 0299 3 300 332"),
+    "colour": Mistake("contrast", "portal.yml", "#ffcc00", "#0b6b5d", "#ffcc00"),
+    "not UTF-8": Mistake("encoding", "documents.yml", b"a: 1\n\xff\n"),
+    "no list": Mistake("not-a-list", "documents.yml", "number: 1\n", needle="number"),
+    "PDF is none": Mistake("file-content", "files/quy-che-cong-thong-tin.pdf", "<html>"),
+    "file type": Mistake("file-type", "files/chay.exe", b"MZ"),
+    "file name": Mistake("file-name", "files/Quy Che.pdf", b"%PDF-1.7\n"),
+    "picture too big": Mistake("too-big", "files/to.png", b"\x89PNG\r\n\x1a\n" + bytes(2**21)),
+    "text too big": Mistake("too-big", "news/a.md", HEAD + "chữ " * 2**18),
+    "SVG with script": Mistake("svg-content", "files/san-truong.svg",
+                               '<svg xmlns="http://www.w3.org/2000/svg">\n<script>1</script></svg>', needle="<script"),
+    "report is no PDF": Mistake("wrong-file-type", "disclosure/2025-2026.yml", "annual_report: san-truong.svg",
+                                "annual_report: bao-cao-thuong-nien-2025.pdf", "annual_report"),
+    "school year": Mistake("school-year", "admissions.yml", "school_year: 2026-2028", "school_year: 2026-2027",
+                           "2026-2028"),
+    "candidate twice": Mistake("duplicate-candidate", "admissions.yml", "SM6001, SM6001,", "SM6001, SM6002,"),
+    "mailbox": Mistake("unknown-mailbox", "consultations.yml", "email: khongai@suoimo.minhha.test",
+                       "email: thcssuoimo@suoimo.minhha.test", "khongai"),
+    "no Monday": Mistake("not-monday", "menus.yml", "- week_of: 2026-11-24\n  published: 2026-11-20\n  text: Cơm\n",
+                         needle="week_of"),
+    "resource nowhere": Mistake("resource-place", "resources.yml", "", "  file: ban-do-dia-hinh-suoi-mo.pdf\n",
+                                "title"),
+    "bad number": Mistake("*", "statistics.csv", "2022,1,bốn,7,119,9", "2022,1,4,7,119,9", "2022"),
+    "year twice": Mistake("duplicate-row", "statistics.csv", "2021,1,4,7,119,9", "2022,1,4,7,119,9", "119"),
+    "unknown column": Mistake("*", "statistics.csv", "year,schools,classes,teachers,pupils,mau",
+                              "year,schools,classes,teachers,pupils,facilities", "year"),
+    "cells": Mistake("csv-cells", "statistics.csv", "2022,1,4,7,119", "2022,1,4,7,119,9", "2022"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_mistakes(spoilt: Spoilt, mistake: Mistake) -> None:
+    if mistake.old:
+        assert isinstance(mistake.new, str)
+        spoilt.replace(mistake.file, mistake.old, mistake.new)
+    else:
+        spoilt.write(mistake.file, mistake.new)
+    at = mistake.at or mistake.file
+    at = at if at.startswith("content/") else OWN + at
+    found = [problem for problem in spoilt.problems() if mistake.code in ("*", problem.code)]
+    here = [problem for problem in found if problem.where.file == at]
+    assert here, f"nothing at {at}: {spoilt.problems()}"
+    assert all(problem.code and problem.vi and problem.en and problem.vi != problem.en for problem in here)
+    if mistake.needle:
+        lines = (spoilt.folder / at).read_text(encoding="utf-8").split("\n")
+        assert mistake.needle in lines[here[0].where.line - 1], here
+
+
+RESULTS = "- {slug: thi, title: Kỳ thi, published: 2026-06-20}\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "code", "line"),
+    [
+        ("a b,8\n", "*", 2),
+        ("A001,8\nA001,9\n", "duplicate-row", 3),
+        ("A001," + "9" * 61 + "\n", "mark", 2),
+        ("A001\n", "csv-cells", 2),
+    ],
+)
+def test_results(spoilt: Spoilt, rows: str, code: str, line: int) -> None:
+    spoilt.write("results.yml", RESULTS)
+    spoilt.write("results/thi.csv", "sbd,Toán\n" + rows)
+    (problem,) = spoilt.problems()
+    assert (problem.where.file, problem.where.line) == (f"{OWN}results/thi.csv", line)
+    assert code in ("*", problem.code)
+    assert problem.vi != problem.en
+
+
+def test_names_of_candidates_are_personal_data(spoilt: Spoilt) -> None:
+    spoilt.write("results.yml", RESULTS)
+    spoilt.write("results/thi.csv", "sbd,Họ tên,Toán\nA000,Ai,7\n")
+    assert [(problem.code, problem.where.line) for problem in spoilt.problems()] == [("personal-data", 1)]
+
+
+def test_sound_content(spoilt: Spoilt) -> None:
+    assert spoilt.problems() == []
+
+
+def test_an_empty_section_is_no_mistake(spoilt: Spoilt) -> None:
+    for file in ("documents.yml", "consultations.yml", "statistics.csv", "procedures.yml", "portal.yml"):
+        spoilt.path(file).unlink()
+    shutil.rmtree(spoilt.path("files"))
+    shutil.rmtree(spoilt.path("news"))
+    shutil.rmtree(spoilt.path("disclosure"))
+    spoilt.path("resources.yml").write_text("")
+    assert spoilt.problems() == []
+    assert Contents(spoilt.folder, spoilt.province).of(UNIT).documents == ()
+
+
+def test_all_mistakes_of_a_file_at_once(spoilt: Spoilt) -> None:
+    spoilt.replace("portal.yml", "#0b6b5d", "#ffcc00")
+    spoilt.replace("portal.yml", "person: cs-01", "person: cs-99")
+    assert {problem.code for problem in spoilt.problems()} == {"contrast", "unknown-person"}
+
+
+def test_text_becomes_nfc_and_html_stays_text(spoilt: Spoilt) -> None:
+    words = "Trường Đặng Ữ <b>đậm</b>"
+    spoilt.write("news/a.md", unicodedata.normalize("NFD", HEAD + words + "\n"))
+    body = next(a.body for a in Contents(spoilt.folder, spoilt.province).of(UNIT).articles["news"] if a.slug == "a")
+    assert body.strip() == words
+    assert "&lt;b&gt;" in prose(body)
+    assert "<b>" not in prose(body)
+
+
+FILES = (NEWS, "portal.yml", "documents.yml", "statistics.csv", "results.yml", "results/thi.csv", "diplomas.csv",
+         "disclosure/2025-2026.yml", "files/san-truong.svg", "menus.yml")  # fmt: skip
+
+
+def _any_file() -> st.SearchStrategy[bytes]:
+    return st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode("utf-8", "surrogatepass"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(file=st.sampled_from(FILES), content=_any_file())
+def test_no_bytes_break_the_reader(province: Province, file: str, content: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        spoilt = Spoilt(Path(folder), province)
+        spoilt.write(file, content)
+        for problem in spoilt.problems():
+            assert problem.vi
+            assert problem.en
+            assert problem.vi != problem.en
