@@ -104,7 +104,8 @@ def _take(client: imaplib.IMAP4, message_ids: set[str]) -> dict[str, bytes]:
     client.expunge()
     _, data = client.search(None, "ALL")
     client.close()
-    if not data[0].split():
+    # A folder in which nothing was found may just be made for what arrives this moment: to delete it would lose that.
+    if taken and not data[0].split():
         client.delete("Audit")
     return taken
 

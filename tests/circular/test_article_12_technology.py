@@ -144,7 +144,7 @@ def test_a_word_of_an_article_finds_it_with_and_without_marks(audit: Audit, serv
 
 def _telling_word(articles: list[Page]) -> tuple[Page, str]:
     """An article, and the longest word with a mark that stands in it and in none of the others; "" if there is none."""
-    words = [set(re.findall(r"[^\W\d_]{4,}", page.main.text_content().lower())) for page in articles]
+    words = [set(re.findall(r"[^\W\d_]{4,}", " ".join(page.main.itertext()).lower())) for page in articles]
     for page, own in zip(articles, words, strict=True):
         telling = own.difference(*(others for others in words if others is not own))
         marked = [word for word in telling if fold(word) != word]
