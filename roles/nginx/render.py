@@ -25,7 +25,9 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
     if gateway:
         away = elsewhere(province, host)
         # Hosts ask hosts by their own names (the feedback of units whose portals others have).
-        hosts = {other.fqdn: str(other.ipv4) for other in province.hosts.values() if other != host and has_web(other)}
+        apart = {unit.host for unit in province.units.values() if unit.host != portal_host(unit)} - {host.name}
+        asked = [province.hosts[name] for name in sorted(apart) if has_web(province.hosts[name])]
+        hosts = {other.fqdn: str(other.ipv4) for other in asked}
         files["stream.conf"] = render(
             "nginx/etc/nginx/stream.conf.j2", names=hosts | away, own=f"127.0.0.1:{HTTPS_PORT}"
         )
