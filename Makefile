@@ -10,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB := inventories/lab
 RESULT := build/demo
-UNSEEN := zz_journal antivirus clients deploy faults filtering transport
+UNSEEN := zz_journal antivirus deploy faults transport
 # The authority of the lab's outside world, for the links that lead there.
 OUTSIDE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)/outside.pem
 # What the lab needs of the machine; each is checked for before it is asked for.
