@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flask import Flask, Response, abort, g, request
+
 TITLE, MAIN = "<!--edumail:title-->", "<!--edumail:main-->"
 MOST_KEYS = 20_000
 """How many networks a budget remembers; the one that was quiet the longest is forgotten first."""
@@ -53,6 +55,32 @@ class Portals:
         # In one pass: nothing that a citizen wrote is ever looked at for a marker.
         parts = {TITLE: escape(title), MAIN: main}
         return re.sub(f"{TITLE}|{MAIN}", lambda found: parts[found[0]], shell)
+
+
+def portal_app(name: str, portals: Portals, most_bytes: int) -> tuple[Flask, Callable[..., Response]]:
+    """A program that answers for the units of ``portals`` alone, and what makes a page of theirs.
+
+    The unit of a request is in ``g.unit``; a name that is none's gets 404. No answer is kept by anybody on the way.
+    The second is called with title (text), main part (HTML) and, if it is not 200, the status.
+    """
+    app = Flask(name, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = most_bytes
+
+    @app.before_request
+    def find_unit() -> None:
+        g.unit = portals.unit(request.host)
+        if g.unit is None:
+            abort(404)
+
+    @app.after_request
+    def private(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def page(title: str, main: str, status: int = 200) -> Response:
+        return Response(portals.page(g.unit["unit"], title, main), status, mimetype="text/html")
+
+    return app, page
 
 
 def words(text: str | None, most: int = 10_000) -> str:

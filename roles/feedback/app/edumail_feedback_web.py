@@ -15,8 +15,8 @@ from typing import Any
 
 import edumail_feedback as store
 import edumail_feedback_mail as mail
-from edumail_page import Budget, Portals, escape, network, words
-from flask import Flask, Response, abort, g, request
+from edumail_page import Budget, Portals, escape, network, portal_app, words
+from flask import Flask, Response, g, request
 
 LIMITS = {"ten": 100, "thu": 254, "dien-thoai": 25, "tieu-de": 150, "noi-dung": 10_000}
 MOST_LINKS = 5
@@ -33,27 +33,13 @@ def create_app(
     table: str, shells: str, state: str, own_shells: str = "", clock: Callable[[], float] = time.time
 ) -> Flask:
     """table: the units by name of their portal; shells: folders of their layouts; state: folder of the database."""
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = 200_000
-    portals = Portals(Path(table), Path(shells), *([Path(own_shells)] if own_shells else []))
+    app, page = portal_app(
+        __name__, Portals(Path(table), Path(shells), *([Path(own_shells)] if own_shells else [])), most_bytes=200_000
+    )
     cases = store.Store(Path(state))
     forms = store.Forms(store.secret(Path(state)))
     # A school is one network: thirty at once, then one in half a minute. A unit: 200 at once, then three a minute.
     by_network, by_unit, by_guess = Budget(30, 30), Budget(200, 20), Budget(60, 10)
-
-    @app.before_request
-    def find_unit() -> None:
-        g.unit = portals.unit(request.host)
-        if g.unit is None:
-            abort(404)
-
-    @app.after_request
-    def private(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def page(title: str, main: str, status: int = 200) -> Response:
-        return Response(portals.page(g.unit["unit"], title, main), status, mimetype="text/html")
 
     def client() -> str:
         return network(request.headers.get("X-Real-IP"))

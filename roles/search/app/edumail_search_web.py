@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import edumail_search as store
-from edumail_page import Budget, Portals, escape, network, words
-from flask import Flask, Response, abort, g, request
+from edumail_page import Budget, Portals, escape, network, portal_app, words
+from flask import Flask, Response, g, request
 
 MOST_PAGES = 50
 _OFTEN = "Có quá nhiều lượt tra cứu không tìm thấy. Xin thử lại sau ít phút."
@@ -17,26 +17,10 @@ _OFTEN = "Có quá nhiều lượt tra cứu không tìm thấy. Xin thử lại
 
 def create_app(table: str, shells: str, state: str) -> Flask:
     """table: the units by name of their portal; shells: folder of their layouts; state: folder of the databases."""
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = 4096
-    portals = Portals(Path(table), Path(shells))
+    app, page = portal_app(__name__, Portals(Path(table), Path(shells)), most_bytes=4096)
     pages, results = Path(state) / "index", Path(state) / "results"
     # Who tries numbers is stopped: a network after 60 misses, a unit's look-up after 600, for all.
     by_network, by_unit = Budget(60, 10), Budget(600, 1)
-
-    @app.before_request
-    def find_unit() -> None:
-        g.unit = portals.unit(request.host)
-        if g.unit is None:
-            abort(404)
-
-    @app.after_request
-    def private(response: Response) -> Response:
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    def page(title: str, main: str, status: int = 200) -> Response:
-        return Response(portals.page(g.unit["unit"], title, main), status, mimetype="text/html")
 
     @app.get("/tim-kiem")
     def search() -> Response:
