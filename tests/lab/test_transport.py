@@ -137,10 +137,8 @@ class Strict:
         wait("the policy is served", lambda: ssh.call("internet", "ss -Hltn sport = :443").strip())
 
     def down(self) -> None:
-        ssh.call(
-            "internet",
-            "systemctl stop lab-sts; systemctl start foreign-web; postconf -X tls_server_sni_maps; postfix reload 2>/dev/null",
-        )
+        ssh.call("internet", "systemctl stop lab-sts; systemctl start foreign-web")
+        ssh.call("internet", "postconf -X tls_server_sni_maps; postfix reload 2>/dev/null")
         ssh.call("internet", "rm -f /etc/foreign/sts.* /etc/foreign/mx.pem /etc/foreign/sni*")
         renew = "update-ca-certificates >/dev/null 2>&1; systemctl restart postfix-mta-sts-resolver postfix"
         ssh.call("mail-so", f"rm -f /usr/local/share/ca-certificates/lab.crt; {renew}")
