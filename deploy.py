@@ -19,11 +19,13 @@ from roles.firewall import deploy as firewall
 from roles.identity import deploy as identity
 from roles.mtasts import deploy as mtasts
 from roles.nginx import deploy as nginx
+from roles.nginx.render import peers
 from roles.portal import deploy as portal
 from roles.postfix import deploy as postfix
 from roles.resolver import deploy as resolver
 from roles.rspamd import deploy as rspamd
 from roles.search import deploy as search
+from roles.selfservice import deploy as selfservice
 from roles.srs import deploy as srs
 from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
@@ -42,7 +44,7 @@ hold_deploy_lock(host)
 
 # Install: everything at once, nothing started before it has our configuration.
 parts = [base, firewall, sshd, resolver, identity, certificates]
-parts += [rspamd, accounts, dovecot, postfix, feedback] if mail else []
+parts += [rspamd, accounts, dovecot, postfix, feedback, selfservice] if mail else []
 parts += [clamav] if antivirus else []
 parts += [srs] if authors else []
 parts += [nginx] if web else []
@@ -67,6 +69,7 @@ if antivirus:
     clamav.configure(inventory)
 if mail:
     accounts.configure(inventory, target)
+    selfservice.configure(inventory, target)
     feedback.configure(inventory, target)
     rspamd.configure(inventory, target)
     dovecot.configure(inventory, target)
@@ -90,8 +93,12 @@ if front:
     sites["webmail"] = webmail.site(inventory)
     discovery.configure(inventory, target)
     sites["discovery"] = discovery.site(inventory, target)
-if web and mail and (site := feedback.site(inventory, target)):
-    sites["feedback"] = site
+    sites["selfservice"] = selfservice.site(inventory, target)
+asked = [feedback.peer_location(inventory, target)] if mail else []
+if mail and not front:
+    asked.append(selfservice.peer_location())
+if site := peers(target, asked):
+    sites["peers"] = site
 if web:
     nginx.configure(inventory, target, sites)
 
@@ -109,6 +116,7 @@ if authors:
     srs.activate(target)
 if mail:
     accounts.activate(inventory, target)
+    selfservice.activate(inventory, target)
     rspamd.activate(inventory, target)
     feedback.activate(inventory, target)
     # Postfix first: where a host becomes the gateway, the ports for submission pass from it to Dovecot.

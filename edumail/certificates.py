@@ -68,7 +68,7 @@ def web_names(province: Province, host: Host) -> set[str]:
     units = province.units.values()
     found = {name for unit in units if portal_host(unit) == host.name for name in unit.portal_names}
     if "gateway" in host.roles:
-        found.update(discovery.names({unit.domain for unit in units}))
+        found.update(discovery.names({unit.domain for unit in units}), [province.settings.accounts_name])
     return found
 
 

@@ -139,6 +139,7 @@ def _front(units: Units, sources: Sources) -> Iterator[Problem]:
     if settings.front:
         yield from _in_zone(province, settings.front, sources, *place)
     yield from _discovery(province, settings.front_name, sources, *place)
+    yield from _accounts(province, sources)
     others = [host.name for host in province.hosts.values() if host.fqdn == settings.front_name]
     others = [name for name in others if "gateway" not in province.hosts[name].roles]
     others += [unit.id for unit in province.units.values() if settings.front_name in unit.portal_names]
@@ -149,6 +150,20 @@ def _front(units: Units, sources: Sources) -> Iterator[Problem]:
             f"{settings.front_name}, tên chung dẫn tới gateway, đã là tên của «{_names(others)}»; đặt «front» khác",
             f"{settings.front_name}, the front's name, leads to the gateway and is '{_names(others)}''s already; "
             "set another 'front'",
+        )
+
+
+def _accounts(province: Province, sources: Sources) -> Iterator[Problem]:
+    name = province.settings.accounts_name
+    others = [host.name for host in province.hosts.values() if host.fqdn == name]
+    others += [unit.id for unit in province.units.values() if name in unit.portal_names]
+    if others or name == province.settings.front_name:
+        taken = _names(others) if others else "front"
+        yield Problem(
+            sources.at("province", "province", "domain"),
+            "accounts-name-taken",
+            f"{name} là tên của các trang tài khoản, do gateway trả lời, nhưng cũng là tên của «{taken}»; đổi tên ấy",
+            f"{name} is the name of the account pages, which the gateway answers, and is '{taken}''s; rename that",
         )
 
 

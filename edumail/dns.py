@@ -107,6 +107,10 @@ class _Writer:
             silent.append(settings.front_name)
         self._add(settings.front_name, *_addresses(self.gateway))
         self.titles.setdefault(settings.front_name, "front: mail programs and browsers of the whole province")
+        if settings.accounts_name not in domains and settings.accounts_name not in self.records:
+            silent.append(settings.accounts_name)
+        self._add(settings.accounts_name, *_addresses(self.gateway))
+        self.titles.setdefault(settings.accounts_name, "account pages of the whole province")
         for unit in units.values():
             for name in unit.portal_names:
                 if name not in domains and name not in self.records:

@@ -50,6 +50,8 @@ class Mailbox:
     forward_sender: str = "forwarder"
     holds: tuple[str, ...] = ()
     was: tuple[str, ...] = ()
+    officer: bool = False
+    """Whether the person is the unit's officer in charge of email (4.5), who may give its people new codes."""
     check_hours: int = 0
     head: str = ""
     """Of a shared mailbox: how long a letter may lie unread, and who else hears of it then."""
@@ -154,8 +156,9 @@ class Mail:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
                 own = max([quota, *(larger.get(post, 0) for post in person.posts)]) if larger else quota
                 old = was.get(person.address, ())
+                officer = person.id == unit.officer
                 here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, own, *figures, holds, old
+                    person.address, person.name, unit.id, person.id, own, *figures, holds, old, officer
                 )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 

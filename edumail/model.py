@@ -172,6 +172,11 @@ class Settings(PolicyLevel):
         """The name of the front: ``front``, or ``mail.<domain>``."""
         return self.front or f"mail.{self.domain}"
 
+    @property
+    def accounts_name(self) -> str:
+        """The name of the account pages, where people choose their passwords; it leads to the gateway."""
+        return f"taikhoan.{self.domain}"
+
 
 class Ssh(Model):
     """How the control machine reaches a host, where that is not in an OpenSSH configuration file."""

@@ -51,7 +51,7 @@ def doors(host: Host) -> tuple[Door, ...]:
             found |= {Door(SUBMISSION_PORT, "submission by the front", "peers")}
     if "gateway" in host.roles:
         found |= {Door(80, "http"), Door(443, "https")}
-    elif "portal" in host.roles:
+    elif host.has_mail or "portal" in host.roles:
         # A public authority asks the host itself for a proof of the host's own name; nothing else is there to see.
         found |= {Door(80, "http"), Door(443, "https from the gateway", "peers")}
     return tuple(sorted(found))

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from edumail.model import Host
-from roles.accounts.render import UNITS, tree
+from edumail.tree import Tree
+from roles.accounts import render
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.common.paths import ACCOUNTS_DB, live
 
-PACKAGES = ("python3", "python3-passlib", "python3-argon2")
+PACKAGES = ("python3", "python3-passlib", "python3-argon2", "python3-bcrypt")
+
+
+def _tree(inventory: Inventory, host: Host) -> Tree:
+    return render.tree(inventory.mail.host(host.name), inventory.province.log_retention_days)
 
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the wanted accounts and the command."""
-    stage_tree(name="accounts: stage", role="accounts", tree=tree(inventory.mail.host(host.name)))
+    stage_tree(name="accounts: stage", role="accounts", tree=_tree(inventory, host))
 
 
 def activate(inventory: Inventory, host: Host) -> None:
     """Try the wanted accounts on an empty database, switch, then apply them to the real one in one transaction."""
     here = live("accounts")
-    sync = f"umask 027; {here}/edumail-accounts sync {here}/accounts.json && chgrp dovecot {ACCOUNTS_DB}"
-    sync += f" && systemctl enable --quiet --now {UNITS[-1]}"
+    # What an older release left there belonged to root; from then on the folder gives its group to all in it.
+    folder = ACCOUNTS_DB.rpartition("/")[0]
+    sync = f"chown edumail-accounts:dovecot {folder} {folder}/accounts.db* 2>/dev/null; umask 027"
+    sync += f"; {here}/edumail-accounts sync {here}/accounts.json"
+    sync += f" && systemctl enable --quiet --now {' '.join(render.TIMERS)}"
     activate_tree(
         name="accounts: activate",
         role="accounts",
-        tree=tree(inventory.mail.host(host.name)),
+        tree=_tree(inventory, host),
         links={
             "/usr/local/sbin/edumail-accounts": "edumail-accounts",
-            **{f"/etc/systemd/system/{unit}": unit for unit in UNITS},
+            **{f"/etc/systemd/system/{unit}": unit for unit in render.UNITS},
         },
         check=["{tree}/edumail-accounts check {tree}/accounts.json"],
         reload=sync,

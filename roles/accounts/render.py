@@ -9,11 +9,19 @@ from edumail.mail import HostMail
 from edumail.templates import render
 from edumail.tree import File, Tree
 
-APP = Path(__file__).parent / "app" / "edumail_accounts.py"
-UNITS = ("edumail-accounts.service", "edumail-accounts.timer")
+APP = Path(__file__).parent / "app"
+LIBRARY = ("edumail_store.py", "edumail_passwords.py")
+"""What the account pages and the auditor's command know of accounts as well."""
+TIMERS = ("edumail-accounts.timer", "edumail-sign-ins.timer", "edumail-end-sessions.path")
+UNITS = (*TIMERS, "edumail-accounts.service", "edumail-sign-ins.service", "edumail-end-sessions.service")
 
 
-def tree(mail: HostMail) -> Tree:
+def library() -> dict[str, bytes]:
+    """The files of :data:`LIBRARY`, for the trees of those who import them."""
+    return {name: (APP / name).read_bytes() for name in LIBRARY}
+
+
+def tree(mail: HostMail, log_retention_days: int) -> Tree:
     """Wanted accounts (no secrets), where the other addresses of their domains are, who lives on other hosts.
 
     With them the host's command and its timer.
@@ -26,7 +34,8 @@ def tree(mail: HostMail) -> Tree:
     return Tree.of(
         {
             "accounts.json": json.dumps(wanted, ensure_ascii=False) + "\n",
-            "edumail-accounts": File(APP.read_bytes(), executable=True),
-            **{unit: render(f"accounts/etc/systemd/{unit}.j2") for unit in UNITS},
+            **library(),
+            "edumail-accounts": File((APP / "edumail_accounts.py").read_bytes(), executable=True),
+            **{unit: render(f"accounts/etc/systemd/{unit}.j2", days=log_retention_days) for unit in UNITS},
         }
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edumail.model import Auditor, Ministry
 from edumail.tree import File, Tree
+from roles.accounts.render import library
 
 APP = Path(__file__).parent / "app" / "edumail_audit.py"
 COMMAND = "/usr/local/sbin/edumail-audit"
@@ -17,6 +18,7 @@ def tree(auditors: Iterable[Auditor], ministry: Ministry | None) -> Tree:
     keys = "".join(f"restrict {auditor.ssh_key}\n" for auditor in auditors)
     return Tree.of(
         {
+            **library(),
             "edumail-audit": File(APP.read_bytes(), executable=True),
             "authorized_keys": keys,
             "ministry": f"{ministry.director_list}\n{ministry.clerk_list}\n" if ministry else "",

@@ -78,12 +78,15 @@ def tree(host: Host, log_retention_days: int) -> Tree:
     accounts, audit = (path.rpartition("/")[0] for path in (ACCOUNTS_DB, AUDIT_SIEVE))
     mail_folders = [
         "d /var/vmail 0750 vmail vmail",
-        f"d {accounts} 0750 root dovecot",
+        # The pages by which people choose their passwords write there; Dovecot reads.
+        f"d {accounts} 2750 edumail-accounts dovecot",
+        f"z {ACCOUNTS_DB} 0640 edumail-accounts dovecot",
         f"d {audit} 0750 root vmail",
         # Dovecot's sockets stand in Postfix's folder, which Postfix itself makes at its first start only.
         "d /var/spool/postfix/private 0700 postfix root",
     ]
-    mail_users = [f"g vmail {VMAIL_ID}", f"u vmail {VMAIL_ID}:{VMAIL_ID} 'edumail mailboxes' /var/vmail"]
+    mail_users = ["u edumail-accounts - 'edumail account pages'", f"g vmail {VMAIL_ID}"]
+    mail_users += [f"u vmail {VMAIL_ID}:{VMAIL_ID} 'edumail mailboxes' /var/vmail"]
     folders = [
         f"d {AUDITOR_HOME} 0755 root root",
         f"d {AUDITOR_HOME}/.ssh 0755 root root",

@@ -45,8 +45,8 @@ def has_mail(host: Host) -> bool:
 
 
 def has_web(host: Host) -> bool:
-    """Whether nginx runs on the host: for the units' pages, and on the gateway for the webmail."""
-    return not {"gateway", "portal"}.isdisjoint(host.roles)
+    """Whether nginx runs on the host: for the units' pages and what they ask, account pages, the gateway's webmail."""
+    return host.has_mail or "portal" in host.roles
 
 
 def live(role: str) -> str:

@@ -56,9 +56,9 @@ def zones(inventory: Inventory, host: Host) -> str:
     return render.zones(inventory.province, host)
 
 
-def site(inventory: Inventory, host: Host) -> str:
-    """Its part of nginx's configuration on a host with mailboxes; empty where nobody else asks."""
-    return render.site(inventory.province, host)
+def peer_location(inventory: Inventory, host: Host) -> str:
+    """Its part of the block that answers to hosts alone; empty where none asks."""
+    return render.peer_location(inventory.province, host)
 
 
 def locations() -> str:

@@ -104,8 +104,6 @@ def locations() -> str:
     return render("feedback/etc/nginx/locations.conf.j2", tls=TLS)
 
 
-def site(province: Province, host: Host) -> str:
-    """For nginx on a host with mailboxes of units whose portals others have: only those hosts get in."""
-    if not away(province, host):
-        return ""
-    return render("feedback/etc/nginx/sites/feedback.conf.j2", host=host, tls=TLS, socket=SOCKET)
+def peer_location(province: Province, host: Host) -> str:
+    """For nginx on a host with mailboxes of units whose portals others have, in the block that answers to hosts."""
+    return render("feedback/etc/nginx/peer.location.j2", socket=SOCKET) if away(province, host) else ""

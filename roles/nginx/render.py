@@ -15,7 +15,7 @@ from edumail.ports import HTTPS_PORT, sources
 from edumail.templates import render
 from edumail.tree import Tree
 from edumail.units import portal_host
-from roles.common.paths import ACME_WEBROOT, has_web, shown
+from roles.common.paths import ACME_WEBROOT, TLS, shown
 
 
 def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
@@ -24,10 +24,9 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
     files = {f"sites/{name}.conf": configuration for name, configuration in sites.items()}
     if gateway:
         away = elsewhere(province, host)
-        # Hosts ask hosts by their own names (the feedback of units whose portals others have).
-        apart = {unit.host for unit in province.units.values() if unit.host != portal_host(unit)} - {host.name}
-        asked = [province.hosts[name] for name in sorted(apart) if has_web(province.hosts[name])]
-        hosts = {other.fqdn: str(other.ipv4) for other in asked}
+        # Hosts ask hosts by their own names (account pages, the feedback of units whose portals others have).
+        others = (other for other in province.hosts.values() if other.has_mail and other.name != host.name)
+        hosts = {other.fqdn: str(other.ipv4) for other in others}
         files["stream.conf"] = render(
             "nginx/etc/nginx/stream.conf.j2", names=hosts | away, own=f"127.0.0.1:{HTTPS_PORT}"
         )
@@ -43,6 +42,12 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
     files["acme-challenge.conf"] = render("nginx/etc/nginx/acme-challenge.conf.j2", webroot=ACME_WEBROOT)
     files["logrotate"] = render("nginx/etc/logrotate.d/nginx.j2", days=province.log_retention_days)
     return Tree.of(files)
+
+
+def peers(host: Host, locations: Iterable[str]) -> str:
+    """The block that answers to the province's hosts alone; empty without ``locations``."""
+    text = "".join(locations)
+    return render("nginx/etc/nginx/sites/peers.conf.j2", host=host, locations=text, tls=TLS) if text else ""
 
 
 def elsewhere(province: Province, gateway: Host) -> dict[str, str]:

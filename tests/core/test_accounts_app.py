@@ -26,6 +26,7 @@ INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, sta
 @pytest.fixture
 def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The command as a module, with mailboxes below a temporary folder that belong to whoever runs the tests."""
+    monkeypatch.syspath_prepend(str(APP.parent))
     spec = importlib.util.spec_from_file_location("edumail_accounts", APP)
     assert spec is not None
     assert spec.loader is not None
@@ -43,6 +44,7 @@ def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
         "password_characters": 8,
         "password_classes": 3,
         "forward_sender": "forwarder",
+        "officer": False,
         "check_hours": 0,
         "head": "",
     }

@@ -11,7 +11,7 @@ from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Province
 from roles.feedback import render
-from roles.nginx.render import elsewhere
+from roles.nginx.render import elsewhere, peers
 from roles.nginx.render import tree as nginx
 
 PORTAL = "thsuoimo.suoimo.minhha.test"
@@ -37,9 +37,13 @@ def test_it_goes_to_the_host_of_the_mailboxes_by_that_host_s_own_name(moved: Pro
 
 
 def test_only_hosts_of_the_province_may_ask_there(moved: Province) -> None:
-    site = render.site(moved, moved.hosts["mail-xa"])
+    location = render.peer_location(moved, moved.hosts["mail-xa"])
+    site = peers(moved.hosts["mail-xa"], [location])
+    assert location
+    assert location in site
     assert "ssl_verify_client on;" in site
-    assert render.site(moved, moved.hosts["mail-thpt"]) == ""
+    assert render.peer_location(moved, moved.hosts["mail-thpt"]) == ""
+    assert peers(moved.hosts["mail-thpt"], [""]) == ""
 
 
 def test_the_service_there_knows_the_unit_and_its_layout(moved: Province) -> None:

@@ -133,7 +133,7 @@ def test_a_host_knows_who_lives_on_others(province: Province) -> None:
     everybody = {person.id for person in province.people}
     for name in province.hosts:
         here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
-        text = accounts_tree(mail.host(name)).files["accounts.json"].content
+        text = accounts_tree(mail.host(name), 365).files["accounts.json"].content
         assert set(json.loads(text)["elsewhere"].split()) == everybody - here
 
 

@@ -150,7 +150,7 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
     province = province.model_copy(update={"people": tuple(people), "units": units})
     host = Mail(province).host("mail-xa")
     accounts = {
-        row["address"]: row for row in json.loads(accounts_tree(host).files["accounts.json"].content)["accounts"]
+        row["address"]: row for row in json.loads(accounts_tree(host, 365).files["accounts.json"].content)["accounts"]
     }
     files = rspamd_tree(host, 25, province.filtering, None).files
     unit_of = dict(line.split() for line in files["units.map"].content.decode().splitlines())

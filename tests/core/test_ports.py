@@ -31,7 +31,7 @@ def restricted(province: Province, *networks: str) -> Province:
     ("roles", "open_to_everyone"),
     [
         (["gateway"], {25, 80, 143, 443, 465, 587, 993, 995, 4190}),
-        (["mailstore"], {143, 465, 587, 993, 995, 4190}),
+        (["mailstore"], {80, 143, 465, 587, 993, 995, 4190}),
         (["portal"], {80}),
         (["mailstore", "portal"], {80, 143, 465, 587, 993, 995, 4190}),
         (["antivirus"], set()),

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import getpass
-import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import signal
 import sqlite3
@@ -24,20 +23,29 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
-from passlib.context import CryptContext
+from edumail_passwords import CODE_TRIES, activate, new_code, take_over
+from edumail_store import (
+    DATABASE,
+    THEIRS,
+    Refused,
+    acting_as,
+    as_owner,
+    as_root,
+    connect,
+    note_act,
+    person,
+    transaction,
+)
 
-DATABASE = "/var/lib/edumail/accounts/accounts.db"
 MAIL = "/var/vmail"
 VMAIL_ID = 5000
 NAMESPACE = "Donvi"  # as dovecot.conf has it
 SHARING_MAP = f"{MAIL}/shared-mailboxes"
 STALE_SECONDS = 120  # after which Dovecot too takes a lock for one that somebody left behind
 RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
-CODE_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is read wrongly on paper: i l o 0 1
-CODE_LENGTH = 12  # 31^12: guessing is out of the question, and the tries below are counted all the same
-CODE_TRIES = 10
-CLASSES = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
-CURSOR = "/var/lib/edumail/accounts/journal-cursor"
+CURSOR = "/var/lib/edumail/accounts-journal-cursor"
+SIGN_INS = 20
+"""How many of a person's last sign-ins are kept."""
 JOURNALCTL = "/usr/bin/journalctl"
 DOVEADM = "/usr/bin/doveadm"
 SENDMAIL = "/usr/sbin/sendmail"
@@ -45,9 +53,10 @@ JUMP_SECONDS = 7 * 86400  # between two hourly runs: the clock was or is wrong, 
 CALM_SECONDS = 86400  # after a jump: for NTP to set the clock, for people to sign in, for somebody to look
 SIGN_IN = re.compile(
     r"(?P<time>\d+)\.\d+ \S+ (?:"
-    r"dovecot\[\d+\]: (?:imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
-    r"(?:.*, auth=<(?P<auth>[^>]+)>)?"
-    r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=\S+, sasl_method=\w+, sasl_username=(?P<sender>\S+))"
+    r"dovecot\[\d+\]: (?P<door>imap|pop3|managesieve)-login: Logged in: user=<(?P<reader>[^>]+)>"
+    r"(?:.*?\brip=(?P<rip>[0-9a-f.:]+))?(?:.*, auth=<(?P<auth>[^>]+)>)?"
+    r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=[^\[\s]*\[(?P<client>[0-9a-f.:]+)\]\S*"
+    r", sasl_method=\w+, sasl_username=(?P<sender>\S+))"
 )
 REMINDER = """\
 From: "Quan tri thu / Mail administration" <postmaster@{domain}>
@@ -62,91 +71,12 @@ Hộp thư {address} có thư đã {hours} giờ chưa ai đọc. Người giữ
 
 In the mailbox {address} there is mail that nobody has read for {hours} hours. Its holders are asked to deal with it.
 """
-# Argon2id at OWASP's second setting: about 36 ms a sign-in, 19 MiB each. Dovecot verifies it.
-CONTEXT = CryptContext(
-    schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
-)
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS account (
-  address TEXT PRIMARY KEY,
-  unit TEXT NOT NULL,
-  person TEXT,
-  name TEXT NOT NULL,
-  home TEXT NOT NULL,
-  quota_mb INTEGER NOT NULL,
-  trash_days INTEGER NOT NULL DEFAULT 30,
-  junk_days INTEGER NOT NULL DEFAULT 30,
-  code_days INTEGER NOT NULL,
-  idle_days INTEGER NOT NULL DEFAULT 45,
-  leaver_days INTEGER NOT NULL DEFAULT 90,
-  password_characters INTEGER NOT NULL DEFAULT 14,
-  password_classes INTEGER NOT NULL DEFAULT 4,
-  forward_sender TEXT NOT NULL DEFAULT 'forwarder',
-  holds TEXT NOT NULL DEFAULT '',
-  check_hours INTEGER NOT NULL DEFAULT 0,
-  head TEXT NOT NULL DEFAULT '',
-  state TEXT NOT NULL CHECK (state IN ('waiting', 'active', 'left', 'shared', 'closed')),
-  hash TEXT,
-  code TEXT,
-  code_expires INTEGER,
-  code_tries INTEGER NOT NULL DEFAULT 0,
-  seen INTEGER NOT NULL DEFAULT 0,
-  reminded INTEGER NOT NULL DEFAULT 0,
-  changed INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS purged (
-  address TEXT NOT NULL,
-  unit TEXT NOT NULL,
-  left_at INTEGER NOT NULL,
-  purged_at INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS clock (
-  last INTEGER NOT NULL,
-  calm INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS holding (
-  holder TEXT NOT NULL,
-  address TEXT NOT NULL,
-  PRIMARY KEY (holder, address)
-) STRICT;
-CREATE TABLE IF NOT EXISTS route (
-  address TEXT PRIMARY KEY,
-  host TEXT NOT NULL,
-  hostip TEXT NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS audit (
-  login TEXT PRIMARY KEY,
-  token TEXT NOT NULL,
-  hash TEXT NOT NULL,
-  expires INTEGER NOT NULL
-) STRICT;
-"""
-
 
 FIELDS = (
     "unit", "person", "name", "quota_mb", "trash_days", "junk_days", "code_days", "idle_days", "leaver_days",
-    "password_characters", "password_classes", "forward_sender", "holds", "check_hours", "head",
+    "password_characters", "password_classes", "forward_sender", "holds", "officer", "check_hours", "head",
 )  # fmt: skip
 """What the inventory says of an account; all else in a row is the host's own."""
-
-
-class Refused(Exception):
-    """What was asked can't be done; the message says why, in Vietnamese and English."""
-
-
-def connect(path: str) -> sqlite3.Connection:
-    """The database at ``path``, made when it is not there. Commits are durable before they return."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=30)
-    database.row_factory = sqlite3.Row
-    database.execute("PRAGMA synchronous = FULL")
-    database.executescript(SCHEMA)
-    have = {row["name"] for row in database.execute("PRAGMA table_info(account)")}
-    for column in (line.strip().rstrip(",") for line in SCHEMA.splitlines() if " DEFAULT " in line):
-        if column.split()[0] not in have and column.split()[0] in (*FIELDS, "seen", "reminded"):
-            database.execute(f"ALTER TABLE account ADD COLUMN {column}")  # a database of an older release
-    with contextlib.suppress(sqlite3.IntegrityError):  # an older release let two accounts have one home
-        database.execute("CREATE UNIQUE INDEX IF NOT EXISTS account_home ON account (home)")
-    return database
 
 
 def _last_run(database: sqlite3.Connection) -> int:
@@ -300,7 +230,7 @@ def _move(database: sqlite3.Connection, keys: dict[str, str]) -> None:
     """Give accounts other addresses. All go out of the way first: two people may exchange theirs."""
     between = {old: f"#{number}" for number, old in enumerate(keys)}
     for pairs in (between, {between[old]: new for old, new in keys.items()}):
-        for table, column in (("account", "address"), ("holding", "holder")):
+        for table, column in (("account", "address"), ("holding", "holder"), *((table, "address") for table in THEIRS)):
             database.executemany(
                 f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [(new, old) for old, new in pairs.items()]
             )
@@ -341,23 +271,14 @@ def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
 
 def _end_sessions(addresses: list[str]) -> None:
     """Sign out those whose rights have changed; where Dovecot does not run there is nobody to sign out."""
-    for address in addresses:
-        subprocess.run([DOVEADM, "kick", address], capture_output=True, check=False)
+    with as_root():
+        for address in addresses:
+            subprocess.run([DOVEADM, "kick", address], capture_output=True, check=False)
 
 
-@contextlib.contextmanager
-def _as_vmail() -> Iterator[None]:
+def _as_vmail() -> contextlib.AbstractContextManager[None]:
     """Act as the mailboxes' owner: whoever got hold of a mail process must not make root write where a link leads."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(VMAIL_ID)
-    os.seteuid(VMAIL_ID)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
+    return acting_as(VMAIL_ID, VMAIL_ID)
 
 
 def _maildir(home: str) -> Path:
@@ -411,59 +332,37 @@ def _state(old: sqlite3.Row) -> str:
     return old["state"]
 
 
-def new_code(database: sqlite3.Connection, address: str, now: int) -> str:
-    """A fresh one-time code for a person's account; an older one stops working. Only its digest is kept."""
-    row = _person(database, address)
-    code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
-    database.execute(
-        "UPDATE account SET code = ?, code_expires = ?, code_tries = 0 WHERE address = ?",
-        (_digest(code), now + row["code_days"] * 86400, row["address"]),
-    )
-    return "-".join(code[i : i + 4] for i in range(0, CODE_LENGTH, 4))
-
-
-def activate(database: sqlite3.Connection, address: str, code: str, password: str, now: int) -> None:
-    """Set the password that the owner chose and use the code up. Raises Refused."""
-    row = _person(database, address)
-    database.execute("UPDATE account SET code_tries = code_tries + 1 WHERE address = ?", (row["address"],))
-    good = row["code"] is not None and secrets.compare_digest(row["code"], _digest(code))
-    if not good or row["code_tries"] >= CODE_TRIES or row["code_expires"] < now:
-        raise Refused(
-            "mã sai, hết hạn hoặc đã dùng; xin mã mới / the code is wrong, expired or used; ask for a new one"
-        )
-    length, classes = row["password_characters"], row["password_classes"]
-    found = sum(any(map(has, password)) for has in CLASSES)
-    if len(password) < length or found < classes or row["address"].partition("@")[0] in password.casefold():
-        raise Refused(
-            f"mật khẩu cần ít nhất {length} ký tự, {classes} trong 4 loại (chữ thường, chữ hoa, chữ số, ký tự khác) và "
-            f"không chứa địa chỉ thư / the password needs at least {length} characters, {classes} of 4 classes (lower "
-            "case, upper case, digits, others), and must not hold the address"
-        )
-    done = database.execute(
-        "UPDATE account SET hash = ?, state = 'active', code = NULL, seen = ?, changed = ?"
-        " WHERE address = ? AND code = ?",
-        (CONTEXT.hash(password), now, now, row["address"], row["code"]),
-    )
-    if done.rowcount != 1:
-        raise Refused("mã đã dùng / the code is used")
-
-
 def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int) -> None:
     """Take over from the journal (``short-unix``) who signed in when; for who was never seen, time begins now.
 
     An auditor signs in to a mailbox, but not as its owner.
     """
     seen: dict[str, int] = {}
+    times: dict[str, set[tuple[int, str, str]]] = {}
     for line in journal:
         if found := SIGN_IN.match(line):
             user = (found["reader"] or found["sender"]).lower()
             if (found["auth"] or user).lower() != user:
                 continue
-            seen[user] = max(seen.get(user, 0), int(found["time"]))
+            at = int(found["time"])
+            seen[user] = max(seen.get(user, 0), at)
+            # The same program signs in every few minutes: once an hour says as much.
+            where = (at - at % 3600, found["door"] or "submission", found["rip"] or found["client"] or "")
+            times.setdefault(user, set()).add(where)
     database.execute("BEGIN IMMEDIATE")
     database.executemany(
         "UPDATE account SET seen = max(seen, ?) WHERE address = ?", ((time, user) for user, time in seen.items())
     )
+    for user, rows in times.items():
+        database.executemany(
+            "INSERT OR IGNORE INTO sign_in SELECT address, ?, ?, ? FROM account WHERE address = ?",
+            [(*row, user) for row in sorted(rows)],
+        )
+        database.execute(
+            "DELETE FROM sign_in WHERE address = ?1 AND at < (SELECT min(at) FROM"
+            " (SELECT at FROM sign_in WHERE address = ?1 ORDER BY at DESC LIMIT ?2))",
+            (user, SIGN_INS),
+        )
     database.execute("UPDATE account SET seen = ? WHERE seen = 0", (now,))
     database.execute("COMMIT")
 
@@ -500,11 +399,25 @@ def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     Mail still arrives.
     """
     rows = database.execute(
-        "UPDATE account SET state = 'waiting', hash = NULL, code = NULL, changed = ?1"
-        " WHERE state = 'active' AND seen + idle_days * 86400 <= ?1 RETURNING address",
-        (now,),
+        "SELECT address FROM account WHERE state = 'active' AND seen + idle_days * 86400 <= ?", (now,)
     )
-    return sorted(row["address"] for row in rows)
+    idle = sorted(row["address"] for row in rows)
+    for address in idle:
+        suspend(database, address, now)
+    return idle
+
+
+def suspend(database: sqlite3.Connection, address: str, now: int) -> None:
+    """Take every password of an account away; a new code opens it again. Mail still arrives. Raises Refused."""
+    person(database, address)
+    with transaction(database):
+        database.execute(
+            "UPDATE account SET state = 'waiting', hash = NULL, code = NULL, suspended = ?1, changed = ?1"
+            " WHERE address = ?2",
+            (now, address.lower()),
+        )
+        for table in ("app_password", "session"):
+            database.execute(f"DELETE FROM {table} WHERE address = ?", (address.lower(),))
 
 
 def purge_leavers(database: sqlite3.Connection, now: int, failed: list[str]) -> list[str]:
@@ -537,6 +450,8 @@ def purge_leavers(database: sqlite3.Connection, now: int, failed: list[str]) -> 
             database.execute("INSERT INTO purged VALUES (?, ?, ?, ?)", record)
             database.execute("DELETE FROM account WHERE address = ? AND state = 'left'", (row["address"],))
             database.execute("DELETE FROM holding WHERE holder = ?", (row["address"],))
+            for table in THEIRS:
+                database.execute(f"DELETE FROM {table} WHERE address = ?", (row["address"],))
             database.execute("COMMIT")
             purged.append(row["address"])
     return purged
@@ -580,8 +495,21 @@ def remind(database: sqlite3.Connection, address: str, hours: int, hearers: list
     """Say by mail that nobody reads a mailbox of the unit."""
     text = REMINDER.format(address=address, hours=hours, domain=address.partition("@")[2], to=", ".join(hearers))
     command = [SENDMAIL, "-i", "-f", "", "--", *hearers]
-    subprocess.run(command, input=text, text=True, check=True)
+    with as_root():
+        subprocess.run(command, input=text, text=True, check=True)
     database.execute("UPDATE account SET reminded = ? WHERE address = ?", (now, address))
+
+
+def end_sessions(database: sqlite3.Connection) -> None:
+    """Sign out of mail programs those whose passwords have changed since the last time."""
+    rows = [row["address"] for row in database.execute("DELETE FROM to_end RETURNING address")]
+    _end_sessions(rows)
+
+
+def forget(database: sqlite3.Connection, now: int, days: int) -> None:
+    """Delete what is kept ``days`` only: acts, and sessions that nobody ended."""
+    database.execute("DELETE FROM act WHERE at <= ?", (now - days * 86400,))
+    database.execute("DELETE FROM session WHERE used <= ?", (now - 86400,))
 
 
 def tend(database: sqlite3.Connection, now: int) -> int:
@@ -616,7 +544,8 @@ def _unread(holder: str, address: str) -> dict[str, int]:
     """As Dovecot knows it: what is read in a shared mailbox is each holder's own. Raises OSError."""
     fields = "guid date.saved.unixtime"
     command = [DOVEADM, "-f", "tab", "fetch", "-u", holder, fields, "mailbox", f"{NAMESPACE}/{address}"]
-    done = subprocess.run([*command, "unseen"], capture_output=True, text=True, check=False)
+    with as_root():
+        done = subprocess.run([*command, "unseen"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"doveadm: {done.returncode}: {done.stderr.strip()}")
     rows = [line.split("\t") for line in done.stdout.splitlines()[1:]]
@@ -629,13 +558,15 @@ def _journal() -> Iterator[str]:
     How far that went counts once :func:`_read` says so.
     """
     new = Path(f"{CURSOR}.new")
-    new.unlink(missing_ok=True)
-    if Path(CURSOR).exists():
-        shutil.copyfile(CURSOR, new)
     command = [JOURNALCTL, "-q", "--no-pager", "-o", "short-unix", f"--cursor-file={new}"]
-    with subprocess.Popen(
-        [*command, "-u", "dovecot", "-u", "postfix"], stdout=subprocess.PIPE, text=True, errors="replace"
-    ) as process:
+    with as_root():
+        new.unlink(missing_ok=True)
+        if Path(CURSOR).exists():
+            shutil.copyfile(CURSOR, new)
+        process = subprocess.Popen(
+            [*command, "-u", "dovecot", "-u", "postfix"], stdout=subprocess.PIPE, text=True, errors="replace"
+        )
+    with process:
         assert process.stdout
         yield from process.stdout
     if process.returncode:
@@ -644,21 +575,8 @@ def _journal() -> Iterator[str]:
 
 def _read() -> None:
     """What :func:`_journal` gave is in the database."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError), as_root():
         Path(f"{CURSOR}.new").replace(CURSOR)
-
-
-def _person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
-    row = database.execute(
-        "SELECT * FROM account WHERE address = ? AND state IN ('waiting', 'active')", (address.lower(),)
-    ).fetchone()
-    if row is None:
-        raise Refused(f"không có tài khoản cá nhân {address} / there is no personal account {address}")
-    return row
-
-
-def _digest(code: str) -> str:
-    return hashlib.sha256("".join(c for c in code.lower() if c.isalnum()).encode()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -671,17 +589,32 @@ def main(arguments: list[str] | None = None) -> int:
         ("sync", "make the accounts those of a file"),
     ):
         commands.add_parser(name, help=text).add_argument("file", type=Path)
-    commands.add_parser("code", help="print a one-time activation code").add_argument("address")
-    commands.add_parser(
-        "activate", help="choose a password; reads the code and the password, a line each"
-    ).add_argument("address")
-    commands.add_parser(
+    for name, text in (
+        ("code", "print a one-time activation code"),
+        ("activate", "choose a password; reads the code and the password, a line each"),
+        ("suspend", "take all passwords of an account away, and sign it out; a new code opens it again"),
+    ):
+        commands.add_parser(name, help=text).add_argument("address")
+    codes = commands.add_parser("codes", help="codes for who waits for one, as JSON: a unit's, or those of ADDRESSES")
+    codes.add_argument("unit")
+    codes.add_argument("addresses", nargs="*")
+    commands.add_parser("take-over", help="hashes of another mail system, as CSV: address,hash").add_argument("file")
+    tending = commands.add_parser(
         "tend", help="suspend idle accounts, delete the mail of leavers, remind of mail that nobody reads"
+    )
+    tending.add_argument("--days", type=int, default=365, help="how long acts stay on record")
+    commands.add_parser("sign-ins", help="take over from the journal who signed in")
+    commands.add_parser("end", help="sign out those whose passwords have changed")
+    commands.add_parser("acts", help="print who did what with which account, one a line").add_argument(
+        "address", nargs="?"
     )
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
-        return _run(options)
+        wanted = json.loads(options.file.read_text("utf-8")) if options.command in ("check", "sync") else None
+        hashes = _hashes(options.file) if options.command == "take-over" else None
+        with as_owner(options.database):
+            return _run(options, wanted, hashes)
     except Refused as refusal:
         print(f"edumail-accounts: {refusal}", file=sys.stderr)
     except (OSError, ValueError, KeyError, sqlite3.Error) as error:
@@ -689,10 +622,53 @@ def main(arguments: list[str] | None = None) -> int:
     return 1
 
 
-def _run(options: argparse.Namespace) -> int:
+def _hashes(file: str) -> dict[str, str]:
+    """Address → hash; ``-`` is standard input. Raises Refused with the number of each line that is none."""
+    text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    rows = list(csv.reader(text.splitlines()))
+    wrong = [str(number) for number, row in enumerate(rows, 1) if row and (len(row) != 2 or "@" not in row[0])]
+    if wrong:
+        raise Refused(f"dòng / lines: {', '.join(wrong)}: ĐỊA CHỈ,BĂM / ADDRESS,HASH")
+    return {row[0].strip().lower(): row[1].strip() for row in rows if row}
+
+
+def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], now: int) -> dict[str, object]:
+    """New codes for people of a unit: those named, or whoever waits and has no code that still works.
+
+    Raises Refused when somebody who is named is not of that unit.
+    """
+    rows = database.execute(
+        "SELECT * FROM account WHERE unit = ? AND person IS NOT NULL AND state IN ('waiting', 'active')"
+        " ORDER BY address",
+        (unit,),
+    ).fetchall()
+    strangers = sorted(set(addresses) - {row["address"] for row in rows})
+    if strangers:
+        raise Refused(f"không thuộc đơn vị {unit} / not of the unit {unit}: {', '.join(strangers)}")
+    waiting = [row for row in rows if row["state"] == "waiting"]
+    has_one = [row for row in waiting if row["code"] and row["code_expires"] >= now and row["code_tries"] < CODE_TRIES]
+    chosen = (
+        [row for row in rows if row["address"] in addresses] if addresses else [r for r in waiting if r not in has_one]
+    )
+    result = []
+    with transaction(database):
+        for row in chosen:
+            code = new_code(database, row["address"], now)
+            note_act(database, "root", row["address"], "code", "", now)
+            result.append(
+                {
+                    "address": row["address"],
+                    "name": row["name"],
+                    "code": code,
+                    "expires": now + row["code_days"] * 86400,
+                }
+            )
+    return {"codes": result, "kept": [] if addresses else [row["address"] for row in has_one]}
+
+
+def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str] | None) -> int:
     now = int(time.time())
-    if options.command in ("check", "sync"):
-        wanted = json.loads(options.file.read_text(encoding="utf-8"))
+    if wanted is not None:
         sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now, wanted["elsewhere"].split())
         if options.command == "check":
             return 0
@@ -700,9 +676,11 @@ def _run(options: argparse.Namespace) -> int:
     database = connect(options.database)
     if before_schema and before_schema != _schema_version(options.database):
         # Dovecot's open connections would fail once each.
-        subprocess.run([DOVEADM, "reload"], capture_output=True, check=False)
+        with as_root():
+            subprocess.run([DOVEADM, "reload"], capture_output=True, check=False)
     match options.command:
         case "sync":
+            assert wanted is not None
             before = _rights(database)
             people = frozenset(wanted["elsewhere"].split())
             print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now, people)))
@@ -711,6 +689,9 @@ def _run(options: argparse.Namespace) -> int:
             _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
         case "code":
             print(new_code(database, options.address, now))
+            note_act(database, "root", options.address.lower(), "code", "", now)
+        case "codes":
+            print(json.dumps(issue(database, options.unit, options.addresses, now), ensure_ascii=False))
         case "activate":
             if sys.stdin.isatty():
                 code = input("Mã kích hoạt / activation code: ")
@@ -720,13 +701,34 @@ def _run(options: argparse.Namespace) -> int:
             else:
                 code, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
             activate(database, options.address, code, password, now)
+            note_act(database, "root", options.address.lower(), "activate", "", now)
             print(f"{options.address}: active")
+        case "suspend":
+            suspend(database, options.address, now)
+            note_act(database, "root", options.address.lower(), "suspend", "", now)
+            _end_sessions([options.address.lower()])
+            print(f"{options.address}: suspended")
+        case "take-over":
+            print(json.dumps(take_over(database, hashes or {}, now)))
         case "tend":
+            forget(database, now, options.days)
             return tend(database, now)
+        case "sign-ins":
+            note_sign_ins(database, _journal(), now)
+            _read()
+        case "end":
+            end_sessions(database)
+        case "acts":
+            for row in database.execute(
+                "SELECT * FROM act WHERE ?1 IS NULL OR address = ?1 ORDER BY at", (options.address,)
+            ):
+                moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row["at"]))
+                print(f"{moment} {row['what']:<16} {row['address']} by {row['actor']} {row['client']}")
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
-            for row in database.execute("SELECT state, address, unit FROM account ORDER BY address"):
-                print(f"{row['state']:<8}{row['address']}  {row['unit']}")
+            shown = "CASE WHEN state = 'waiting' AND suspended > 0 THEN 'suspended' ELSE state END"
+            for row in database.execute(f"SELECT {shown} AS state, address, unit FROM account ORDER BY address"):
+                print(f"{row['state']:<7} {row['address']}  {row['unit']}")
     return 0
 
 

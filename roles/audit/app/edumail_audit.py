@@ -18,18 +18,21 @@ import sys
 import time
 from pathlib import Path
 
-from passlib.context import CryptContext
+from edumail_passwords import CONTEXT
+from edumail_store import DATABASE, as_owner
 
-DATABASE = "/var/lib/edumail/accounts/accounts.db"
 SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
 MINISTRY = Path(__file__).resolve().with_name("ministry")
 """The Ministry's lists, an address a line: the only correspondents of other people that an auditor may ask about."""
 GROUP = "vmail"
 TOKENS = "edumail-audit"
 SECONDS = 3600
-CONTEXT = CryptContext(
-    schemes=["argon2"], argon2__type="ID", argon2__memory_cost=19456, argon2__time_cost=2, argon2__parallelism=1
-)
+
+
+def ask(database: sqlite3.Connection, statement: str, *values: object) -> list[sqlite3.Row]:
+    """The rows of a statement, as whom the database belongs to."""
+    with as_owner(DATABASE):
+        return database.execute(statement, values).fetchall()
 
 
 def script(tokens: list[str]) -> str:
@@ -63,8 +66,8 @@ def tell_filter(tokens: list[str]) -> None:
 
 def refresh(database: sqlite3.Connection, now: int) -> None:
     """Forget audits that have ended; install the script of the others, and tell the filter of them."""
-    database.execute("DELETE FROM audit WHERE expires <= ?", (now,))
-    tokens = [row[0] for row in database.execute("SELECT token FROM audit ORDER BY token")]
+    ask(database, "DELETE FROM audit WHERE expires <= ?", now)
+    tokens = [row[0] for row in ask(database, "SELECT token FROM audit ORDER BY token")]
     install(script(tokens))
     tell_filter(tokens)
 
@@ -73,7 +76,7 @@ def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
     """A new audit: its login, password and token, and when it ends (seconds since 1970)."""
     login, password, token = f"auditor-{secrets.token_hex(4)}", secrets.token_urlsafe(18), secrets.token_hex(16)
     expires = now + SECONDS
-    database.execute("INSERT INTO audit VALUES (?, ?, ?, ?)", (login, token, CONTEXT.hash(password), expires))
+    ask(database, "INSERT INTO audit VALUES (?, ?, ?, ?)", login, token, CONTEXT.hash(password), expires)
     refresh(database, now)
     return {"login": login, "password": password, "token": token, "expires": expires}
 
@@ -83,8 +86,8 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
 
     Only tokens can make a probe invisible to people, so a probe without one of an open audit of this host is refused.
     """
-    known = {row[0] for row in database.execute("SELECT token FROM audit")}
-    mailboxes = {row[0] for row in database.execute("SELECT address FROM account WHERE state <> 'closed'")}
+    known = {row[0] for row in ask(database, "SELECT token FROM audit")}
+    mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
     if not known.intersection(tokens):
         raise ValueError("no audit with these tokens is open here")
     headers = "".join(f"X-Edumail-Audit: {token}\n" for token in tokens if re.fullmatch("[0-9a-f]{32}", token))
@@ -156,7 +159,7 @@ def _matching(command: list[str]) -> str:
 
 def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list[str]:
     """Those of ``people`` who may see and read the shared mailbox, as the running Dovecot answers."""
-    known = {row[0] for row in database.execute("SELECT address FROM account WHERE state <> 'closed'")}
+    known = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
     if not known.issuperset([address, *people]):
         raise ValueError("not mailboxes of this host")
     result = []
@@ -170,7 +173,7 @@ def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list
 
 def facts(database: sqlite3.Connection) -> dict[str, object]:
     """The accounts as the database has them and as the running Dovecot answers; no names, no secrets."""
-    rows = database.execute("SELECT address, unit, person, state FROM account ORDER BY address")
+    rows = ask(database, "SELECT address, unit, person, state FROM account ORDER BY address")
     accounts = [dict(zip(("address", "unit", "person", "state"), row, strict=True)) for row in rows]
     users = subprocess.run(["/usr/bin/doveadm", "user", "*"], check=True, capture_output=True, text=True).stdout
     return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": int(time.time())}
@@ -180,12 +183,13 @@ def main(words: list[str]) -> int:
     """One of the commands below; requests are JSON on standard input, answers JSON on standard output."""
     os.umask(0o027)
     now = int(time.time())
-    database = sqlite3.connect(DATABASE, isolation_level=None, timeout=30)
+    with as_owner(DATABASE):
+        database = sqlite3.connect(DATABASE, isolation_level=None, timeout=30)
     match words:
         case ["open"]:
             print(json.dumps(open_audit(database, now)))
         case ["close", login]:
-            database.execute("DELETE FROM audit WHERE login = ?", (login,))
+            ask(database, "DELETE FROM audit WHERE login = ?", login)
             refresh(database, now)
         case ["refresh"]:
             refresh(database, now)
