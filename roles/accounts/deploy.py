@@ -26,7 +26,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     here = live("accounts")
     # What an older release left there belonged to root; from then on the folder gives its group to all in it.
     folder = ACCOUNTS_DB.rpartition("/")[0]
-    sync = f"chown edumail-accounts:dovecot {folder} {folder}/accounts.db* 2>/dev/null; umask 027"
+    sync = f"chown -h edumail-accounts:dovecot {folder} {folder}/accounts.db* 2>/dev/null; umask 027"
     sync += f"; {here}/edumail-accounts sync {here}/accounts.json"
     sync += f" && systemctl enable --quiet --now {' '.join(render.TIMERS)}"
     activate_tree(

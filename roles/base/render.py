@@ -80,7 +80,6 @@ def tree(host: Host, log_retention_days: int) -> Tree:
         "d /var/vmail 0750 vmail vmail",
         # The pages by which people choose their passwords write there; Dovecot reads.
         f"d {accounts} 2750 edumail-accounts dovecot",
-        f"z {ACCOUNTS_DB} 0640 edumail-accounts dovecot",
         f"d {audit} 0750 root vmail",
         # Dovecot's sockets stand in Postfix's folder, which Postfix itself makes at its first start only.
         "d /var/spool/postfix/private 0700 postfix root",
