@@ -13,7 +13,7 @@ RESULT := build/demo
 # The authority of the lab's outside world, for the links that lead there.
 OUTSIDE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)/outside.pem
 # What the lab needs of the machine; each is checked for before it is asked for.
-PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
+PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core poppler-utils zbar-tools
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile

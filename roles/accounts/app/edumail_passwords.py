@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import unicodedata
 from base64 import b64encode
 
 from edumail_store import Refused, person, transaction
@@ -92,11 +93,17 @@ def check_password(row: sqlite3.Row, password: str) -> None:
         )
 
 
+def opaque(password: str) -> str:
+    """One form of what was typed: some devices write a letter and its mark as two characters (RFC 8265, 4.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
 def use_code(database: sqlite3.Connection, row: sqlite3.Row, password: str, now: int) -> None:
     """Set the password that the owner chose and use up the code of ``row``. Raises Refused.
 
     Whoever has a code may have lost everything else: passwords of programs and the second step end with it.
     """
+    password = opaque(password)
     check_password(row, password)
     hashed = CONTEXT.hash(password)
     with transaction(database):
@@ -123,7 +130,7 @@ def verify(database: sqlite3.Connection, address: str, password: str) -> sqlite3
     ).fetchone()
     known = row["hash"] if row is not None and row["hash"] else NOBODY
     try:
-        good, renewed = CONTEXT.verify_and_update(password[: MOST_CHARACTERS + 1], known)
+        good, renewed = CONTEXT.verify_and_update(opaque(password[: MOST_CHARACTERS + 1]), known)
     except ValueError:
         good, renewed = False, None
     if not good or row is None:
@@ -135,6 +142,7 @@ def verify(database: sqlite3.Connection, address: str, password: str) -> sqlite3
 
 def change_password(database: sqlite3.Connection, row: sqlite3.Row, password: str, now: int) -> None:
     """Another password; whoever is signed in with the old one is signed out. Raises Refused."""
+    password = opaque(password)
     check_password(row, password)
     hashed = CONTEXT.hash(password)
     with transaction(database):
