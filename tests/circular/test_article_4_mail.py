@@ -249,3 +249,29 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
         good &= fine
         evidence += said
         record(unit.id, "C37-4.3.3", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-4.4d")
+def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str, record: Record) -> None:
+    """The host's half: rules for passwords, none shared, and unit accounts with holders. The text is on paper."""
+    accounts = opened(audit, on).facts["accounts"]
+    for unit in audit.units(on):
+        policies = audit.mail.units.policies(unit)
+        rule = [policies.password_min_characters, policies.password_character_classes]
+        theirs = [a for a in accounts if a["unit"] == unit.id]
+        personal = [a for a in theirs if a["person"] and a["state"] in ("waiting", "active")]
+        shared = [a for a in theirs if a["state"] == "shared"]
+        loose = sorted(a["address"] for a in personal if a["rule"] != rule)
+        alike = sorted(a["address"] for a in theirs if a["alike"])
+        signed = sorted(a["address"] for a in shared if a["scheme"])
+        unheld = sorted(a["address"] for a in shared if not a["holders"])
+        evidence = [
+            f"{len(personal)} accounts of people: new passwords of {rule[0]} characters, {rule[1]} classes;"
+            f" another rule on the host: {', '.join(loose) or 'none'}",
+            f"the same password hash as another account: {', '.join(alike) or 'none'}",
+            f"{len(shared)} accounts of the unit: with a password of their own: {', '.join(signed) or 'none'};"
+            f" without a holder: {', '.join(unheld) or 'none'}",
+            "the regulation that sets these duties has to be attested",
+        ]
+        good = personal and shared and not (loose or alike or signed or unheld)
+        record(unit.id, "C37-4.4d", "not-tested" if good else "fail", evidence)

@@ -19,7 +19,7 @@ from tests.lab.province import ROOT, LabProvince, new_message
 
 CHECKED = {
     "C37-2.1", "C37-3.1c", "C37-4.1", "C37-4.2.1", "C37-4.2.2", "C37-4.2.3", "C37-4.3.1", "C37-4.3.3", "C37-5.1", "C37-5.2.3", "C37-5.3",
-    "C37-6.1", "C37-7.3", *article_8.CHECKS, *article_9.CHECKS, "C37-10.1.1", "C37-10.1.2", *SWITCHED,
+    "C37-6.1", "C37-7.3", "C37-11.3.5", *article_8.CHECKS, *article_9.CHECKS, "C37-10.1.1", "C37-10.1.2", *SWITCHED,
     "C37-12.1", "C37-12.2", "C37-12.3", "C37-12.4", "C37-12.5", "C37-12.6", "C37-12.7.1", "C37-S39-http", "C37-S39-html",
     "C37-S39-smtp", "C37-S39-smtps", "C37-S39-imaps", "C37-S39-mbox", "C37-S39-smime", "C37-S39-utf8",
     "C37-S39-ip", "C37-S39-https", "C37-S39-tls",
@@ -125,6 +125,30 @@ FAULTS = {
         ACCOUNTS.format("DELETE FROM account WHERE address = 'thua@thptsongque.test'"),
         {"C37-4.3.1"},
         "roster",
+    ),
+    "a password before anybody chose one": Fault(
+        ACCOUNTS.format("UPDATE account SET hash = 'x' WHERE address = 'bekt@thptsongque.test'"),
+        ACCOUNTS.format("UPDATE account SET hash = NULL WHERE address = 'bekt@thptsongque.test'"),
+        {"C37-11.3.5"},
+        "begin_without",
+    ),
+    "a weak hash": Fault(
+        ACCOUNTS.format("UPDATE account SET hash = 'd41d8cd98f00b204e9800998ecf8427e', state = 'active' WHERE address = 'bekt@thptsongque.test'"),
+        ACCOUNTS.format("UPDATE account SET hash = NULL, state = 'waiting' WHERE address = 'bekt@thptsongque.test'"),
+        {"C37-11.3.5"},
+        "begin_without",
+    ),
+    "a mailbox of the unit with a password": Fault(
+        ACCOUNTS.format("UPDATE account SET hash = 'x' WHERE address = 'vanthu@thptsongque.test'"),
+        ACCOUNTS.format("UPDATE account SET hash = NULL WHERE address = 'vanthu@thptsongque.test'"),
+        {"C37-4.4d"},
+        "are_protected",
+    ),
+    "a rule for passwords that is too short": Fault(
+        ACCOUNTS.format("UPDATE account SET password_characters = 6 WHERE address = 'bekt@thptsongque.test'"),
+        ACCOUNTS.format("UPDATE account SET password_characters = (SELECT max(password_characters) FROM account WHERE unit = 'thpt-song-que') WHERE address = 'bekt@thptsongque.test'"),
+        {"C37-4.4d"},
+        "are_protected",
     ),
     "a section that misses a member": Fault(
         *table("aliases", "sed -i 's/^to-nguvan@thptsongque.test .*/to-nguvan@thptsongque.test vangt@thptsongque.test/'"),

@@ -172,9 +172,31 @@ def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list
 
 
 def facts(database: sqlite3.Connection) -> dict[str, object]:
-    """The accounts as the database has them and as the running Dovecot answers; no names, no secrets."""
-    rows = ask(database, "SELECT address, unit, person, state FROM account ORDER BY address")
-    accounts = [dict(zip(("address", "unit", "person", "state"), row, strict=True)) for row in rows]
+    """The accounts as the database has them and as the running Dovecot answers; no names, no secrets.
+
+    Of each: with what its password is hashed, whether another account has the same hash, the rule for a new password,
+    and how many people hold it.
+    """
+    holders = dict(ask(database, "SELECT address, count(*) FROM holding GROUP BY address"))
+    rows = ask(
+        database,
+        "SELECT address, unit, person, state, hash, password_characters, password_classes,"
+        " hash IN (SELECT hash FROM account WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1)"
+        " FROM account ORDER BY address",
+    )
+    accounts = [
+        {
+            "address": address,
+            "unit": unit,
+            "person": person,
+            "state": state,
+            "scheme": CONTEXT.identify(hashed) or "unknown" if hashed else None,
+            "rule": [characters, classes],
+            "alike": bool(alike),
+            "holders": holders.get(address, 0),
+        }
+        for address, unit, person, state, hashed, characters, classes, alike in rows
+    ]
     users = subprocess.run(["/usr/bin/doveadm", "user", "*"], check=True, capture_output=True, text=True).stdout
     return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": int(time.time())}
 
