@@ -12,14 +12,12 @@ from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.report import print_notes, print_problems
 from edumail.cli.terminal import plain
-from edumail.load import Survey, look
+from edumail.load import look
 from edumail.model import Person, Province
 from edumail.people import journal
-from edumail.people.plan import KINDS, Kind, Line, Plan, Wish, make_plan
-from edumail.people.sheet import read_sheets
-from edumail.people.table import choose_sheet, read_table
-from edumail.people.write import changes, relocated
-from edumail.problems import InventoryError, Problem
+from edumail.people.intake import Intake, prepare
+from edumail.people.plan import KINDS, Kind, Line, Wish
+from edumail.problems import InventoryError
 from edumail.units import Units
 
 
@@ -117,52 +115,38 @@ def _import(args: Namespace) -> int:
         raise InventoryError(survey.unread)
     if args.unit not in province.units:
         raise unknown(args.unit, province.units, "đơn vị", "unit")
-    plan = _plan(args, province)
+    wish = Wish(args.partial, args.until, args.leavers)
+    content = args.file.read_bytes()
+    intake = prepare(args.inventory, survey, args.unit, str(args.file), content, wish, args.sheet)
+    plan = intake.plan
     print_notes(plan.notes)
-    edits = [] if plan.refused else changes(args.inventory, province, plan)
-    texts = {change.file: change.after.decode("utf-8-sig") for change in edits}
-    after = look(args.inventory, province.today, texts) if edits else survey
-    _print_plan(province, plan, after.province or province)
+    _print_plan(intake)
     if plan.refused:
         print_problems(plan.refused, sys.stderr)
         _tell(
             "không ghi gì; sửa bảng tính rồi chạy lại", "nothing was written; mend the spreadsheet and run this again"
         )
         return 1
-    if broken := _new_problems(survey, after):
-        print_problems(relocated(broken, plan, str(args.file), texts), sys.stderr)
+    if intake.broken:
+        print_problems(intake.broken, sys.stderr)
         _tell(
             "không ghi gì: sau khi nhập, inventory sẽ có các lỗi trên; sửa rồi chạy lại",
             "nothing was written: the import would leave these mistakes in the inventory; mend them and run this again",
         )
         return 1
-    if not edits or args.plan:
+    if not intake.changes or args.plan:
         return 0
     if not _agreed(args):
         return 1
-    journal.write(args.inventory, edits)
-    files = [change.file for change in edits]
-    print(say(f"Đã ghi: {', '.join(files)}", f"Written: {', '.join(files)}"))
-    if after.unsound:
+    journal.write(args.inventory, intake.changes)
+    files = ", ".join(change.file for change in intake.changes)
+    print(say(f"Đã ghi: {files}", f"Written: {files}"))
+    if intake.unsound:
         _tell(
-            "inventory còn lỗi từ trước; xem: edumail check", "mistakes of before are still there; see: edumail check"
+            "inventory còn lỗi từ trước; xem: edumail check",
+            "mistakes of before are still there; see: edumail check",
         )
     return 0
-
-
-def _plan(args: Namespace, province: Province) -> Plan:
-    file, unit = str(args.file), province.units[args.unit]
-    sheet, header = choose_sheet(file, read_sheets(file, args.file.read_bytes()), args.sheet)
-    domains = {unit.domain for unit in province.units.values()}
-    domains |= {former.address.partition("@")[2] for former in province.former}
-    table = read_table(sheet, header, unit, province.posts, domains)
-    return make_plan(province, table, args.unit, Wish(args.partial, args.until, args.leavers))
-
-
-def _new_problems(before: Survey, after: Survey) -> list[Problem]:
-    """What is wrong afterwards and was not; where it stands may have shifted by some lines."""
-    known = {(problem.where.file, problem.code, problem.vi) for problem in before.problems}
-    return [p for p in after.problems if (p.where.file, p.code, p.vi) not in known]
 
 
 def _agreed(args: Namespace) -> bool:
@@ -195,7 +179,8 @@ _LABELS: dict[Kind, tuple[str, str]] = {
 }
 
 
-def _print_plan(province: Province, plan: Plan, after: Province) -> None:
+def _print_plan(intake: Intake) -> None:
+    plan, province = intake.plan, intake.before
     unit = province.units[plan.unit]
     print(f"{unit.name} ({unit.id})")
     rows = [_row(province, line) for line in plan.lines]
@@ -204,7 +189,7 @@ def _print_plan(province: Province, plan: Plan, after: Province) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
         print(plain("  " + "  ".join([*cells, row[-1]]).rstrip()))
     if not plan.refused:
-        for line in _handed_over(province, after):
+        for line in _handed_over(province, intake.after):
             print(plain(f"  {line}"))
     counts = [f"{say(*_LABELS[kind])} {len(plan.of(kind))}" for kind in KINDS]
     counts += [say(f"không đổi {plan.unchanged}", f"unchanged {plan.unchanged}")]

@@ -1,4 +1,7 @@
-"""XLSX (ECMA-376) by openpyxl, within bounds: a small file may claim to be a huge one."""
+"""XLSX (ECMA-376) by openpyxl, within bounds: a small file may claim to be a huge one.
+
+openpyxl reads sheets with defusedxml where that is installed, and so refuses entities.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import re
 import zipfile
 from datetime import date, datetime
 from typing import Any
-from xml.etree.ElementTree import iterparse
+
+from defusedxml.ElementTree import iterparse
 
 from edumail.people.csvsheet import too_many
 from edumail.people.sheet import MAX_COLUMNS, MAX_ROWS, Cell, Row, Sheet, refuse
@@ -106,7 +110,7 @@ def _merged(content: bytes, path: str) -> list[tuple[int, int, int, int]]:
     """openpyxl knows joined cells only when it holds the whole workbook in memory."""
     found: list[tuple[int, int, int, int]] = []
     with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(path.lstrip("/")) as part:
-        for _, element in iterparse(part):  # noqa: S314 - expat bounds entities, openpyxl has read it the same way
+        for _, element in iterparse(part):
             if element.tag.endswith("}mergeCell") and (area := _AREA.fullmatch(element.get("ref", ""))):
                 left, top, right, bottom = area.groups()
                 found.append((int(top), _number(left), int(bottom), _number(right)))
