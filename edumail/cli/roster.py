@@ -139,8 +139,8 @@ def _import(args: Namespace) -> int:
     if not _agreed(args):
         return 1
     journal.write(args.inventory, intake.changes)
-    files = ", ".join(change.file for change in intake.changes)
-    print(say(f"Đã ghi: {files}", f"Written: {files}"))
+    written = ", ".join(change.file for change in intake.changes)
+    print(say(f"Đã ghi: {written}", f"Written: {written}"))
     if intake.unsound:
         _tell(
             "inventory còn lỗi từ trước; xem: edumail check",

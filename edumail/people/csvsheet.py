@@ -6,6 +6,7 @@ import csv
 import io
 
 from edumail.people.headers import find_header
+from edumail.people.names import visible
 from edumail.people.sheet import MAX_COLUMNS, MAX_ROWS, Cell, Row, Sheet, refuse
 from edumail.problems import InventoryError, Where
 
@@ -16,7 +17,7 @@ _LONGEST_CELL = 32_767
 
 def read(file: str, content: bytes) -> list[Sheet]:
     """The one table of a CSV. Raises InventoryError."""
-    text = _text(file, content)
+    text = visible(_text(file, content))
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise refuse(
@@ -36,15 +37,17 @@ def read(file: str, content: bytes) -> list[Sheet]:
             sheets.append(_parse(file, text, delimiter, 0))
         except InventoryError as error:
             failure = failure or error
-    if not sheets:
-        assert failure is not None
-        raise failure
 
     def understood(sheet: Sheet) -> tuple[int, int]:
         header = find_header(sheet)
         return len(header.fields) if header else 0, max((len(row.filled) for row in sheet.rows[:30]), default=0)
 
-    return [max(sheets, key=understood)]
+    best = max(sheets, key=understood, default=None)
+    # By a separator that the file does not have any line can be read, as one cell.
+    if best is None or (failure is not None and find_header(best) is None):
+        assert failure is not None
+        raise failure
+    return [best]
 
 
 def _parse(file: str, text: str, delimiter: str, before: int) -> Sheet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
@@ -50,18 +50,23 @@ class _Matcher:
         entries = self.without_copies()
         foreign = self.ids_are_foreign(entries)
         by_name: list[Entry] = []
+        unknown: list[tuple[Entry, Person | Left | None]] = []
         for entry in entries:
-            someone = None if foreign or not entry.id else self.units.person.get(entry.id) or self.left.get(entry.id)
+            someone = (self.units.person.get(entry.id) or self.left.get(entry.id)) if entry.id else None
+            if foreign and someone is not None and someone.unit != self.unit:
+                someone = None
             holder = self.at.get(entry.address) if entry.address else None
             if someone is not None:
                 self.known(entry, someone, holder)
             elif holder is not None and (foreign or not entry.id):
                 self.known(entry, holder, holder)
             elif entry.id and not foreign:
-                self.new_id(entry, holder)
+                unknown.append((entry, holder))
             else:
                 by_name.append(entry)
         self.names(by_name)
+        for entry, holder in unknown:
+            self.new_id(entry, holder)
         self.result.found.sort(key=lambda pair: pair[0].row)
         return self.result
 
@@ -91,7 +96,7 @@ class _Matcher:
         ids: dict[str, Entry] = {}
         entries = []
         for entry in self.table.entries:
-            key = (entry.id, fold(entry.name), entry.section, entry.posts, entry.address, entry.born)
+            key = (entry.id, entry.name.casefold(), entry.section, entry.posts, entry.address, entry.born)
             first = seen.setdefault(key, entry)
             other = ids.setdefault(entry.id, entry) if entry.id else entry
             if first is not entry and (entry.id or entry.address or entry.born):
@@ -116,23 +121,23 @@ class _Matcher:
     # Rows with an id or an address that is known
 
     def ids_are_foreign(self, entries: list[Entry]) -> bool:
-        """A school's own numbers are not the inventory's: then not one of them is known, though the people are."""
-        if not self.ids or any(id in self.units.person or id in self.left for id in self.ids):
-            return False
-        if not any(entry.id and fold(entry.name) in self.folded for entry in entries):
+        """A school's own numbers are not the inventory's: most rows have an unknown one, and a name that is known."""
+        mine = {person.id for person in self.own} | {left.id for left in self.left.values() if left.unit == self.unit}
+        strange = [e for e in entries if e.id and e.id not in mine and fold(e.name) in self.folded]
+        if len(strange) * 2 <= len(entries):
             return False
         self.note(
-            entries[0].row,
+            strange[0].row,
             "ids-unknown",
-            f"không mã nào trong tệp có trong inventory, mà tên thì có: so theo tên, giữ mã của inventory (như "
+            "mã trong tệp không phải mã của inventory, mà tên thì có: so theo tên, giữ mã của inventory (như "
             f"{self.own[0].id})",
-            "none of the ids is known here, though the names are: people are told by name and keep the inventory's "
+            "the ids are not the inventory's, though the names are: people are told by name and keep the inventory's "
             f"ids (such as {self.own[0].id})",
         )
         return True
 
     def known(self, entry: Entry, someone: Person | Left, holder: Person | Left | None) -> None:
-        if not _one_person(entry.name, someone.name, here=someone.unit == self.unit):
+        if not _one_person(entry.name, someone.name):
             self.result.doubtful.add(someone.id)
             what = (entry.id, "mã", "id") if entry.id == someone.id else (entry.address, "địa chỉ", "address")
             self.doubt(
@@ -166,9 +171,9 @@ class _Matcher:
 
     def new_id(self, entry: Entry, holder: Person | Left | None) -> None:
         """The row has an id that nobody has yet."""
-        others: dict[str, Person | Left] = {
-            person.id: person for person in self.folded.get(fold(entry.name), ()) if person.id not in self.ids
-        }
+        # Whoever is in the file with another row is not meant.
+        same = [person for person in self.folded.get(fold(entry.name), ()) if person.id not in self.rows]
+        others: dict[str, Person | Left] = {person.id: person for person in same}
         if holder is not None:
             others[holder.id] = holder
         if not others:
@@ -179,11 +184,11 @@ class _Matcher:
         self.doubt(
             entry,
             "other-id",
-            f"{entry.name} có mã «{entry.id}» mà inventory chưa biết, nhưng đã có {names}; nếu là một người thì ghi mã "
-            "đó, nếu là người khác thì thêm người cũ vào tệp, hoặc xóa người cũ khỏi đơn vị trước",
-            f"{entry.name} has the id '{entry.id}', which the inventory does not know, but there is {names}; if that "
-            "is the same person, write that id; if not, put the other into the file too, or take them out of the unit "
-            "first",
+            f"{entry.name} có mã «{entry.id}» mà inventory chưa biết, nhưng đã có {names}: nếu là một người thì ghi mã "
+            "đó; nếu là người khác và người cũ đã nghỉ thì nhập một lần không có dòng này trước",
+            f"{entry.name} has the id '{entry.id}', which the inventory does not know, but there is {names}: if that "
+            "is the same person, write that id; if it is another and the one before has left, import once without "
+            "this row",
         )
 
     # Rows with nothing but a name
@@ -249,10 +254,12 @@ class _Matcher:
 
     def nobody_yet(self, name: str, rows: list[Entry]) -> None:
         """Rows of people whom the unit does not have: new, or back again, or written twice."""
-        twins = Counter((e.section, e.posts, e.born) for e in rows)
+        twins: dict[Hashable, list[int]] = defaultdict(list)
+        for entry in rows:
+            twins[_looks(entry)].append(entry.row)
         gone = [left for left in self.left.values() if left.unit == self.unit and fold(left.name) == name]
         for entry in rows:
-            same = [e.row for e in rows if (e.section, e.posts, e.born) == (entry.section, entry.posts, entry.born)]
+            same = twins[_looks(entry)]
             if gone:
                 known = "; ".join(map(self.described, gone))
                 self.doubt(
@@ -263,7 +270,7 @@ class _Matcher:
                     f"{entry.name}: among those who left there is {known}. If they came back, write that id into the "
                     "column Mã, and the old address is theirs again; for a namesake, an id that nobody has",
                 )
-            elif twins[entry.section, entry.posts, entry.born] > 1 and not entry.born:
+            elif len(same) > 1 and not entry.born:
                 others = ", ".join(str(row) for row in same if row != entry.row)
                 self.doubt(
                     entry,
@@ -285,12 +292,15 @@ class _Matcher:
         return f"{someone.name} ({'; '.join(filter(None, words))})"
 
 
-def _one_person(one: str, other: str, here: bool) -> bool:
-    """Whether two names with one id may be one person's: a school that counts from 1 must not get another's people."""
+def _looks(entry: Entry) -> Hashable:
+    return (entry.name.casefold(), entry.section, entry.posts, entry.born)
+
+
+def _one_person(one: str, other: str) -> bool:
+    """Whether two names with one id may be one person's: family and given name are the same. A mailbox must not go to
+    somebody else because a column slipped, nor to a school that counts from 1."""
     a, b = fold(one).split(), fold(other).split()
-    most = sum((Counter(a) & Counter(b)).values()) * 2 > max(len(a), len(b))
-    given = a[-1] == b[-1]
-    return (given or most) if here else (given and most)
+    return (a[0], a[-1]) == (b[0], b[-1])
 
 
 def _pairs(

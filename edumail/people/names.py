@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 
-from edumail.text import nfc
-
 _BASE = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _TONES = ("", "\u0300", "\u0301", "\u0303", "\u0309", "\u0323")
 _LETTERS = frozenset(
@@ -17,12 +15,13 @@ _MARKS = frozenset(" '’ʼ`´.-–()")
 """What may stand between letters: H'Hen, Y-Bih, Lan (B)."""
 
 
-def clean(text: str) -> str:
-    """``text`` in normal form C, white space made single, without characters that nobody sees (Unicode's Cf)."""
+def visible(text: str) -> str:
+    """``text`` without the characters that nobody sees (Unicode's Cf), such as a space of no width."""
     if text.isascii():
-        return nfc(text)
+        return text
     # A soft hyphen is a letter where old fonts were used; what it stands for must not vanish.
-    return nfc("".join(c for c in text if c == "\xad" or unicodedata.category(c) != "Cf"))
+    unseen = {c for c in set(text) if c != "\xad" and unicodedata.category(c) == "Cf"}
+    return text.translate(dict.fromkeys(map(ord, unseen))) if unseen else text
 
 
 def title_case(name: str) -> str:

@@ -138,6 +138,7 @@ class _Planner:
         for entry, someone in new:
             if someone is None:
                 address = wishes[entry.row] if entry.row in wishes else self.given(entry, taken)
+                # Of a school's own numbers nobody knows whose they are elsewhere.
                 id = entry.id if entry.id and not foreign else ids.next()
             else:
                 address, id = self.kept(entry, someone, taken), someone.id

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from edumail.fields import ADDRESS_PATTERN, ID_PATTERN
 from edumail.model import Post, Unit
 from edumail.people.headers import Field, Header, find_header, plain
-from edumail.people.names import clean, foreign_letters, in_one_case, is_old_font, title_case
+from edumail.people.names import foreign_letters, in_one_case, is_old_font, title_case
 from edumail.people.posts import PostWords
 from edumail.people.sections import match_section
 from edumail.people.sheet import EMPTY, Cell, Row, Sheet, letters, refuse
 from edumail.problems import Problem, Where
-from edumail.text import fold
+from edumail.text import fold, nfc
 
 _READ: tuple[Field, ...] = ("id", "section", "posts", "address", "born")
 _LONGEST_NAME = 200
@@ -161,7 +161,7 @@ class _Reader:
         return EMPTY if column is None else row.at(column)
 
     def row(self, row: Row) -> None:
-        name = clean(" ".join(row.at(column).text for column in self.names))
+        name = nfc(" ".join(row.at(column).text for column in self.names))
         named = any(row.at(column).filled for column in self.names)
         others = [name for name in _READ if self.says(self.cell(row, name))]
         number = self.cell(row, "number")
@@ -226,7 +226,7 @@ class _Reader:
 
     def skip(self, row: Row) -> None:
         text = " ".join(row.at(column).text.strip() for column in row.filled if row.at(column).text.strip())
-        self.skipped.append((row.number, clean(text)[:40]))
+        self.skipped.append((row.number, nfc(text)[:40]))
 
     # One person
 
@@ -248,7 +248,7 @@ class _Reader:
             self.section(row),
             self.posts(row),
             self.address(row),
-            _day(clean(self.cell(row, "born").text)),
+            _day(nfc(self.cell(row, "born").text)),
         )
         if len(self.result.problems) == before:
             if entry.in_capitals:
@@ -338,7 +338,7 @@ class _Reader:
 
     def id(self, row: Row) -> str:
         cell = self.cell(row, "id")
-        text = clean(cell.text).lstrip("'")
+        text = nfc(cell.text).lstrip("'")
         if not self.says(cell) and text != "0":
             return ""
         column = self.header.fields["id"]
@@ -368,7 +368,7 @@ class _Reader:
         if "section" not in self.header.fields:
             return self.heading
         cell = self.cell(row, "section")
-        text = clean(cell.text).lstrip("-+ ")
+        text = nfc(cell.text).lstrip("-+ ")
         if not self.says(cell):
             return ""
         section = match_section(self.unit, text)

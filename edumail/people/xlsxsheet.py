@@ -14,6 +14,7 @@ from typing import Any
 from defusedxml.ElementTree import iterparse
 
 from edumail.people.csvsheet import too_many
+from edumail.people.names import visible
 from edumail.people.sheet import MAX_COLUMNS, MAX_ROWS, Cell, Row, Sheet, refuse
 from edumail.problems import InventoryError, Where
 
@@ -103,7 +104,7 @@ def _cell(cell: Any) -> Cell:
         return Cell(value.strftime("%Y-%m-%d"))
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return Cell(str(int(value)))
-    return Cell(str(value))
+    return Cell(visible(str(value)))
 
 
 def _merged(content: bytes, path: str) -> list[tuple[int, int, int, int]]:
