@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from edumail.people.sheet import Row, Sheet
@@ -58,6 +59,7 @@ class Header:
         return "name" in self.fields or {"family", "given"} <= set(self.fields)
 
 
+@lru_cache(4096)  # a roster says the same few posts and sections on every row
 def plain(text: str) -> str:
     """A title for comparison: folded, without signs and without what stands in brackets."""
     without = re.sub(r"[(\[{].*?[)\]}]", " ", fold(text))
@@ -73,13 +75,25 @@ def find_header(sheet: Sheet) -> Header | None:
     return None
 
 
+def _meaning(title: str) -> tuple[Field, int] | None:
+    """What a column is, and how far down the list of words its title stands; a title may join two words for one."""
+    known = _MEANINGS.get(plain(title))
+    if known is not None:
+        return known
+    parts = [_MEANINGS.get(plain(part)) for part in re.split(r"[,;/&+\n–-]|\bvà\b", title, flags=re.IGNORECASE)]
+    found = [part for part in parts if part is not None]
+    if len(found) < len(parts) or len({field for field, _ in found}) != 1:
+        return None
+    return found[0][0], max(rank for _, rank in found) + len(_MEANINGS)
+
+
 def _header(row: Row) -> Header | None:
     best: dict[Field, tuple[int, int]] = {}
     titles: dict[int, str] = {}
     for column in row.filled:
         text = " ".join(row.at(column).text.split())
         titles[column] = text
-        meaning = _MEANINGS.get(plain(text))
+        meaning = _meaning(row.at(column).text)
         if meaning is not None:
             field, rank = meaning
             if field not in best or rank < best[field][1]:

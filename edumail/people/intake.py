@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edumail.collector import collector_paused
 from edumail.load import Survey, look
 from edumail.model import Province
 from edumail.people.journal import Change
@@ -38,6 +39,13 @@ def prepare(
     ``survey`` is of ``folder`` as it is, without anything unread; ``unit`` is one of its units. Raises InventoryError
     where the spreadsheet can't be read.
     """
+    with collector_paused():  # it would walk through the whole province again and again
+        return _prepare(folder, survey, unit, file, content, wish, sheet)
+
+
+def _prepare(
+    folder: Path, survey: Survey, unit: str, file: str, content: bytes, wish: Wish, sheet: str | None
+) -> Intake:
     before = survey.province
     assert before is not None
     table_of, header = choose_sheet(file, read_sheets(file, content), sheet)

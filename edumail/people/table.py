@@ -436,8 +436,23 @@ class _Reader:
     def remarks(self) -> None:
         first = self.header.row
         if self.header.ignored:
-            names = ", ".join(f"«{text}»" for _, text in self.header.ignored)
-            self.note(first, "columns-ignored", f"không đọc các cột {names}", f"not read are the columns {names}")
+            vi = ", ".join(f"«{text}»" for _, text in self.header.ignored)
+            en = ", ".join(f"'{text}'" for _, text in self.header.ignored)
+            self.note(first, "columns-ignored", f"không đọc các cột {vi}", f"not read are the columns {en}")
+        if "posts" not in self.header.fields:
+            self.note(
+                first,
+                "no-column",
+                "không có cột «Chức vụ»: ai đã có chức vụ thì giữ nguyên, người mới không có chức vụ",
+                "there is no column 'Chức vụ': posts stay as they are, and somebody new has none",
+            )
+        if "section" not in self.header.fields and not self.by_heading and self.unit.sections:
+            self.note(
+                first,
+                "no-column",
+                "không có cột «Tổ»: ai đã ở tổ nào thì giữ nguyên, người mới không thuộc tổ nào",
+                "there is no column 'Tổ': sections stay as they are, and somebody new is in none",
+            )
         for number, text in self.skipped[:20]:
             self.note(number, "row-skipped", f"bỏ qua dòng «{text}»", f"passed over the row '{text}'")
         if len(self.skipped) > 20:

@@ -146,8 +146,9 @@ READ: dict[str, bytes] = {
     "names in capitals": as_csv([[*row[:2], str(row[2]).upper(), *row[3:]] for row in CHANGED]),
     "names in small letters": as_csv([CHANGED[0], *([*row[:2], str(row[2]).lower(), *row[3:]] for row in CHANGED[1:])]),
     "other words in the header": as_csv(
-        [["Số TT", "Mã định danh", "HỌ VÀ TÊN (*)", "Tổ chuyên môn", "Chức vụ,\nnhiệm vụ"], *CHANGED[1:]]
-    ).replace("nhiệm vụ".encode(), "chức danh".encode()),
+        [["Số TT", "Mã định danh", "HỌ VÀ TÊN (*)", "Tổ chuyên môn", "Chức vụ,\nchức danh"], *CHANGED[1:]]
+    ),
+    "two words for one column": as_csv([["TT", "Mã GV", "Họ tên", "Tổ/Bộ phận", "Chức vụ - Nhiệm vụ"], *CHANGED[1:]]),
     "family and given names apart": as_csv(
         [
             ["Họ đệm", "Tên", "Tổ", "Chức vụ"],
@@ -357,9 +358,17 @@ def test_what_was_passed_over_is_said() -> None:
     plan = planned(LAB, as_csv([*rows, *SIGNED]))
     assert told(plan) == MOVED
     assert "«Điện thoại», «Số CCCD»" in notes(plan)["columns-ignored"].vi
+    assert "'Điện thoại', 'Số CCCD'" in notes(plan)["columns-ignored"].en
     passed = [note for note in plan.notes if note.code == "row-skipped"]
     assert [note.where.line for note in passed] == [14, 16, 17, 18, 19]
     assert "'Lục Thị Nhị Nguyễn Văn Bằng'" in passed[-1].en
+
+
+def test_columns_that_are_missing_are_named() -> None:
+    plan = planned(LAB, as_csv(without({3, 4})))
+    assert plan.lines == []
+    assert sorted(note.en[:27] for note in plan.notes) == ["there is no column 'Chức vụ", "there is no column 'Tổ': se"]
+    assert not [note for note in planned(LAB, READ["sections as headings"]).notes if note.code == "no-column"]
 
 
 @pytest.mark.parametrize(
