@@ -30,6 +30,7 @@ def check(province: Province, sources: Sources) -> list[Problem]:
         *_units(units, sources),
         *_people(units, sources),
         *_addresses(units, sources),
+        *_left(units, sources),
         *_standard_groups(province, sources),
         *policy_problems(units, sources),
     ]
@@ -506,6 +507,57 @@ def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
             )
         else:
             owners[address] = where
+
+
+def _left(units: Units, sources: Sources) -> Iterator[Problem]:
+    """The register of those who left is true, and keeps what it keeps."""
+    owners: dict[str, Where] = {}
+    for person in units.province.people:
+        owners[person.address] = sources.at("person", person.id)
+    for unit in units.units.values():
+        listed = [("mailboxes", i, m.address) for i, m in enumerate(unit.mailboxes)]
+        listed += [("sections", i, s.address) for i, s in enumerate(unit.sections)]
+        for table, index, address in listed:
+            owners.setdefault(address, sources.at("unit", unit.id, table, index, "address"))
+    for group in units.province.groups:
+        owners.setdefault(group.address, sources.at("group", group.address, "address"))
+    for former in units.province.former:
+        owners.setdefault(former.address, sources.at("former", former.address, "address"))
+    kept: dict[str, Where] = {}
+    for left in units.province.left:
+        where = sources.at("left", left.id)
+        again = units.person.get(left.id)
+        if again is not None and again.address == left.address:
+            yield Problem(
+                where,
+                "still-here",
+                f"{left.name} ({left.id}) có trong people/{again.unit}.csv; nếu đã trở lại thì xóa dòng này",
+                f"{left.name} ({left.id}) stands in people/{again.unit}.csv; if they came back, delete this line",
+            )
+        elif again is not None:
+            yield Problem(
+                sources.at("person", again.id),
+                "id-of-a-leaver",
+                f"mã «{left.id}» là của {left.name}, đã nghỉ ({where}); cho {again.name} một mã mới",
+                f"id '{left.id}' is that of {left.name}, who left ({where}); give {again.name} a new one",
+            )
+        elif left.address in owners:
+            yield Problem(
+                owners[left.address],
+                "address-of-a-leaver",
+                f"{left.address} là của {left.name} ({left.id}), đã nghỉ ({where}); không ai khác được dùng, chọn địa "
+                "chỉ mới",
+                f"{left.address} is that of {left.name} ({left.id}), who left ({where}); nobody else ever gets it, "
+                "choose another",
+            )
+        if left.address in kept:
+            yield Problem(
+                where,
+                "two-owners",
+                f"{left.address} đã có ở {kept[left.address]}; mỗi địa chỉ một chủ",
+                f"{left.address} stands at {kept[left.address]} already; an address has one owner",
+            )
+        kept.setdefault(left.address, where)
 
 
 def _former(groups: Groups, mailboxes: set[str], whole: bool, sources: Sources) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edumail.groups import NAMES_OF_RFC_2142
+from edumail.people.addresses import local_part
 from edumail.text import fold
 
 T = TypeVar("T")
@@ -323,8 +324,7 @@ class _Inventor:
 
     def person_address(self, unit: _Unit, name: str) -> str:
         """Given name, then the initials of the others; a namesake gets the unit's mark, then a number."""
-        *others, given = fold(name).split()
-        short = given + "".join(word[0] for word in others)
+        short = local_part(name, "given_initials")
         taken = self.taken[unit.domain]
         for local in _namesakes(short, unit):
             if local not in taken:

@@ -135,6 +135,7 @@ class Groups:
         taken = {mailbox.address for unit in self.units.units.values() for mailbox in unit.mailboxes}
         taken |= {section.address for unit in self.units.units.values() for section in unit.sections}
         taken |= {group.address for group in province.groups} | {former.address for former in province.former}
+        taken |= {left.address for left in province.left}
         return taken | {person.address for person in province.people}
 
     def names_of_rfc_2142(self) -> list[Expansion]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ from edumail.model import (
     Former,
     Group,
     Host,
+    Left,
     Nameserver,
     Person,
     Province,
@@ -27,6 +28,8 @@ from edumail.model import (
     Settings,
     Unit,
 )
+from edumail.people.journal import unfinished
+from edumail.people.left import read_left
 from edumail.problems import InventoryError, Problem, Where
 from edumail.roster import post_codes, read_roster
 from edumail.sources import Sources
@@ -58,16 +61,40 @@ def load(folder: Path, today: date | None = None) -> Province:
 
 def load_with_places(folder: Path, today: date | None = None) -> tuple[Province, Sources]:
     """The same, and where each entry stands."""
+    survey = look(folder, today)
+    if survey.problems:
+        raise InventoryError(survey.problems)
+    assert survey.province is not None
+    return survey.province, survey.sources
+
+
+@dataclass(frozen=True)
+class Survey:
+    """An inventory as far as it can be read, with what is wrong in it."""
+
+    province: Province | None
+    sources: Sources
+    unread: list[Problem]
+    """What could not be read."""
+    unsound: list[Problem]
+    """What was read and does not fit together."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that is wrong."""
+        return [*self.unread, *self.unsound]
+
+
+def look(folder: Path, today: date | None = None, instead: Mapping[str, str] | None = None) -> Survey:
+    """The inventory in ``folder`` with its mistakes, none of which is raised.
+
+    ``instead`` has texts by file: as if these files were written already. An empty text stands for no file.
+    """
     with collector_paused():
-        reader = _Reader(Path(folder))
+        reader = _Reader(Path(folder), instead or {})
         province = reader.province(today or datetime.now(UTC).date())
-        problems = list(reader.problems)
-        if province is not None:
-            problems += check(province, reader.sources)
-    if problems:
-        raise InventoryError(problems)
-    assert province is not None
-    return province, reader.sources
+        unsound = check(province, reader.sources) if province is not None else []
+    return Survey(province, reader.sources, reader.problems, unsound)
 
 
 def load_published(folder: Path) -> dict[str, Published]:
@@ -113,10 +140,16 @@ def _merged(layers: Iterable[Defaults]) -> Defaults:
 @dataclass
 class _Reader:
     folder: Path
+    instead: Mapping[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     sources: Sources = field(default_factory=Sources)
 
+    def exists(self, file: str) -> bool:
+        return bool(self.instead[file]) if file in self.instead else (self.folder / file).exists()
+
     def text(self, path: Path, file: str) -> str | None:
+        if file in self.instead:
+            return self.instead[file]
         try:
             return path.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
@@ -211,6 +244,7 @@ class _Reader:
             en = "there is no such folder; give the path of an inventory, such as inventories/lab"
             self.problems.append(Problem(Where(str(self.folder)), "missing-folder", vi, en))
             return None
+        self.problems += unfinished(self.folder)
         document = self.document("province.yml")
         self.sources.add("province", "province", document, ())
         self.sources.add("level", "province", document, ())
@@ -224,8 +258,8 @@ class _Reader:
         units: list[Unit] = []
         for file in self.files("units", ".yml"):
             units += self.items(Unit, "unit", "id", file)
-        groups = self.items(Group, "group", "address", "groups.yml") if (self.folder / "groups.yml").exists() else []
-        former = self.items(Former, "former", "address", "former.yml") if (self.folder / "former.yml").exists() else []
+        groups = self.items(Group, "group", "address", "groups.yml") if self.exists("groups.yml") else []
+        former = self.items(Former, "former", "address", "former.yml") if self.exists("former.yml") else []
         by_id = {unit.id: unit for unit in units}
         people = self.people(by_id, defaults)
         return Province(
@@ -241,6 +275,7 @@ class _Reader:
             people=tuple(people),
             groups=tuple(groups),
             former=tuple(former),
+            left=tuple(self.left()),
             today=today,
             auditors=self.auditors(),
             published=self.published(),
@@ -260,7 +295,29 @@ class _Reader:
                 vi = f"edumail không đọc tệp này; đổi đuôi thành {suffix}, hoặc chuyển đi nơi khác"
                 en = f"edumail does not read this file; rename it to end in {suffix}, or move it elsewhere"
                 self.problems.append(Problem(Where(file), "unknown-file", vi, en))
-        return found
+        here = [file for file in self.instead if file.startswith(f"{folder}/") and file.endswith(suffix)]
+        return sorted({*found, *here} - {file for file in here if not self.instead[file]})
+
+    def left(self) -> list[Left]:
+        """Everybody who left. The unit of a register may be gone: its addresses are not."""
+        result: list[Left] = []
+        first: dict[str, Where] = {}
+        for file in self.files("left", ".csv"):
+            text = self.text(self.folder / file, file)
+            register = read_left(file, text or "", PurePosixPath(file).stem)
+            if text is not None:
+                self.problems += register.problems
+            for left in register.left:
+                where = Where(file, register.lines[left.id])
+                if left.id in first:
+                    vi = f"mã «{left.id}» đã có ở {first[left.id]}; xóa một dòng"
+                    en = f"id '{left.id}' stands at {first[left.id]} already; delete one of the two"
+                    self.problems.append(Problem(where, "duplicate-person", vi, en))
+                    continue
+                first[left.id] = where
+                self.sources.add_row("left", left.id, where)
+                result.append(left)
+        return result
 
     def people(self, units: dict[str, Unit], defaults: Defaults) -> list[Person]:
         codes = post_codes(defaults.posts)

@@ -31,6 +31,7 @@ from edumail.policies import PolicyLevel, Posting
 
 HostRole = Literal["gateway", "mailstore", "portal", "antivirus"]
 Level = Literal["mamnon", "tieuhoc", "thcs", "thpt", "gdtx"]
+AddressRule = Literal["given_initials", "full_name"]
 
 
 class Kind(Model):
@@ -161,6 +162,10 @@ class Settings(PolicyLevel):
     """The Ministry's lists; without it nothing about them is checked."""
     certificates: Certificates = InternalCertificates()
     """Default: the internal authority."""
+    address_rule: AddressRule = "given_initials"
+    """How the address of a new person is made of the name: the given name and the initials of the others
+    (``huongnt``), or all of it (``nguyen.thi.huong``). Default ``given_initials``, by habit. Whoever has an address
+    keeps it."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
     ssh_networks: Networks | None = None
@@ -268,6 +273,18 @@ class Person(Model):
     section: Id | None
     posts: tuple[PostCode, ...]
     address: Address
+
+
+class Left(Model):
+    """Somebody who left: a row of ``left/<unit>.csv``. Nobody else ever gets the id or the address."""
+
+    id: Id
+    unit: Id
+    """The last one."""
+    name: Text
+    address: Address
+    since: Day
+    """The day on which the roster did not have them any more."""
 
 
 class Rule(Model):
@@ -380,6 +397,8 @@ class Province(Model):
     people: tuple[Person, ...]
     groups: tuple[Group, ...]
     former: tuple[Former, ...]
+    left: tuple[Left, ...] = ()
+    """Everybody who left, whenever that was."""
     today: date
     """On which day this holds: old addresses end."""
     auditors: tuple[Auditor, ...]

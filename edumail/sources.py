@@ -10,7 +10,7 @@ from edumail.yamlsource import Document, Path
 
 @dataclass
 class Sources:
-    """Places by table ("unit", "host", "group", "person", "province") and key."""
+    """Places by table ("unit", "host", "group", "person", "left", "province") and key."""
 
     entries: dict[tuple[str, str], tuple[Document, Path]] = field(default_factory=dict)
     rows: dict[tuple[str, str], Where] = field(default_factory=dict)

@@ -135,6 +135,7 @@ _STAND_INS: dict[str, Any] = {
     "posting": "province",
     "log_retention_days": None,
     "ssh_networks": None,
+    "address_rule": "given_initials",
 }
 
 

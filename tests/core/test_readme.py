@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import pytest
 from conftest import LAB, ROOT, Inventory
@@ -115,6 +118,30 @@ def test_a_school_is_added_as_the_readme_says(
     assert cli.main(["check", str(inventory.folder), "--lang", lang]) == 0
     assert capsys.readouterr().out == sound
     assert block_with(lang, "; portal of") in zones(load(inventory.folder), 1)["minhha.test"]
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_a_schools_list_is_imported_as_shown(
+    lang: str, inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sent = block_with(lang, "TRƯỜNG TIỂU HỌC SUỐI MƠ")
+    spoilt = sent.replace("05/08/1975,,HT", "05/08/1975,Ban giám hiệu,HT").replace("7,TRƯƠNG THỊ HUỆ", "7,=B5")
+
+    def run(file: str, *words: str) -> tuple[int, str]:
+        """The status, and what stands on the terminal."""
+        terminal = io.StringIO()
+        words = ("roster", "import", str(inventory.folder), "th-suoi-mo", file, *words, "--lang", lang)
+        with redirect_stdout(terminal), redirect_stderr(terminal):
+            return cli.main(words), terminal.getvalue()
+
+    for file, text, status in (("danhsach.csv", sent, 0), ("saisot.csv", spoilt, 1)):
+        (tmp_path / file).write_text(text, encoding="utf-8")
+        command = f"edumail roster import inventories/thu th-suoi-mo {file} --plan --lang {lang}"
+        assert [run(file, "--plan")] == [(status, shown) for shown in outputs(lang, command)]
+    assert run("danhsach.csv", "--yes")[0] == 0
+    assert inventory.problems() == []
+    assert "left/th-suoi-mo.csv" not in run("danhsach.csv", "--yes")[1]
 
 
 def written(before: list[Rendered], after: list[Rendered], word: str) -> list[str]:
