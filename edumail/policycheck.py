@@ -106,8 +106,9 @@ def strange_members(units: Units, sources: Sources) -> Iterator[Problem]:
     "members" is tighter than "unit" for a group of the unit's own people only. The tree and the groups are sound.
     """
     written = {group.address: group for group in units.province.groups if group.posting == "members"}
+    groups = Groups(units)
     for unit in units.units.values() if written else ():
-        for address, _, name in Groups(units).standard_addresses(unit):
+        for address, _, name in groups.standard_addresses(unit):
             held = units.held_above(unit)[name]
             mark = held.locked or held.tighten_only
             if address not in written or not mark or held.value not in ("members", "unit", "branch"):
@@ -115,7 +116,7 @@ def strange_members(units: Units, sources: Sources) -> Iterator[Problem]:
             others = tuple(group for group in units.province.groups if group.address != address)
             standing = Permissions(Groups(Units(units.province.model_copy(update={"groups": others}))))
             tag: Tag = (held.value, address if held.value == "members" else unit.id)
-            strangers = sorted(Groups(units).mailboxes(address) - standing.passing(frozenset({tag})))
+            strangers = sorted(groups.mailboxes(address) - standing.passing(frozenset({tag})))
             if strangers:
                 where, before = sources.at(*mark), shown(held.value)
                 yield Problem(
