@@ -66,5 +66,5 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.compile
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
+	$(BIN)/python -m bench.postfix
 	$(BIN)/python -m bench.mail
-	$(BIN)/python -m bench.groups

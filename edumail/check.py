@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from edumail import discovery
 from edumail.groups import DUTIES_OF_RFC_2142, NAMES_OF_RFC_2142, Groups
 from edumail.model import Host, Province, Rule, Section, SharedMailbox, Unit
-from edumail.policycheck import policy_problems
+from edumail.policycheck import policy_problems, strange_members
 from edumail.posting import OPEN, PROVINCE, Permissions
 from edumail.problems import Problem, Where
 from edumail.sources import Sources
@@ -621,6 +621,8 @@ def _groups(units: Units, sources: Sources) -> Iterator[Problem]:
     mailboxes = {mailbox.address for unit in units.units.values() for mailbox, _ in units.shared(unit)}
     mailboxes |= {person.address for person in province.people}
     yield from _former(groups, mailboxes, whole, sources)
+    if whole:
+        yield from strange_members(units, sources)
     for group in sound:
         for index, address in enumerate(group.members.addresses):
             where = sources.at("group", group.address, "members", "addresses", index)

@@ -8,6 +8,7 @@ from edumail.groups import Groups
 from edumail.inherit import NOTHING, Breach, Held, Mark, Place, descend, forbids
 from edumail.model import Group, Unit
 from edumail.policies import SETTINGS, PolicyLevel, shown
+from edumail.posting import Permissions, Tag
 from edumail.problems import Problem
 from edumail.sources import Sources
 from edumail.units import Units
@@ -96,6 +97,37 @@ def _written_groups(units: Units, sources: Sources) -> Iterator[Problem]:
                     f"{sources.at(*mark)}; ghi «unit: {unit.id}», hoặc chọn địa chỉ khác",
                     f"{address} is the address of a standard group of unit '{unit.id}', whose '{name}' is restrained "
                     f"at {sources.at(*mark)}; write 'unit: {unit.id}', or choose another address",
+                )
+
+
+def strange_members(units: Units, sources: Sources) -> Iterator[Problem]:
+    """Such a group that its members may write to, and whose members are more than whoever may write where it stands.
+
+    "members" is tighter than "unit" for a group of the unit's own people only. The tree and the groups are sound.
+    """
+    written = {group.address: group for group in units.province.groups if group.posting == "members"}
+    groups = Groups(units)
+    for unit in units.units.values() if written else ():
+        for address, _, name in groups.standard_addresses(unit):
+            held = units.held_above(unit)[name]
+            mark = held.locked or held.tighten_only
+            if address not in written or not mark or held.value not in ("members", "unit", "branch"):
+                continue
+            others = tuple(group for group in units.province.groups if group.address != address)
+            standing = Permissions(Groups(Units(units.province.model_copy(update={"groups": others}))))
+            tag: Tag = (held.value, address if held.value == "members" else unit.id)
+            strangers = sorted(groups.mailboxes(address) - standing.passing(frozenset({tag})))
+            if strangers:
+                where, before = sources.at(*mark), shown(held.value)
+                yield Problem(
+                    sources.at("group", address, "members"),
+                    "strange-members",
+                    f"{address} là địa chỉ nhóm mặc định của đơn vị «{unit.id}», mà «{name}» bị ràng buộc ở {where}, "
+                    f"giá trị {before}: {strangers[0]} không được gửi tới đó, nên không được là thành viên khi ghi "
+                    "«posting: members»; bớt thành viên, hoặc chọn địa chỉ khác",
+                    f"{address} is the address of a standard group of unit '{unit.id}', whose '{name}' is restrained "
+                    f"at {where} to {before}: {strangers[0]} may not write there, and so can't be a member where "
+                    "'posting' is 'members'; take members out, or choose another address",
                 )
 
 

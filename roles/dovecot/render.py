@@ -18,7 +18,7 @@ from roles.common.paths import (
     shown,
 )
 
-SCRIPTS = ("junk", "learn-ham", "learn-spam")
+SCRIPTS = ("junk", "learn-ham", "learn-spam", "once")
 """Sieve scripts of the host's own."""
 
 

@@ -8,7 +8,7 @@ from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
-from roles.postfix.render import tree
+from roles.postfix.render import COMPILE, tree
 
 PACKAGES = ("postfix", "postfix-cdb", "postfix-lmdb")
 PRESEED = ("postfix postfix/main_mailer_type select No configuration",)
@@ -39,10 +39,7 @@ def activate(inventory: Inventory, host: Host) -> None:
             "/etc/postfix/main.cf": "main.cf",
             "/etc/postfix/master.cf": "master.cf",
         },
-        # All in one: postmap reads main.cf at each start, which on a large gateway costs more than its tables.
-        compile=[
-            "cd {tree} && printf 'cdb:./%s\\n' * | grep -v '[.]\\(cf\\|cdb\\|regexp\\)$' | xargs postmap -c {tree}"
-        ],
+        compile=[COMPILE],
         check=[
             "postfix -c {tree} check",
             "postconf -c {tree} -b {tree}/bounce.cf 2>&1 >/dev/null | { ! grep . ; }",

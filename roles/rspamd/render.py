@@ -50,6 +50,7 @@ _FILES = (
     "lua.local.d/attachments.lua",
     "lua.local.d/audit.lua",
     "lua.local.d/from.lua",
+    "lua.local.d/once.lua",
     "lua.local.d/policies.lua",
     "lua.local.d/trusted.lua",
 )

@@ -15,11 +15,12 @@ from edumail import cli
 from edumail.check import check
 from edumail.dns import zones
 from edumail.former import changed_hands, left_behind
-from edumail.groups import NAMES_OF_RFC_2142
+from edumail.groups import NAMES_OF_RFC_2142, Groups
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Former, Person, Province, Unit
 from edumail.sources import Sources
+from edumail.units import Units
 from roles.accounts.render import tree as accounts_tree
 from roles.postfix.render import tables
 
@@ -109,6 +110,34 @@ def test_a_group_may_hold_an_old_address_and_follows_it(inventory: Inventory) ->
     )
     mail = with_former(inventory, ("trunghoc@sogddt.minhha.test", "gdtrh@sogddt.minhha.test"))
     assert "huylg@sogddt.minhha.test" in mail.groups.mailboxes("thutruong@sogddt.minhha.test")
+
+
+@pytest.mark.parametrize("old", ["ds-ketoan@suoimo.minhha.test", "toanthe.thsuoimo@suoimo.minhha.test"])
+def test_an_old_address_stands_where_a_group_would_come_by_itself(inventory: Inventory, old: str) -> None:
+    """What is written down comes first, and nobody else gets the address after its day: not the group either."""
+    before = Groups(Units(load(inventory.folder)))
+    assert before.all[old].template
+    members = before.mailboxes(old)
+    for today, reached in ((LAST, {NEW}), (AFTER, set())):
+        mail = with_former(inventory, (old, NEW), today=today)
+        assert old not in mail.groups.all
+        assert mail.groups.mailboxes(old) & {NEW, *members} == reached
+        for host in mail.province.hosts.values():
+            tables_ = mail.host(host.name)
+            assert old not in (*tables_.closed, *tables_.posting)  # a person's address, for strangers as well
+            assert (old in tables(tables_, {})["recipients"]) == (bool(reached) and host == mail.gateway)
+            assert {address for names in tables_.aliases.values() for address in names if old in names} == set()
+        assert (mail.host("mail-xa").aliases.get(old, ()) == (NEW,)) == bool(reached)
+
+
+def test_nor_may_it_lead_to_itself_or_to_a_group_that_is_gone_with_it(inventory: Inventory) -> None:
+    address = "ds-ketoan@suoimo.minhha.test"
+    for old, new in ((address, address), ("ketoan@suoimo.minhha.test", address)):
+        inventory.write("former.yml", ENTRY.format(address, NEW) * (old != address) + ENTRY.format(old, new))
+        (problem,) = inventory.problems()
+        assert (problem.code, problem.where.file) == ("former-chain", "former.yml")
+    inventory.write("former.yml", ENTRY.format("ketoan@suoimo.minhha.test", address))  # the group alone is a target
+    assert not inventory.problems()
 
 
 def test_an_old_domain_keeps_its_way_in_and_its_postmaster_and_sends_nothing(inventory: Inventory) -> None:

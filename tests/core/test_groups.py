@@ -7,6 +7,7 @@ from conftest import Inventory
 
 from edumail.groups import Groups
 from edumail.load import load
+from edumail.mail import Mail
 from edumail.model import Province, Rule
 from edumail.units import Units
 
@@ -86,6 +87,113 @@ def test_what_is_written_down_comes_first(inventory: Inventory) -> None:
         .isdisjoint(f"{local}@sogddt.minhha.test" for local in ("lanhdao", "ds-vanthu", "ds-ketoan"))
     )
     assert "toanthe@suoimo.minhha.test" not in standard(province)
+
+
+TEACHERS = "toanthe.thsuoimo@suoimo.minhha.test"  # of a primary school
+RULE = "posting_to_unit_groups"
+
+
+def written(inventory: Inventory, members: str, posting: str, holders: str = "") -> None:
+    """A group of the school in place of the one that comes by itself."""
+    entry = (
+        f"- address: {TEACHERS}\n  name: X\n  unit: th-suoi-mo\n  members: {members}\n  posting: {posting}\n{holders}"
+    )
+    inventory.write("groups.yml", (inventory.folder / "groups.yml").read_text(encoding="utf-8") + "\n" + entry)
+
+
+@pytest.mark.parametrize(
+    ("posting", "holders", "allowed"),
+    [
+        ("members", "", {"bangnv", "nhilt", "thsuoimo"}),
+        ("holders", "", {"bangnv", "nhilt", "thsuoimo"}),
+        ("holders", "  holders: [th-03]\n", {"lucdc"}),
+    ],
+)
+def test_the_rule_that_is_written_holds_where_one_would_come_by_itself(
+    inventory: Inventory, posting: str, holders: str, allowed: set[str]
+) -> None:
+    written(inventory, "{scope: unit, posts: [hieu_truong, van_thu]}", posting, holders)
+    mail = Mail(load(inventory.folder))
+    assert mail.groups.mailboxes(TEACHERS) == {"bangnv@suoimo.minhha.test", "nhilt@suoimo.minhha.test"}
+    for host in ("mail-xa", "mail-so"):
+        tables = mail.host(host)
+        # Only this host expands it, and the gateway judges what others hand over.
+        passing = {
+            sender.partition("@")[0] for sender, rules in tables.posters.items() if tables.posting[TEACHERS] in rules
+        }
+        assert passing == allowed
+    assert all(TEACHERS in mail.host(host).closed for host in mail.province.hosts)
+
+
+@pytest.mark.parametrize(
+    ("held", "mark", "posting", "code"),
+    [
+        ("unit", "locked", "members", "locked-setting"),
+        ("unit", "locked", "holders", "locked-setting"),
+        ("holders", "locked", "members", "locked-setting"),
+        ("holders", "tighten_only", "members", "loosened-setting"),
+        ("members", "locked", "members", None),
+        ("unit", "tighten_only", "members", None),
+        ("members", "tighten_only", "holders", None),
+    ],
+)
+def test_a_lock_holds_for_what_is_written_there(
+    inventory: Inventory, held: str, mark: str, posting: str, code: str | None
+) -> None:
+    # One school below the lock has a policy of its own, which is another matter.
+    inventory.replace("units/suoi-mo.yml", f"    {RULE}: holders\n", "")
+    inventory.replace("province.yml", "hostmaster:", f"policies: {{{RULE}: {held}}}\n{mark}: [{RULE}]\nhostmaster:")
+    written(inventory, "{scope: unit, staff: true}", posting)
+    problems = inventory.problems()
+    assert [problem.code for problem in problems] == ([code] if code else [])
+    for problem in problems:
+        file = (inventory.folder / "groups.yml").read_text(encoding="utf-8")
+        assert (problem.where.file, problem.where.line) == (
+            "groups.yml",
+            file[: file.rindex("posting: ")].count("\n") + 1,
+        )
+        assert problem.vi != problem.en
+
+
+@pytest.mark.parametrize(
+    ("held", "mark", "members", "stranger"),
+    [
+        (
+            "unit",
+            "tighten_only",
+            "{scope: unit, staff: true, addresses: [thinhdq@sogddt.minhha.test]}",
+            "thinhdq@sogddt",
+        ),
+        ("unit", "tighten_only", "{staff: true, below: thpt-song-que}", "@thptsongque"),
+        ("members", "locked", "{scope: unit, staff: true, addresses: [hieutruong@suoimo.minhha.test]}", "huongnt.mn"),
+        (
+            "members",
+            "tighten_only",
+            "{scope: unit, posts: [van_thu], addresses: [vinhpt@suoimo.minhha.test]}",
+            "vinhpt@",
+        ),
+        ("branch", "tighten_only", "{scope: unit, staff: true, addresses: [vinhpt@suoimo.minhha.test]}", "vinhpt@"),
+        ("branch", "tighten_only", "{scope: unit, staff: true, addresses: [thinhdq@sogddt.minhha.test]}", None),
+        ("unit", "tighten_only", "{scope: unit, staff: true, addresses: [thsuoimo@suoimo.minhha.test]}", None),
+    ],
+)
+def test_members_from_elsewhere_are_no_way_round_a_lock(
+    inventory: Inventory, held: str, mark: str, members: str, stranger: str | None
+) -> None:
+    """A group that its members may write to lets in whoever is made a member."""
+    inventory.replace("units/suoi-mo.yml", f"    {RULE}: holders\n", "")
+    inventory.replace("province.yml", "hostmaster:", f"policies: {{{RULE}: {held}}}\n{mark}: [{RULE}]\nhostmaster:")
+    written(inventory, members, "members")
+    problems = inventory.problems()
+    assert [problem.code for problem in problems] == (["strange-members"] if stranger else [])
+    for problem in problems:
+        file = (inventory.folder / "groups.yml").read_text(encoding="utf-8")
+        line = file[: file.rindex("members: {")].count("\n") + 1
+        assert (problem.where.file, problem.where.line) == ("groups.yml", line)
+        assert stranger
+        assert stranger in problem.en
+        assert stranger in problem.vi
+        assert problem.vi != problem.en
 
 
 CHANGED = """

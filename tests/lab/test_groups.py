@@ -261,6 +261,89 @@ def test_a_person_reached_by_two_ways_gets_one_copy(province: LabProvince) -> No
             assert province.count(member, message_id) == 1
 
 
+class TestByTwoWays:
+    """One message, one copy, also where the ways part on the sender's host and no host sees both."""
+
+    # HEAD's host expands the first itself; the gateway expands the second, and hands a part of it back.
+    OWN, OTHERS = "toanthe.thsuoimo@suoimo.minhha.test", MEMBERS
+
+    def wait(self, province: LabProvince, message_id: str, copies: int) -> None:
+        """Until HEAD's host has handed so many copies to HEAD's mailbox."""
+        end = time.monotonic() + 60
+        while sum(n for (to, _), n in deliveries(province, "mail-xa", message_id).items() if to == HEAD) < copies:
+            assert time.monotonic() < end, f"fewer than {copies} copies came for {HEAD}"
+            time.sleep(0.5)
+
+    @pytest.mark.parametrize(
+        "to", [(OWN, OTHERS), (HEAD, OTHERS), (OTHERS, HEAD, OWN)], ids=["groups", "person", "all"]
+    )
+    def test_a_member_of_both_gets_one(self, province: LabProvince, to: tuple[str, ...]) -> None:
+        message_id = province.send(HEAD, *to)
+        self.wait(province, message_id, 2)
+        province.read(HEAD, message_id)
+        assert province.count(HEAD, message_id) == 1
+        if self.OWN in to:
+            province.read(CLERK, message_id)  # by one way alone
+        province.read(PRINCIPAL, message_id)
+
+    def test_the_same_message_sent_once_more_is_another(self, province: LabProvince) -> None:
+        """Programs send again what was sent (Resent-From) under the Message-ID that it had."""
+        message = new_message(HEAD, CLERK)
+        for _ in range(2):
+            with province.submission(HEAD) as client:
+                client.send_message(message, from_addr=HEAD, to_addrs=[CLERK])
+        message_id = message["Message-ID"].strip("<>")
+        end = time.monotonic() + 30
+        while province.count(CLERK, message_id) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.5)
+
+    def test_nobody_marks_a_message_but_the_host_that_took_it(self, province: LabProvince) -> None:
+        """Else a stranger who knew a mark could keep the true message away."""
+        first = province.send(HEAD, CLERK)
+        (mark,) = marks(province, CLERK, first)
+        assert len(mark) == 32
+        message = new_message(CLERK, HEAD)
+        message["X-Edumail-Once"] = mark
+        with province.submission(CLERK) as client:
+            client.send_message(message, from_addr=CLERK, to_addrs=[HEAD])
+        (own,) = marks(province, HEAD, message["Message-ID"].strip("<>"))
+        assert own != mark
+        message = new_message(STRANGER, CLERK)
+        message["X-Edumail-Once"] = mark
+        lab.foreign_send(STRANGER, CLERK, message.as_bytes())
+        assert marks(province, CLERK, message["Message-ID"].strip("<>")) == []
+
+    def test_what_could_not_be_delivered_yet_is_not_taken_for_a_copy(self, province: LabProvince) -> None:
+        folder = f"/var/vmail/{HEAD.partition('@')[2]}/{HEAD.partition('@')[0]}/Maildir/tmp"
+        province.run("mail-xa", f"test -d {folder} && chmod 0 {folder} && chown root {folder}")
+        try:
+            message_id = province.send(HEAD, self.OWN, self.OTHERS)
+            province.read(CLERK, message_id)
+            end = time.monotonic() + 60
+            while deferred(province, "mail-xa", message_id, HEAD) < 2:
+                assert time.monotonic() < end, "a copy was delivered, or none came"
+                time.sleep(0.5)
+        finally:
+            province.run("mail-xa", f"chown vmail {folder} && chmod 700 {folder}; postqueue -f")
+        province.read(HEAD, message_id)
+        self.wait(province, message_id, 2)
+        assert province.count(HEAD, message_id) == 1
+
+
+def marks(province: LabProvince, mailbox: str, message_id: str) -> list[str]:
+    """The marks that a message bears which has arrived."""
+    return province.read(mailbox, message_id).get_all("X-Edumail-Once", [])
+
+
+def deferred(province: LabProvince, host: str, message_id: str, to: str) -> int:
+    """How many copies for this mailbox wait in the host's queue."""
+    log = province.run(host, "journalctl -u postfix --since -3min -o cat")
+    queue = set(re.findall(rf"(\w+): message-id=<{re.escape(message_id)}>", log))
+    found = re.findall(rf"^(\w+): to=<{re.escape(to)}>.* status=deferred", log, re.MULTILINE)
+    return len(queue.intersection(found))
+
+
 EVERY_DOOR = """
 for service in $(postconf -M | awk '$2 == "inet" {print $1}'); do
   exec 3<>/dev/tcp/127.0.0.1/${service##*:}
