@@ -14,6 +14,8 @@ RESULT := build/demo
 OUTSIDE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)/outside.pem
 # What the lab needs of the machine; each is checked for before it is asked for.
 PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
+# The checker of HTML runs on Java; only tests need it.
+test test-full: PACKAGES += default-jre-headless
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -67,4 +69,6 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
 	$(BIN)/python -m bench.mail
-	$(BIN)/python -m bench.groups
+	$(BIN)/python -m bench.search
+	$(BIN)/python -m bench.portal
+	$(BIN)/python -m bench.portal_serving
