@@ -1,4 +1,4 @@
-"""Every page of every live portal, judged by the W3C's Nu checker: what HTML Living Standard and ARIA say of documents."""
+"""Every page of every live portal, judged by the W3C's Nu checker: what the HTML standard and ARIA say of documents."""
 
 from __future__ import annotations
 
