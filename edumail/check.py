@@ -345,6 +345,17 @@ def _placement(hosts: dict[str, Host], unit: Unit, sources: Sources) -> Iterator
                 f"máy chủ «{name}» không có vai trò «{role}»; thêm vai trò trong hosts.yml hoặc chọn máy khác",
                 f"host '{name}' does not have the role '{role}'; add the role in hosts.yml or choose another host",
             )
+    # What citizens send is kept beside the mailboxes, and another host's portal asks for it there by HTTPS.
+    host = hosts.get(unit.host)
+    if host is not None and portal_host(unit) != host.name and {"gateway", "portal"}.isdisjoint(host.roles):
+        yield Problem(
+            sources.at("unit", unit.id, "portal_host"),
+            "feedback-host",
+            f"cổng ở máy khác thì phản ánh phải đến được máy chủ «{host.name}» có hộp thư, mà máy đó không chạy web; "
+            "thêm vai trò «portal» cho nó trong hosts.yml, hoặc bỏ «portal_host»",
+            f"with the portal elsewhere, feedback must reach host '{host.name}' with the mailboxes, which runs no web "
+            "server; give it the role 'portal' in hosts.yml, or take 'portal_host' away",
+        )
 
 
 def _mailboxes_and_sections(units: Units, unit: Unit, sources: Sources) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from edumail.ports import HTTPS_PORT, sources
 from edumail.templates import render
 from edumail.tree import Tree
 from edumail.units import portal_host
-from roles.common.paths import ACME_WEBROOT, has_web, shown
+from roles.common.paths import ACME_WEBROOT, shown
 
 
 def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
@@ -26,8 +26,7 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
         away = elsewhere(province, host)
         # Hosts ask hosts by their own names (the feedback of units whose portals others have).
         apart = {unit.host for unit in province.units.values() if unit.host != portal_host(unit)} - {host.name}
-        asked = [province.hosts[name] for name in sorted(apart) if has_web(province.hosts[name])]
-        hosts = {other.fqdn: str(other.ipv4) for other in asked}
+        hosts = {province.hosts[name].fqdn: str(province.hosts[name].ipv4) for name in sorted(apart)}
         files["stream.conf"] = render(
             "nginx/etc/nginx/stream.conf.j2", names=hosts | away, own=f"127.0.0.1:{HTTPS_PORT}"
         )

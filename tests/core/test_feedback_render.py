@@ -51,3 +51,18 @@ def test_the_service_there_knows_the_unit_and_its_layout(moved: Province) -> Non
     assert [unit.id for unit in render.away(moved, moved.hosts["mail-xa"])] == ["th-suoi-mo"]
     elsewhere_known = render.tree(moved, Mail(moved).host("mail-thpt"), {}).files["units.json"].content.decode()
     assert PORTAL not in elsewhere_known
+
+
+def test_a_host_of_mailboxes_that_no_portal_can_ask_is_refused(inventory: Inventory) -> None:
+    portal = "  portal_host: mail-thpt\n"
+    for unit in ("vhxh.suoimo", "thsuoimo.suoimo", "thcssuoimo.suoimo"):
+        inventory.replace(
+            "units/suoi-mo.yml", f"  portal: {unit}.minhha.test\n", f"  portal: {unit}.minhha.test\n{portal}"
+        )
+    assert inventory.problems() == []
+    inventory.replace("hosts.yml", "roles: [mailstore, portal]", "roles: [mailstore]")
+    problems = inventory.problems()
+    assert {problem.code for problem in problems} == {"feedback-host"}
+    lines = (inventory.folder / "units" / "suoi-mo.yml").read_text(encoding="utf-8").splitlines(keepends=True)
+    assert [problem.where.line for problem in problems] == [n for n, line in enumerate(lines, 1) if line == portal]
+    assert all("mail-xa" in text for problem in problems for text in (problem.vi, problem.en))
