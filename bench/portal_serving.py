@@ -66,6 +66,7 @@ _OURS_SETUP = f"""\
 set -e
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qqy --no-install-recommends install wrk >/dev/null
+[ ! -f /run/bench-nginx.pid ] || {{ kill $(cat /run/bench-nginx.pid); sleep 1; }}
 rm -rf {HERE} && mkdir -p {HERE} && cp -rL /etc/nginx/. {HERE}
 cd {HERE}
 sed -i 's/^listen 443 ssl proxy_protocol;/listen 127.0.0.1:{PORT} ssl;/; /^listen .* proxy_protocol;/d' https.conf
@@ -73,7 +74,7 @@ sed -i -E 's/listen 443 ssl default_server proxy_protocol;/listen 127.0.0.1:{POR
   /listen .*proxy_protocol;/d; s/listen 80 default_server/listen 127.0.0.1:8080 default_server/;
   /listen \\[::\\]/d; s#^pid .*#pid /run/bench-nginx.pid;#' nginx.conf
 sed -i -E 's/listen 80;/listen 127.0.0.1:8080;/; /listen \\[::\\]/d' sites/*.conf
-nginx -c {HERE}/nginx.conf </dev/null >/dev/null 2>&1
+nginx -c {HERE}/nginx.conf </dev/null >/dev/null 2>/tmp/bench-nginx || {{ cat /tmp/bench-nginx >&2; exit 1; }}
 """
 _OURS_END = f"kill $(cat /run/bench-nginx.pid); rm -rf {HERE}; apt-get -qqy purge --autoremove wrk >/dev/null"
 # Names lead where we want for wrk alone.
@@ -236,8 +237,8 @@ def main() -> None:
         page = ssh.call(HOST, f"cat {live('portal')}/sites/{SITE}/index.html")
         ssh.call(STOCK.name, _STOCK_SETUP, stdin=page, timeout=600)
         ssh.call(INTERNET.name, "apt-get -qqy --no-install-recommends install wrk >/dev/null", timeout=300)
-        ssh.call(HOST, _OURS_SETUP, timeout=300)
         try:
+            ssh.call(HOST, _OURS_SETUP, timeout=300)
             print(
                 f"a home page of {len(page)} bytes, {CONNECTIONS} connections kept alive, {SECONDS} s, {rounds} rounds"
             )
