@@ -111,7 +111,8 @@ MISTAKES = {
     "link in a text that could do harm": Mistake("unsafe-link", "portal.yml", "[bài giảng](javascript:alert);",
                                                  "Chương trình giáo dục phổ thông;", "javascript"),
     "marks outside their file": Mistake("extra-forbidden", "results.yml",
-                                        "- {slug: thi, title: Thi, published: 2026-06-20, results: [{candidate: A001, marks: {Toán: "8"}}]}\n"),
+                                        "- {slug: thi, title: Thi, published: 2026-06-20,\n"
+                                        "   results: [{candidate: A001, marks: {Toán: '8'}}]}\n"),
     "no marks": Mistake("missing-file", "results.yml", "- {slug: thi, title: Thi, published: 2026-06-20}\n",
                         needle="slug"),
     "not UTF-8": Mistake("encoding", "documents.yml", b"a: 1\n\xff\n"),
