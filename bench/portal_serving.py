@@ -1,6 +1,6 @@
 """What it costs to serve portals: against a bare nginx, and with 3,500 names against three.
 
-``python -m bench.portal_serving [ROUNDS]`` (5) adds a host to the lab with Debian's nginx as its package leaves it, and
+``python -m bench.portal_serving [ROUNDS]`` (5; 0 leaves the first part out) adds a host to the lab with Debian's nginx as its package leaves it, and
 alternates the two, each asked over TLS for the same home page by wrk on the host itself, connections kept alive. Our
 side is the deployed configuration with its pages, log and limits, entered without the PROXY header, which wrk does not
 speak and which comes once a connection; a second row goes from outside through the gateway. Then the configuration of
@@ -166,7 +166,7 @@ def put(machine: str, folder: str, files: Mapping[str, bytes]) -> None:
             f" && cat {file}.key >> {file}"
         )
     lines.append(f"cp {folder}/tls/host.pem.key {folder}/tls/host.key")
-    ssh.call(machine, "set -e\n" + "\n".join(lines), timeout=300)
+    ssh.call(machine, "bash -s", stdin=("set -e\n" + "\n".join(lines)).encode(), timeout=300)
 
 
 def measured(folder: str) -> dict[str, float]:
@@ -190,6 +190,7 @@ def names() -> None:
             put(STOCK.name, f"{HERE}/{units}", served(province, folder, gateway))
             here = len(Portals(province, Contents(folder, province)).by_host[gateway])
             rows[f"{units} names, {here} portals here, the others elsewhere"] = measured(f"{HERE}/{units}")
+            print(units, rows, file=sys.stderr, flush=True)
         for path in (folder / "units").glob("*.yml"):
             text = path.read_text(encoding="utf-8")
             path.write_text(re.sub(r"^  host: \S+$", f"  host: {gateway}", text, flags=re.M), encoding="utf-8")
