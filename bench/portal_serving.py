@@ -1,11 +1,11 @@
 """What it costs to serve portals: against a bare nginx, and with 3,500 names against three.
 
-``python -m bench.portal_serving [ROUNDS]`` (5; 0 leaves the first part out) adds a host to the lab with Debian's nginx as its package leaves it, and
-alternates the two, each asked over TLS for the same home page by wrk on the host itself, connections kept alive. Our
-side is the deployed configuration with its pages, log and limits, entered without the PROXY header, which wrk does not
-speak and which comes once a connection; a second row goes from outside through the gateway. Then the configuration of
-an invented province of 3,500 units, and of one of three, in nginx on the extra host: memory (PSS) and reload. Needs
-root. The lab stays up and deployed, the extra host goes.
+``python -m bench.portal_serving [ROUNDS]`` (5; 0 leaves the first part out) adds a host to the lab with Debian's nginx
+as its package leaves it, and alternates the two, each asked over TLS for the same home page by wrk on the host itself,
+connections kept alive. Our side is the deployed configuration with its pages, log and limits, entered without the PROXY
+header, which wrk does not speak and which comes once a connection; a second row goes from outside through the gateway.
+Then the configuration of an invented province of 3,500 units, and of one of three, in nginx on the extra host: memory
+(PSS) and reload. Needs root. The lab stays up and deployed, the extra host goes.
 """
 
 from __future__ import annotations
