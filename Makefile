@@ -13,7 +13,9 @@ RESULT := build/demo
 # The authority of the lab's outside world, for the links that lead there.
 OUTSIDE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)/outside.pem
 # What the lab needs of the machine; each is checked for before it is asked for.
-PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core poppler-utils zbar-tools
+PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
+# The checker of HTML runs on Java; slips are read from paper. Only tests need these.
+test test-full: PACKAGES += default-jre-headless poppler-utils zbar-tools
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -68,3 +70,6 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.groups
 	$(BIN)/python -m bench.postfix
 	$(BIN)/python -m bench.mail
+	$(BIN)/python -m bench.search
+	$(BIN)/python -m bench.portal
+	$(BIN)/python -m bench.portal_serving

@@ -77,11 +77,12 @@ class Contents:
                             continue
                         name = f"{below}{entry.name}"
                         if entry.is_dir(follow_symlinks=False):
+                            # Its own size and time say nothing that its entries do not.
                             pending.append((entry.path, f"{name}/"))
+                            lines.append(f"{name}/\0")
+                            continue
                         stat = entry.stat(follow_symlinks=False)
-                        # A folder's own size and time say nothing that its entries do not.
-                        size, time = (0, 0) if entry.is_dir(follow_symlinks=False) else (stat.st_size, stat.st_mtime_ns)
-                        lines.append(f"{name}\0{stat.st_mode}\0{size}\0{time}\0")
+                        lines.append(f"{name}\0{stat.st_mode}\0{stat.st_size}\0{stat.st_mtime_ns}\0")
             except OSError as error:
                 lines.append(f"{below}\0{error.errno}\0")
         lines.sort()

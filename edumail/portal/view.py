@@ -108,14 +108,14 @@ class Views:
         self.posts = {code: post.name for code, post in province.posts.items()}
         # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
         self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))
+        self._leading = frozenset(self.leading)
 
     def leaders(self, unit: Unit) -> list[Person]:
         """The unit's leaders: heads first, deputies after, each in the roster's order."""
-        rank = {code: number for number, code in enumerate(self.leading)}
         found = [
             (0 if any(self.province.posts[post].head for post in person.posts) else 1, number, person)
             for number, person in enumerate(self.units.people[unit.id])
-            if any(post in rank for post in person.posts)
+            if not self._leading.isdisjoint(person.posts)
         ]
         return [person for _, _, person in sorted(found, key=lambda item: item[:2])]
 

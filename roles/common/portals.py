@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
+from edumail.collector import collector_paused
 from edumail.model import Province, Unit
 from edumail.portal.site import Contents, Portals, build, digest_of_code
 from edumail.tree import File
@@ -47,8 +48,13 @@ class _Kept:
     key: str
     """Key of the files."""
     lacking: int
-    files: tuple[tuple[str, str, int, int], ...]
-    """Path, digest, place, size."""
+    rows: bytes
+    """The files as JSON, which is not read for a unit that only has to be known as unchanged."""
+
+    @cached_property
+    def files(self) -> tuple[tuple[str, str, int, int], ...]:
+        """Path, digest, place, size. Raises ValueError or TypeError for what somebody has touched."""
+        return tuple((str(p), str(d), int(o), int(s)) for p, d, o, s in json.loads(self.rows))
 
 
 class KeptPortals(Portals):
@@ -66,8 +72,12 @@ class KeptPortals(Portals):
         kept = self._recall(unit)
         if kept is None or kept.key != self._key(unit):
             return self._make(unit)
+        try:
+            rows = kept.files
+        except (ValueError, TypeError):
+            return self._make(unit)
         return {path: StoredFile(digest, partial(self._read, unit, path, digest, kept.key, place, size))
-                for path, digest, place, size in kept.files}  # fmt: skip
+                for path, digest, place, size in rows}  # fmt: skip
 
     @cached_property
     def rendered(self) -> int:
@@ -90,7 +100,8 @@ class KeptPortals(Portals):
         return super().lacking(unit)
 
     def _renew(self, units: list[Unit]) -> int:
-        stale = [unit for unit in units if (kept := self._recall(unit)) is None or kept.key != self._key(unit)]
+        with collector_paused():  # it would walk the whole province again and again
+            stale = [unit for unit in units if (kept := self._recall(unit)) is None or kept.key != self._key(unit)]
         workers = min(os.cpu_count() or 1, 8) if len(stale) > FEW else 1
         if workers > 1:
             _in_processes([stale[number::workers] for number in range(workers)], self._make)
@@ -107,7 +118,7 @@ class KeptPortals(Portals):
         for path, file in files.items():
             rows.append((path, file.digest, place, len(file.content)))
             place += len(file.content)
-        kept = _Kept(self._state(unit), self._key(unit), self.lacking(unit), tuple(rows))
+        kept = _Kept(self._state(unit), self._key(unit), self.lacking(unit), json.dumps(rows).encode())
         self._keep(unit, kept, b"".join(file.content for file in files.values()))
         self._kept[unit.id] = kept
         return files
@@ -130,8 +141,8 @@ class KeptPortals(Portals):
     def _recall(self, unit: Unit) -> _Kept | None:
         if unit.id not in self._kept:
             try:
-                data = json.loads((self.folder / f"{unit.id}.json").read_bytes())
-                rows = tuple((str(p), str(d), int(o), int(s)) for p, d, o, s in data["files"])
+                head, _, rows = (self.folder / f"{unit.id}.json").read_bytes().partition(b"\n")
+                data = json.loads(head)
                 kept = _Kept(str(data["state"]), str(data["key"]), int(data["lacking"]), rows)
                 self._kept[unit.id] = kept
             except (OSError, ValueError, KeyError, TypeError):
@@ -140,11 +151,11 @@ class KeptPortals(Portals):
 
     def _keep(self, unit: Unit, kept: _Kept, data: bytes) -> None:
         """Without a place to keep it the next build just takes longer."""
-        row = {"state": kept.state, "key": kept.key, "lacking": kept.lacking, "files": kept.files}
+        head = {"state": kept.state, "key": kept.key, "lacking": kept.lacking}
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _replace(self.folder / f"{unit.id}.pack", data)
-            _replace(self.folder / f"{unit.id}.json", json.dumps(row).encode())
+            _replace(self.folder / f"{unit.id}.json", json.dumps(head).encode() + b"\n" + kept.rows)
         except OSError:
             return
 

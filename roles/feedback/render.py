@@ -93,7 +93,6 @@ def zones(province: Province, host: Host) -> str:
         "feedback/etc/nginx/zones.conf.j2",
         names=names,
         hosts={name: province.hosts[name].fqdn for name in sorted(set(names.values()))},
-        reachable={name for name in names.values() if has_web(province.hosts[name])},
         gateway=gateway.ipv4,
         socket=SOCKET,
     )

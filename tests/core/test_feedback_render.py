@@ -10,7 +10,9 @@ from conftest import Inventory
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Province
+from edumail.ports import doors
 from roles.feedback import render
+from roles.feedback.render import SOCKET
 from roles.nginx.render import elsewhere, peers
 from roles.nginx.render import tree as nginx
 
@@ -55,3 +57,17 @@ def test_the_service_there_knows_the_unit_and_its_layout(moved: Province) -> Non
     assert [unit.id for unit in render.away(moved, moved.hosts["mail-xa"])] == ["th-suoi-mo"]
     elsewhere_known = render.tree(moved, Mail(moved).host("mail-thpt"), {}).files["units.json"].content.decode()
     assert PORTAL not in elsewhere_known
+
+
+def test_a_host_with_mailboxes_alone_is_asked_as_well(inventory: Inventory) -> None:
+    portal = "  portal_host: mail-thpt\n"
+    for unit in ("vhxh.suoimo", "thsuoimo.suoimo", "thcssuoimo.suoimo"):
+        inventory.replace(
+            "units/suoi-mo.yml", f"  portal: {unit}.minhha.test\n", f"  portal: {unit}.minhha.test\n{portal}"
+        )
+    inventory.replace("hosts.yml", "roles: [mailstore, portal]", "roles: [mailstore]")
+    assert inventory.problems() == []
+    province = load(inventory.folder)
+    assert "portal" not in province.hosts["mail-xa"].roles
+    assert SOCKET in peers(province.hosts["mail-xa"], [render.peer_location(province, province.hosts["mail-xa"])])
+    assert 443 in {door.port for door in doors(province.hosts["mail-xa"])}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import unicodedata
 from dataclasses import dataclass
@@ -97,9 +98,23 @@ MISTAKES = {
     "updated before posted": Mistake("day-order", "news/hoi-nghi-cha-me-hoc-sinh-2026.md", "updated: 2026-09-01",
                                      "updated: 2026-09-22", "updated"),
     "nobody": Mistake("unknown-person", "portal.yml", "person: cs-99", "person: cs-01", "cs-99"),
+    "nobody answers for it": Mistake("unknown-person", "portal.yml", "{person: cs-99}", "{person: cs-02}", "cs-99"),
     "leader twice": Mistake("duplicate-leader", "portal.yml", "person: cs-02\n    phone: 0299 3 300 332",
                             "person: cs-01\n    phone: 0299 3 300 332"),
     "colour": Mistake("contrast", "portal.yml", "#ffcc00", "#0b6b5d", "#ffcc00"),
+    "emblem too big": Mistake("too-big", "files/phu-hieu.svg",
+                              '<svg xmlns="http://www.w3.org/2000/svg"><path d="' + "M0 0" * 20_000 + '"/></svg>',
+                              at="portal.yml"),
+    "picture of an article without text": Mistake("picture-without-text", "news/a.md",
+                                                  HEAD.replace("---\n", "---\nimage: san-truong.svg\n", 1) + "Chữ\n",
+                                                  needle="image:"),
+    "link in a text that could do harm": Mistake("unsafe-link", "portal.yml", "[bài giảng](javascript:alert);",
+                                                 "Chương trình giáo dục phổ thông;", "javascript"),
+    "marks outside their file": Mistake("extra-forbidden", "results.yml",
+                                        "- {slug: thi, title: Thi, published: 2026-06-20,\n"
+                                        "   results: [{candidate: A001, marks: {Toán: '8'}}]}\n"),
+    "no marks": Mistake("missing-file", "results.yml", "- {slug: thi, title: Thi, published: 2026-06-20}\n",
+                        needle="slug"),
     "not UTF-8": Mistake("encoding", "documents.yml", b"a: 1\n\xff\n"),
     "no list": Mistake("not-a-list", "documents.yml", "number: 1\n", needle="number"),
     "PDF is none": Mistake("file-content", "files/quy-che-cong-thong-tin.pdf", "<html>"),
@@ -192,6 +207,35 @@ def test_all_mistakes_of_a_file_at_once(spoilt: Spoilt) -> None:
     spoilt.replace("portal.yml", "#0b6b5d", "#ffcc00")
     spoilt.replace("portal.yml", "person: cs-01", "person: cs-99")
     assert {problem.code for problem in spoilt.problems()} == {"contrast", "unknown-person"}
+
+
+def test_a_mistake_that_breaks_a_file_is_said_alone(spoilt: Spoilt) -> None:
+    spoilt.write("news/a.md", "---\ntitle: [\n---\nChữ\n")
+    spoilt.write("results/thi.csv", "sbd,Toán\nA001,8\n")
+    spoilt.write("results.yml", "- {slug: [\n")
+    assert [(problem.code, problem.where.file) for problem in spoilt.problems()] == [
+        ("yaml-syntax", f"{OWN}news/a.md"),
+        ("yaml-syntax", f"{OWN}results.yml"),
+    ]
+
+
+def test_results_that_no_entry_names_are_not_published_in_silence(spoilt: Spoilt) -> None:
+    spoilt.write("results.yml", RESULTS)
+    for name in ("thi", "thi-lai"):
+        spoilt.write(f"results/{name}.csv", "sbd,Toán\nA001,8\n")
+    (problem,) = spoilt.problems()
+    assert (problem.code, problem.where.file) == ("unused-file", f"{OWN}results/thi-lai.csv")
+
+
+def test_what_is_neither_file_nor_folder_is_not_read(spoilt: Spoilt) -> None:
+    path = spoilt.path("news/a.md")
+    path.symlink_to("/etc/passwd")
+    (problem,) = spoilt.problems()
+    assert (problem.code, problem.where.file) == ("not-a-file", f"{OWN}news/a.md")
+    path.unlink()
+    os.mkfifo(path)
+    (problem,) = spoilt.problems()
+    assert (problem.code, problem.where.file) == ("not-a-file", f"{OWN}news/a.md")
 
 
 def test_text_becomes_nfc_and_html_stays_text(spoilt: Spoilt) -> None:
