@@ -126,24 +126,15 @@ def sync(
         _move(database, keys)
         rest = {keys.get(key, key): row for key, row in rest.items()}
         homes = {row["home"] for row in have.values()}
+        new: list[dict[str, object]] = []
         for row in wanted:
             fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
             if row["address"] not in matched:
                 local, _, domain = row["address"].partition("@")
                 home = _free(f"{MAIL}/{domain}/{local}", homes)
                 homes.add(home)
-                database.execute(
-                    f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
-                    f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
-                    {
-                        **fields,
-                        "address": row["address"],
-                        "home": home,
-                        "state": "waiting" if row["person"] else "shared",
-                        "now": now,
-                    },
-                )
-                counts["new"] += 1
+                state = "waiting" if row["person"] else "shared"
+                new.append({**fields, "address": row["address"], "home": home, "state": state, "now": now})
                 continue
             old = have[matched[row["address"]]]
             state = _state(old)
@@ -157,6 +148,12 @@ def sync(
                     {**fields, "state": state, "now": now, "returned": returned, "address": row["address"]},
                 )
                 counts["returned" if returned else "changed"] += 1
+        database.executemany(
+            f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
+            f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
+            new,
+        )
+        counts["new"] = len(new)
         domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
         present = {*elsewhere, *(row["person"] for row in wanted)}
         for address, old in rest.items():
@@ -668,10 +665,10 @@ def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], n
 
 def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str] | None) -> int:
     now = int(time.time())
-    if wanted is not None:
+    if options.command == "check":
+        assert wanted is not None
         sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now, wanted["elsewhere"].split())
-        if options.command == "check":
-            return 0
+        return 0
     before_schema = _schema_version(options.database)
     database = connect(options.database)
     if before_schema and before_schema != _schema_version(options.database):
