@@ -51,13 +51,13 @@ def read(file: str, content: bytes) -> list[Sheet]:
 
 
 def _parse(file: str, text: str, delimiter: str, before: int) -> Sheet:
-    """Rows are numbered by lines, as an editor shows them; ``before`` lines stood above ``text``."""
+    """Rows are numbered as a spreadsheet shows them; ``before`` lines of the file stood above ``text``."""
     rows: list[Row] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     ended = 0
     try:
-        for cells in reader:
-            number, ended = ended + 1 + before, reader.line_num
+        for number, cells in enumerate(reader, start=1):
+            ended = reader.line_num
             row = Row(number, tuple(map(Cell, cells[:MAX_COLUMNS])))
             if row.filled:
                 rows.append(row)

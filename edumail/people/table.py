@@ -20,12 +20,13 @@ from edumail.text import fold, nfc
 _READ: tuple[Field, ...] = ("id", "section", "posts", "address", "born")
 _LONGEST_NAME = 200
 _BELOW = re.compile(
-    r"(tong (cong|so)|cong( \d+)?$|cong:|danh sach (nay )?(co|gom)|nguoi lap|lap (bieu|bang)|nguoi tong hop|xac nhan"
-    r"|(pho )?hieu truong$|thu truong|giam doc$|truong phong$|kt\.? |tm\.? |\(?ky( ten)?[,) ]|\(?da ky|ghi chu|luu y"
-    r"|noi nhan|an dinh)"
+    r"(tổng (cộng|số)|cộng( \d+)?$|cộng:|danh sách (này )?(có|gồm)|người (lập|tổng hợp)|lập (biểu|bảng)|xác nhận"
+    r"|(phó )?hiệu trưởng$|thủ trưởng|giám đốc$|trưởng phòng$|kt\.|tm\.|\(ký|ký (tên|và|, ghi)|\(đã ký|ghi chú|lưu ý:"
+    r"|nơi nhận)"
 )
-"""Folded: how lines below a table begin."""
-_DATELINE = re.compile(r"ngay\W.{0,12}thang\W.{0,8}nam\b")
+"""How lines below a table begin, marks and all: Tống Công, Kỷ and An Đình are beginnings of names."""
+_DATELINE = re.compile(r"ngày\W.{0,12}tháng\W.{0,8}năm\b")
+_TITLES = re.compile(r"^(?:(?:thầy giáo|cô giáo|thầy|cô|ths|ts|cn)\s+|(?:ths|th\.s|ts|cn|pgs)\.\s*)+", re.IGNORECASE)
 _HEADINGS = ("tổ ", "bộ phận ", "phòng ", "ban ", "khối ", "nhóm ", "cán bộ quản lý", "nhân viên", "giáo viên")
 _ROMAN = re.compile(r"[IVX]{1,5}\.?|[A-H]\.?")
 _NUMBERING = re.compile(r"\(?(\d{1,2}|[A-Z])\)?")
@@ -105,12 +106,16 @@ class _Reader:
         self.sheet, self.header, self.unit, self.domains = sheet, header, unit, domains
         self.words = PostWords(posts)
         self.result = Table(sheet.file, fields=set(header.fields) & {"id", "section", "posts", "address"})
-        self.ended = False
+        self.begun = False
+        """Whether a person's row was seen."""
+        self.ended = 0
+        """The row below the table, where one was seen."""
         self.heading: str | None = None
         self.by_heading = False
         self.skipped: list[tuple[int, str]] = []
         self.outside: list[int] = []
         self.recased: list[int] = []
+        self.guessed: dict[tuple[str, str], list[int]] = {}
 
     def table(self) -> Table:
         columns = {self.header.fields[name] for name in ("section", "posts") if name in self.header.fields}
@@ -161,30 +166,20 @@ class _Reader:
         return EMPTY if column is None else row.at(column)
 
     def row(self, row: Row) -> None:
-        name = nfc(" ".join(row.at(column).text for column in self.names))
+        name = _TITLES.sub("", nfc(" ".join(row.at(column).text for column in self.names)))
         named = any(row.at(column).filled for column in self.names)
         others = [name for name in _READ if self.says(self.cell(row, name))]
         number = self.cell(row, "number")
         if self.ends(row, name, number):
-            self.ended = True
+            self.ended = self.ended or row.number
             return self.skip(row)
-        if not self.result.entries and self.numbers(row):
+        if (not self.begun and self.numbers(row)) or self.is_header(name):
             return None
         if not named:
-            if {"id", "posts", "address"}.isdisjoint(others) or self.ended or not self.result.entries:
-                # A number without a person, the second line of a header, or nothing that we read.
-                return None if not row.filled or number.filled or not self.result.entries else self.skip(row)
-            column = self.names[0]
-            return self.problem(
-                row.number,
-                column,
-                "no-name",
-                f"dòng có dữ liệu nhưng ô {letters(column)}{row.number} không có tên; ghi tên hoặc xóa cả dòng",
-                f"the row says something, but cell {letters(column)}{row.number} has no name; write it or delete the "
-                "row",
-            )
-        if self.ended and not self.belongs(number, others):
+            return self.nameless(row, number, others)
+        if self.ended and not self.belongs(row, number, others):
             return self.skip(row)
+        self.begun = True
         if not others and self.is_heading(name, number):
             section = match_section(self.unit, re.sub(r"^[IVXA-H]+[.)]\s*", "", name))
             self.heading = section.id if section else None
@@ -192,26 +187,62 @@ class _Reader:
             return self.skip(row)
         return self.person(row, name)
 
+    def nameless(self, row: Row, number: Cell, others: list[Field]) -> None:
+        if not {"id", "posts", "address"}.isdisjoint(others) and not self.ended:
+            second = not self.begun and not number.filled and "id" not in others
+            if second and row.number <= self.header.row + 2:
+                return  # of a header of two rows
+            column = self.names[0]
+            self.problem(
+                row.number,
+                column,
+                "no-name",
+                f"dòng có dữ liệu nhưng ô {letters(column)}{row.number} không có tên; ghi tên hoặc xóa cả dòng",
+                f"the row says something, but cell {letters(column)}{row.number} has no name; write it or delete the "
+                "row",
+            )
+        elif self.begun and not number.filled:
+            self.skip(row)
+
     @staticmethod
     def says(cell: Cell) -> bool:
         return cell.formula or cell.error or fold(cell.text) not in _NOTHING
 
     def ends(self, row: Row, name: str, number: Cell) -> bool:
         """Whether the row is the first below the table. A number in front of a name makes it a person's."""
-        if not self.result.entries or number.text.strip().isdecimal():
+        if not self.begun or number.text.strip().isdecimal():
             return False
-        born = self.header.fields.get("born")
-        texts = [fold(row.at(column).text) for column in row.filled if column != born]
-        texts = [text.lstrip("*-– .") for text in texts]
-        if any(_DATELINE.search(text) for text in texts):
-            return True
-        return bool(_BELOW.match(fold(name)) or (not name and any(map(_BELOW.match, texts[:1]))))
+        if name:
+            texts = [name]
+        else:
+            born = self.header.fields.get("born")
+            texts = [nfc(row.at(column).text) for column in row.filled if column != born]
+        texts = [text.casefold().lstrip("*-– .") for text in texts]
+        return any(_DATELINE.search(text) for text in texts) or any(map(_BELOW.match, texts[:1]))
 
-    def belongs(self, number: Cell, others: list[Field]) -> bool:
-        """Below the end only what is beyond doubt a person's row is one: signatures are names too."""
+    def belongs(self, row: Row, number: Cell, others: list[Field]) -> bool:
+        """Below the end only what has a number, an id or an address is a person's row: signatures are names too."""
         if "number" in self.header.fields:
-            return number.filled
-        return "id" in others or "address" in others
+            return number.formula or number.text.strip().isdecimal()
+        if "id" in others or "address" in others:
+            return True
+        if "posts" in others and not self.words.read(self.cell(row, "posts").text)[1]:
+            column = self.names[0]
+            self.problem(
+                row.number,
+                column,
+                "below-the-table",
+                f"dòng nằm dưới chỗ kết thúc bảng (dòng {self.ended}) nhưng giống một người; chuyển lên trong bảng, "
+                "hoặc xóa",
+                f"the row stands below the end of the table (row {self.ended}) and looks like a person; move it up "
+                "into the table, or delete it",
+            )
+        return False
+
+    @staticmethod
+    def is_header(name: str) -> bool:
+        """The header again, as printed lists have it on each page."""
+        return plain(name) in ("ho va ten", "ho ten", "ho dem ten", "ho va ten dem ten")
 
     @staticmethod
     def numbers(row: Row) -> bool:
@@ -222,7 +253,8 @@ class _Reader:
     @staticmethod
     def is_heading(name: str, number: Cell) -> bool:
         lowered = re.sub(r"^[ivxa-h0-9]+[.)]\s*", "", name.casefold())
-        return lowered.startswith(_HEADINGS) or bool(_ROMAN.fullmatch(number.text.strip()))
+        written = number.text.strip()
+        return (lowered.startswith(_HEADINGS) and not written.isdecimal()) or bool(_ROMAN.fullmatch(written))
 
     def skip(self, row: Row) -> None:
         text = " ".join(row.at(column).text.strip() for column in row.filled if row.at(column).text.strip())
@@ -399,6 +431,8 @@ class _Reader:
         if not self.says(cell):
             return ()
         codes, unknown = self.words.read(cell.text)
+        for word, code in self.words.guessed(cell.text).items():
+            self.guessed.setdefault((word, code), []).append(row.number)
         column = self.header.fields["posts"]
         for word in unknown:
             self.problem(
@@ -465,6 +499,14 @@ class _Reader:
                 "name-recased",
                 f"tên viết toàn chữ hoa hay chữ thường, viết lại Hoa Đầu Từ ở dòng {rows}",
                 f"names in one case, now with a Capital for Each Word, in rows {rows}",
+            )
+        for (word, post), numbers in self.guessed.items():
+            rows = _some(numbers)
+            self.note(
+                numbers[0],
+                "post-guessed",
+                f"«{word}» được hiểu là {post}, ở dòng {rows}",
+                f"'{word}' is taken for {post}, in rows {rows}",
             )
         if self.outside:
             rows = _some(self.outside)

@@ -207,6 +207,31 @@ def test_ids_that_are_not_the_inventorys_are_left_aside(inventory: Inventory) ->
     assert planned(inventory.folder, sheet(rows)).lines == []
 
 
+def test_among_a_schools_own_numbers_an_id_of_ours_counts(inventory: Inventory) -> None:
+    """Or a doubt could not be settled."""
+    imported(inventory.folder, sheet(nobody(rows_of(inventory), "th-12")))
+    rows = [[row[0], f"GV{number:03}", *row[2:]] for number, row in enumerate(rows_of(inventory))]
+    back = new("Kiều Thị Hạnh", id="GV099")
+    assert the(planned(inventory.folder, sheet([*rows, back])).doubts, "came-back")
+    for id, kind in (("th-12", "returned"), ("th-13", "new")):
+        back[1] = id
+        assert told(planned(inventory.folder, sheet([*rows, back]))) == [(kind, id)]
+
+
+def test_a_middle_name_written_otherwise_costs_nobody_a_mailbox(inventory: Inventory) -> None:
+    rows = [["", "", *row[2:]] for row in rows_of(inventory)]
+    rows[11][2] = "Kiều Hồng Hạnh"
+    plan = planned(inventory.folder, sheet(rows))
+    assert plan.lines == []
+    assert "th-12" in the(plan.doubts, "nearly").vi
+    rows[11][1] = "th-12"
+    assert told(planned(inventory.folder, sheet(rows))) == [("changed", "th-12")]
+    rows[11][1] = "th-13"
+    assert told(planned(inventory.folder, sheet(rows))) == [("new", "th-13"), ("left", "th-12")]
+    rows[11][1] = ""
+    assert told(planned(inventory.folder, sheet(rows), partial=True)) == [("new", "th-13")]
+
+
 def test_a_school_that_counts_from_one_does_not_get_anothers_people(inventory: Inventory) -> None:
     imported(inventory.folder, sheet([*rows_of(inventory, LOWER), new("Hà Thị Nhị", id="4")]), LOWER)
     rows = [[row[0], row[0], *row[2:]] for row in rows_of(inventory)]

@@ -189,6 +189,12 @@ READ: dict[str, bytes] = {
         [["Email", *CHANGED[0]], *([f"nguoi{i}@thu.example", *row] for i, row in enumerate(CHANGED[1:]))]
     ),
     "numbers by a formula": as_xlsx([CHANGED[0], *(["=ROW()-1", *row[1:]] for row in CHANGED[1:])]),
+    "the header on each page": as_csv([*CHANGED[:6], CHANGED[0], *CHANGED[6:]]),
+    "titles before names": as_csv([CHANGED[0], *([*r[:2], f"Cô giáo {r[2]}", *r[3:]] for r in CHANGED[1:])]),
+    "degrees before names": as_csv([CHANGED[0], *([*r[:2], f"ThS. {r[2]}", *r[3:]] for r in CHANGED[1:])]),
+    "subjects behind posts": as_csv(
+        [CHANGED[0], *([*r[:4], str(r[4]).replace("Giáo viên", "GV Toán – Tin")] for r in CHANGED[1:])]
+    ),
     "an empty second sheet": several(CHANGED, None),
     "a second sheet that is hidden": several(CHANGED, ROWS, "hidden"),
     "a size that is wrong": dimension_lies(),
@@ -295,6 +301,12 @@ REFUSED: dict[str, tuple[bytes, str, int]] = {
     ),
     "somebody else's id": (as_csv(edited(5, 1, "th-99")), "other-id", 6),
     "ids that slipped by a row": (as_csv(edited(5, 1, "cs-03")), "other-name", 6),
+    "a person under the signature, in a table without numbers": (
+        as_csv([row[1:] for row in [*CHANGED, *SIGNED, ["13", "", "Lò Thị Đào", "", "GV"]] if row]),
+        "below-the-table",
+        19,
+    ),
+    "the first row without a name": (as_csv(edited(1, 2, "")), "no-name", 2),
     "a person under the signature": (
         as_csv([*CHANGED, *SIGNED, ["13", "", "Lò Thị Đào", "", "Phi công"]]),
         "unknown-post",
@@ -396,6 +408,37 @@ def test_a_name_in_capitals_does_not_undo_how_the_inventory_writes_it(inventory:
     inventory.replace("people/th-suoi-mo.csv", "Kiều Thị Hạnh", "Kiều Thị HẠnh")
     plan = planned(inventory.folder, READ["names in capitals"])
     assert told(plan) == MOVED
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Tống Công Minh",
+        "Lưu Ý Nhi",
+        "Kỷ Văn An",
+        "An Đình Phúc",
+        "Tô Thị Ban",
+        "Nguyễn Thị Ký",
+        "Danh Sơn",
+    ],
+)
+def test_names_that_look_like_the_end_of_a_table_are_names(name: str) -> None:
+    rows = [row[1:] for row in CHANGED]
+    remark = ["", name, "", "GV"]
+    plan = planned(LAB, as_csv([*rows[:5], remark, *rows[5:]]))
+    assert told(plan) == [("new", "th-13"), *MOVED]
+    assert [note for note in plan.notes if note.code == "row-skipped"] == []
+
+
+def test_a_day_in_a_remark_does_not_end_the_table() -> None:
+    rows = [[*row[1:], "Hợp đồng từ ngày 1 tháng 9 năm 2025"] for row in CHANGED]
+    assert told(planned(LAB, as_csv(rows))) == MOVED
+
+
+def test_a_post_that_is_guessed_is_said() -> None:
+    plan = planned(LAB, READ["subjects behind posts"])
+    (note,) = (note for note in plan.notes if note.code == "post-guessed")
+    assert note.vi == "«GV Toán – Tin» được hiểu là Giáo viên, ở dòng 6, 7, 8, 9, 10, 11, 12"
 
 
 @pytest.mark.parametrize("change", [nfd, hidden])
