@@ -141,6 +141,19 @@ def test_a_journal_does_not_undo_what_was_mended_by_hand(
     assert files(folder) == before
 
 
+@pytest.mark.parametrize("content", ['{"../x": {"before": null, "after": "x"}}', "{", "[]", '{"former.yml": 1}', ""])
+def test_a_journal_that_no_import_wrote_writes_nothing(
+    inventory: Inventory, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory.write(JOURNAL, content)
+    file = tmp_path / "ds.csv"
+    file.write_bytes(as_csv([HEADER, *staff(inventory.folder)[:-1]]))
+    before = files(tmp_path)
+    assert cli.main(["roster", "import", str(inventory.folder), PRIMARY, str(file), "--yes", "--lang", "en"]) == 1
+    assert f"delete {JOURNAL}" in capsys.readouterr().err
+    assert files(tmp_path) == before
+
+
 def _hold(folder: Path, ready: object, done: object) -> None:
     with journal.alone(folder):
         ready.set()  # type: ignore[attr-defined]
