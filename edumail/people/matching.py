@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from edumail.model import Left, Person
-from edumail.people.table import Entry, Table
+from edumail.people.cells import Entry, Table
 from edumail.problems import Problem, Where
 from edumail.text import fold
 from edumail.units import Units

@@ -8,8 +8,8 @@ from typing import Literal
 
 from edumail.model import Former, Left, Person, Province, Unit
 from edumail.people.addresses import Ids, Taken
+from edumail.people.cells import Entry, Table
 from edumail.people.matching import Matches, match
-from edumail.people.table import Entry, Table
 from edumail.problems import Problem, Where
 from edumail.units import Units
 

@@ -283,6 +283,22 @@ def test_an_address_that_is_wished_for_is_given_if_it_is_free(inventory: Invento
     assert address(wish("dao@thu.example; dao@suoimo.minhha.test"), "th-13") == "dao@suoimo.minhha.test"
 
 
+def test_an_address_that_a_group_may_have_tomorrow_is_not_given(inventory: Inventory) -> None:
+    readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
+    inventory.write("units/dong-chiem.yml", readme[readme.index("- id: th-dong-chiem") :].partition("```")[0])
+
+    def wish(local: str, unit: str, domain: str) -> Plan:
+        content = as_csv([[*HEADER, "Email"], ["1", "", "Lò Thị Đào", "", "GV", f"{local}@{domain}"]])
+        return planned(inventory.folder, content, unit, partial=True)
+
+    # The new school has nobody yet, and so no group; the other has no units below it.
+    for local, unit, domain in (
+        ("lanhdao.thdongchiem", "th-dong-chiem", "suoimo.minhha.test"),
+        ("ds-thutruong", UPPER, "thptsongque.test"),
+    ):
+        assert the(wish(local, unit, domain).problems, "address-taken")
+
+
 def test_an_address_once_given_is_not_changed_by_a_spreadsheet(inventory: Inventory) -> None:
     content = as_csv([[*HEADER, "Email"], [*rows_of(inventory)[4], "thoa@suoimo.minhha.test"]])
     plan = planned(inventory.folder, content, partial=True)

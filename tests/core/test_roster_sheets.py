@@ -162,6 +162,15 @@ READ: dict[str, bytes] = {
         ],
         ["B1:C1"],
     ),
+    "one title over family and given names in pieces (NFD)": as_xlsx(
+        nfd(
+            [
+                ["STT", "Họ và tên", "", "Tổ", "Chức vụ"],
+                *([r[0], str(r[2]).rpartition(" ")[0], str(r[2]).rpartition(" ")[2], r[3], r[4]] for r in CHANGED[1:]),
+            ]
+        ),
+        ["B1:C1"],
+    ),
     "sections joined over their rows": sections_joined(),
     "sections as headings": as_csv(headed_by_section()),
     "posts in short": as_csv(
