@@ -138,6 +138,22 @@ READ: dict[str, bytes] = {
     "sums and signatures below in a table without numbers": as_csv([row[1:] for row in [*CHANGED, *SIGNED] if row]),
     "numbers of columns under the header": as_csv([CHANGED[0], ["(1)", "(2)", "(3)", "(4)", "(5)"], *CHANGED[1:]]),
     "a second line of the header": as_xlsx([CHANGED[0], ["", "", "", "chuyên môn", ""], *CHANGED[1:]]),
+    "a header of two rows": as_xlsx(
+        [
+            ["STT", "Mã", "Họ và tên", "Công tác", ""],
+            ["", "", "", "Tổ chuyên môn", "Chức vụ"],
+            *CHANGED[1:],
+        ],
+        ["A1:A2", "B1:B2", "C1:C2", "D1:E1"],
+    ),
+    "a header of two rows, with the parts of names": as_xlsx(
+        [
+            ["STT", "Họ và tên", "", "Công tác", ""],
+            ["", "Họ đệm", "Tên", "Tổ", "Chức vụ"],
+            *([r[0], str(r[2]).rpartition(" ")[0], str(r[2]).rpartition(" ")[2], r[3], r[4]] for r in CHANGED[1:]),
+        ],
+        ["A1:A2", "B1:C1", "D1:E1"],
+    ),
     "empty rows": as_csv([row for pair in zip(CHANGED, [[], ["", " "]] * 7, strict=False) for row in pair]),
     "a form with numbers for more": as_csv([*CHANGED, ["13"], ["14", "", "", "", ""]]),
     "no ids": as_csv(without({0, 1})),
@@ -203,6 +219,9 @@ READ: dict[str, bytes] = {
     "degrees before names": as_csv([CHANGED[0], *([*r[:2], f"ThS. {r[2]}", *r[3:]] for r in CHANGED[1:])]),
     "subjects behind posts": as_csv(
         [CHANGED[0], *([*r[:4], str(r[4]).replace("Giáo viên", "GV Toán – Tin")] for r in CHANGED[1:])]
+    ),
+    "posts as a list in one cell": as_xlsx(
+        [CHANGED[0], *([*r[:4], "\n".join(f"- {post}" for post in str(r[4]).split("; "))] for r in CHANGED[1:])]
     ),
     "an empty second sheet": several(CHANGED, None),
     "a second sheet that is hidden": several(CHANGED, ROWS, "hidden"),
@@ -348,6 +367,12 @@ def test_a_cell_is_named_as_the_spreadsheet_names_it() -> None:
     assert "ô D5 là công thức" in problem.vi
     assert "cell D5 is a formula" in problem.en
     assert str(problem.where) == "ds:5:4"
+
+
+def test_a_row_that_cannot_be_read_makes_nobody_leave() -> None:
+    plan = planned(LAB, as_csv(edited(5, 2, "0912345678")))
+    assert plan.refused
+    assert plan.of("left") == []
 
 
 def test_who_has_to_add_a_section_is_shown_the_entry() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 from conftest import Inventory
@@ -24,22 +25,54 @@ class Killed(Exception):
     """Where the process ends."""
 
 
+class Torn:
+    """A file of which half is written when the process ends there."""
+
+    def __init__(self, file: IO[bytes], step: Callable[[], bool]):
+        self.file, self.step = file, step
+
+    def __enter__(self) -> Torn:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
+
+    def write(self, content: bytes) -> int:
+        if self.step():
+            self.file.write(bytes(content)[: len(content) // 2])
+            raise Killed
+        return self.file.write(content)
+
+
 def killed_at(step: int, patch: pytest.MonkeyPatch) -> None:
     """End at so many steps from now; each change of a folder and each wait for the disk is one."""
     left = step
 
+    def ends() -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
     def stepping(real: Callable[..., object]) -> Callable[..., object]:
         def one(*arguments: object, **words: object) -> object:
-            nonlocal left
-            left -= 1
-            if left == 0:
+            if ends():
                 raise Killed
             return real(*arguments, **words)
 
         return one
 
-    for owner, name in ((Path, "open"), (Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (journal.os, "fsync")):
+    for owner, name in ((Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (journal.os, "fsync")):
         patch.setattr(owner, name, stepping(getattr(owner, name)))
+    real_open = Path.open
+
+    def opening(self: Path, mode: str = "r", *arguments: object, **words: object) -> object:
+        file = real_open(self, mode, *arguments, **words)  # type: ignore[call-overload]
+        return Torn(file, ends) if "w" in mode else file
+
+    patch.setattr(Path, "open", opening)
 
 
 def busy_day(inventory: Inventory) -> tuple[bytes, str]:
