@@ -84,7 +84,8 @@ def too_many(file: str) -> InventoryError:
 
 
 def _text(file: str, content: bytes) -> str:
-    for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+    # The mark of UTF-8 is a character that nobody sees, and goes with those.
+    for mark, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if content.startswith(mark):
             return _decode(file, content[len(mark) :], name)
     head = content[:4000]

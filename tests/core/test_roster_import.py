@@ -444,6 +444,18 @@ def test_a_school_that_is_only_described_gets_its_people(inventory: Inventory) -
     assert inventory.problems() == []
 
 
+def test_what_was_wrong_before_and_elsewhere_does_not_stop_an_import(
+    inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
+    inventory.write("units/dong-chiem.yml", readme[readme.index("- id: th-dong-chiem") :].partition("```")[0])
+    file = tmp_path / "ds.csv"
+    file.write_bytes(sheet([*rows_of(inventory), new("Lò Thị Đào")]))
+    assert command(inventory, file, "--yes", "--lang", "en") == 0
+    assert "mistakes of before are still there" in capsys.readouterr().err
+    assert len(rows_of(inventory)) == 13
+
+
 def test_an_inventory_that_cannot_be_read_is_left_alone(
     inventory: Inventory, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
