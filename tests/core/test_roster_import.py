@@ -414,6 +414,9 @@ def test_nothing_is_written_that_breaks_the_inventory(
     rows = rows_of(inventory)
     # The officer leaves, and the unit's entry names them.
     refused(nobody(rows, "th-03"), "units/suoi-mo.yml:53:12", "th-03")
+    # The principal leaves, and another one comes, but the portal still names the one before.
+    successor = new("Lò Thị Đào", "", "Hiệu trưởng")
+    refused([*nobody(rows, "th-01"), successor], "content/th-suoi-mo/portal.yml:23:", "th-01")
     # A section would be empty; nobody would keep the mailbox.
     refused([row for row in rows if row[3] != "khoi-4-5"], "units/suoi-mo.yml:61:7", "khoi-4-5")
     inventory.replace(
@@ -427,6 +430,15 @@ def test_nothing_is_written_that_breaks_the_inventory(
     )
     before = files(inventory.folder)
     refused(nobody(rows, "th-07"), "groups.yml:", "bosv@suoimo.minhha.test")
+
+
+def test_an_officer_is_succeeded_by_an_edit_that_comes_first(inventory: Inventory) -> None:
+    rows = [*nobody(rows_of(inventory), "th-03"), new("Lò Thị Đào", "", "Phụ trách CNTT")]
+    (line,) = planned(inventory.folder, sheet(rows)).of("new")
+    assert line.after is not None
+    inventory.replace("units/suoi-mo.yml", "officer: th-03", f"officer: {line.after.id}")
+    imported(inventory.folder, sheet(rows))
+    assert inventory.problems() == []
 
 
 def test_a_school_that_is_only_described_gets_its_people(inventory: Inventory) -> None:
