@@ -66,6 +66,7 @@ test-full: .venv/ready lab-packages
 
 bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.compile
+	$(BIN)/python -m bench.roster
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
 	$(BIN)/python -m bench.postfix

@@ -51,13 +51,13 @@ def read(file: str, content: bytes) -> list[Sheet]:
 
 
 def _parse(file: str, text: str, delimiter: str, before: int) -> Sheet:
-    """Rows are numbered by lines, as an editor shows them; ``before`` lines stood above ``text``."""
+    """Rows are numbered as a spreadsheet shows them; ``before`` lines of the file stood above ``text``."""
     rows: list[Row] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     ended = 0
     try:
-        for cells in reader:
-            number, ended = ended + 1 + before, reader.line_num
+        for number, cells in enumerate(reader, start=1):
+            ended = reader.line_num
             row = Row(number, tuple(map(Cell, cells[:MAX_COLUMNS])))
             if row.filled:
                 rows.append(row)
@@ -84,7 +84,8 @@ def too_many(file: str) -> InventoryError:
 
 
 def _text(file: str, content: bytes) -> str:
-    for mark, name in ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+    # The mark of UTF-8 is a character that nobody sees, and goes with those.
+    for mark, name in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         if content.startswith(mark):
             return _decode(file, content[len(mark) :], name)
     head = content[:4000]

@@ -68,11 +68,27 @@ def plain(text: str) -> str:
 
 def find_header(sheet: Sheet) -> Header | None:
     """The first row that reads like a header, or None."""
-    for row in sheet.rows[:_LOOKED_AT]:
+    for index, row in enumerate(sheet.rows[:_LOOKED_AT], start=1):
         header = _header(row)
         if header is not None:
+            for below in sheet.rows[index : index + 1]:
+                if below.number == row.number + 1:
+                    _second(header, below)
             return header
     return None
+
+
+def _second(header: Header, below: Row) -> None:
+    """Take in the second row of a header that has two: titles under a title over several columns. No person's row has
+    only titles for what it says."""
+    found = {column: _meaning(below.at(column).text) for column in below.filled}
+    if any(meaning is None for column, meaning in found.items() if column in header.fields.values()):
+        return
+    known = {*header.fields, "family", "given"} if "name" in header.fields else {*header.fields}
+    for column, meaning in found.items():
+        if meaning is not None and meaning[0] not in known and column not in header.fields.values():
+            header.fields[meaning[0]] = column
+            header.ignored = [(other, text) for other, text in header.ignored if other != column]
 
 
 def _meaning(title: str) -> tuple[Field, int] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edumail.collector import collector_paused
 from edumail.load import Survey, look
@@ -13,7 +13,8 @@ from edumail.people.plan import Plan, Wish, make_plan
 from edumail.people.sheet import read_sheets
 from edumail.people.table import choose_sheet, read_table
 from edumail.people.write import changes, relocated
-from edumail.problems import Problem
+from edumail.portal.load import Contents
+from edumail.problems import InventoryError, Problem
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,28 @@ def _prepare(
         return Intake(plan, edits, before, before, [], survey.problems)
     texts = {change.file: change.after.decode("utf-8-sig").replace("\r\n", "\n") for change in edits}
     then = look(folder, before.today, texts)
-    broken = relocated(_more(survey, then), plan, file, texts)
-    return Intake(plan, edits, before, then.province or before, broken, then.problems)
+    after = then.province or before
+    units = [PurePosixPath(name).stem for name in texts if name.startswith("people/")]
+    was = [*survey.problems, *_on_pages(folder, before, units)]
+    wrong = [*then.problems, *_on_pages(folder, after, units)]
+    return Intake(plan, edits, before, after, relocated(_more(was, wrong), plan, file, texts), wrong)
 
 
-def _more(before: Survey, after: Survey) -> list[Problem]:
+def _on_pages(folder: Path, province: Province, units: list[str]) -> list[Problem]:
+    """What is wrong in what the units publish: a page may name somebody who leaves."""
+    contents, found = Contents(folder, province), []
+    for unit in units:
+        try:
+            contents.of(unit)
+        except InventoryError as error:
+            found += error.problems
+    return found
+
+
+def _more(before: list[Problem], after: list[Problem]) -> list[Problem]:
     """What is wrong afterwards and was not; where it stands may have shifted by some lines."""
-    known = {_what(problem) for problem in before.problems}
-    return [problem for problem in after.problems if _what(problem) not in known]
+    known = {_what(problem) for problem in before}
+    return [problem for problem in after if _what(problem) not in known]
 
 
 def _what(problem: Problem) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from pathlib import Path
 from edumail.problems import Problem, Where
 
 JOURNAL = ".roster-import.json"
+_WRITTEN = re.compile(r"(?:people|left)/[a-z0-9-]+\.csv|former\.yml")
 
 
 @dataclass(frozen=True)
@@ -93,18 +95,28 @@ def finish(folder: Path) -> list[str]:
     content = _content(journal)
     if content is None:
         return []
-    entries: dict[str, dict[str, str | None]] = json.loads(content)
-    for file, entry in entries.items():
-        found = _content(folder / file)
-        if _digest(found) not in (entry["before"], _digest(str(entry["after"]).encode())):
+    entries = _entries(content)
+    for file, (before, after) in entries.items():
+        if _digest(_content(folder / file)) not in (before, _digest(after)):
             raise Conflict(file)
-    for file, entry in entries.items():
-        after = str(entry["after"]).encode()
+    for file, (_, after) in entries.items():
         if _content(folder / file) != after:
             _replace(folder / file, after)
     journal.unlink()
     _settle(folder)
     return list(entries)
+
+
+def _entries(content: bytes) -> dict[str, tuple[str | None, bytes]]:
+    """By file: the digest before, and the content after. Raises Conflict for what no import wrote: a journal that came
+    along with a folder must not write anywhere else."""
+    try:
+        entries = {file: (entry["before"], entry["after"].encode()) for file, entry in json.loads(content).items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise Conflict(JOURNAL) from None
+    if not all(map(_WRITTEN.fullmatch, entries)):
+        raise Conflict(JOURNAL)
+    return entries
 
 
 def _digest(content: bytes | None) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
 from edumail.model import Left, Person
-from edumail.people.table import Entry, Table
+from edumail.people.cells import Entry, Table
 from edumail.problems import Problem, Where
 from edumail.text import fold
 from edumail.units import Units
@@ -20,18 +21,20 @@ class Matches:
     found: list[tuple[Entry, Person | Left | None]] = field(default_factory=list)
     doubts: list[Problem] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
+    with_id: set[int] = field(default_factory=set)
+    """Rows with an id of the inventory's kind; the school's own numbers are none."""
     doubtful: set[str] = field(default_factory=set)
     """Ids of people of whom nobody can say whether they left."""
 
 
-def match(table: Table, units: Units, unit: str) -> Matches:
+def match(table: Table, units: Units, unit: str, partial: bool) -> Matches:
     """Say of each row whom it means."""
-    return _Matcher(table, units, unit).matches()
+    return _Matcher(table, units, unit, partial).matches()
 
 
 class _Matcher:
-    def __init__(self, table: Table, units: Units, unit: str):
-        self.table, self.units, self.unit = table, units, unit
+    def __init__(self, table: Table, units: Units, unit: str, partial: bool):
+        self.table, self.units, self.unit, self.partial = table, units, unit, partial
         self.own = units.people.get(unit, [])
         self.left = {left.id: left for left in units.province.left}
         self.at: dict[str, Person | Left] = {left.address: left for left in units.province.left}
@@ -48,25 +51,28 @@ class _Matcher:
 
     def matches(self) -> Matches:
         entries = self.without_copies()
-        foreign = self.ids_are_foreign(entries)
+        self.foreign = self.foreign_ids(entries)
+        self.result.with_id = {entry.row for entry in entries if self.usable_id(entry)}
         by_name: list[Entry] = []
         unknown: list[tuple[Entry, Person | Left | None]] = []
         for entry in entries:
             someone = (self.units.person.get(entry.id) or self.left.get(entry.id)) if entry.id else None
-            if foreign and someone is not None and someone.unit != self.unit:
-                someone = None
+            if someone is not None and not self.usable_id(entry):
+                someone = None  # another unit's, by chance
             holder = self.at.get(entry.address) if entry.address else None
             if someone is not None:
                 self.known(entry, someone, holder)
-            elif holder is not None and (foreign or not entry.id):
+            elif holder is not None and not self.usable_id(entry):
                 self.known(entry, holder, holder)
-            elif entry.id and not foreign:
+            elif self.usable_id(entry):
                 unknown.append((entry, holder))
             else:
                 by_name.append(entry)
         self.names(by_name)
         for entry, holder in unknown:
             self.new_id(entry, holder)
+        if not self.partial:
+            self.nearly()
         self.result.found.sort(key=lambda pair: pair[0].row)
         return self.result
 
@@ -120,12 +126,12 @@ class _Matcher:
 
     # Rows with an id or an address that is known
 
-    def ids_are_foreign(self, entries: list[Entry]) -> bool:
-        """A school's own numbers are not the inventory's: most rows have an unknown one, and a name that is known."""
-        mine = {person.id for person in self.own} | {left.id for left in self.left.values() if left.unit == self.unit}
-        strange = [e for e in entries if e.id and e.id not in mine and fold(e.name) in self.folded]
+    def foreign_ids(self, entries: list[Entry]) -> set[str]:
+        """How a school's own numbers look, if it has such: most rows have an id that is unknown, and a known name."""
+        self.mine = {person.id for person in self.own} | {x.id for x in self.left.values() if x.unit == self.unit}
+        strange = [e for e in entries if e.id and e.id not in self.mine and fold(e.name) in self.folded]
         if len(strange) * 2 <= len(entries):
-            return False
+            return set()
         self.note(
             strange[0].row,
             "ids-unknown",
@@ -134,7 +140,7 @@ class _Matcher:
             "the ids are not the inventory's, though the names are: people are told by name and keep the inventory's "
             f"ids (such as {self.own[0].id})",
         )
-        return True
+        return {_form(entry.id) for entry in strange}
 
     def known(self, entry: Entry, someone: Person | Left, holder: Person | Left | None) -> None:
         if not _one_person(entry.name, someone.name):
@@ -283,6 +289,33 @@ class _Matcher:
             else:
                 self.result.found.append((entry, None))
 
+    def nearly(self) -> None:
+        """Somebody new without an id, and somebody who would leave, with one family and given name: perhaps one person
+        whose middle name was written otherwise, who must not lose a mailbox for that."""
+        leaving: dict[tuple[str, str], list[Person]] = defaultdict(list)
+        for person in self.own:
+            if person.id not in self.rows and person.id not in self.result.doubtful:
+                leaving[_ends(person.name)].append(person)
+        for entry, someone in list(self.result.found):
+            alike = leaving.get(_ends(entry.name), ()) if someone is None and not self.usable_id(entry) else ()
+            if not alike:
+                continue
+            self.result.found.remove((entry, None))
+            self.result.doubtful |= {person.id for person in alike}
+            known = "; ".join(map(self.described, alike))
+            self.doubt(
+                entry,
+                "nearly",
+                f"{entry.name} không có trong inventory, còn {known} không có trong tệp: nếu là một người thì ghi mã "
+                "đó vào cột Mã; nếu là người mới thì ghi một mã chưa ai dùng",
+                f"{entry.name} is not in the inventory, and {known} not in the file: if that is one person, write that "
+                "id into the column Mã; for somebody new, an id that nobody has",
+            )
+
+    def usable_id(self, entry: Entry) -> bool:
+        """Whether the row's id is one of the inventory's, or may become one."""
+        return bool(entry.id) and (entry.id in self.mine or _form(entry.id) not in self.foreign)
+
     def described(self, someone: Person | Left) -> str:
         words = [someone.id, someone.address]
         if isinstance(someone, Person):
@@ -299,8 +332,17 @@ def _looks(entry: Entry) -> Hashable:
 def _one_person(one: str, other: str) -> bool:
     """Whether two names with one id may be one person's: family and given name are the same. A mailbox must not go to
     somebody else because a column slipped, nor to a school that counts from 1."""
-    a, b = fold(one).split(), fold(other).split()
-    return (a[0], a[-1]) == (b[0], b[-1])
+    return _ends(one) == _ends(other)
+
+
+def _form(id: str) -> str:
+    """How an id looks: gv-# for gv-017."""
+    return re.sub(r"[0-9]+", "#", id)
+
+
+def _ends(name: str) -> tuple[str, str]:
+    words = fold(name).split()
+    return words[0], words[-1]
 
 
 def _pairs(

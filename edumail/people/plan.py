@@ -8,8 +8,8 @@ from typing import Literal
 
 from edumail.model import Former, Left, Person, Province, Unit
 from edumail.people.addresses import Ids, Taken
+from edumail.people.cells import Entry, Table
 from edumail.people.matching import Matches, match
-from edumail.people.table import Entry, Table
 from edumail.problems import Problem, Where
 from edumail.units import Units
 
@@ -84,7 +84,7 @@ class _Planner:
         self.result.left = list(province.left)
 
     def plan(self) -> Plan:
-        matches = match(self.table, self.units, self.unit.id)
+        matches = match(self.table, self.units, self.unit.id, self.wish.partial)
         self.result.doubts += matches.doubts
         self.result.notes += matches.notes
         now: dict[str, Person] = {}
@@ -96,7 +96,7 @@ class _Planner:
                 new.append((entry, someone))
         own = self.units.people[self.unit.id]
         staying = [now.get(person.id, person) for person in own if self.stays(person, now, matches)]
-        self.result.people = [*staying, *self.arrivals(new)]
+        self.result.people = [*staying, *self.arrivals(new, matches.with_id)]
         for person in own:
             if not self.stays(person, now, matches):
                 self.leave(person)
@@ -127,19 +127,17 @@ class _Planner:
             self.result.lines.append(Line("changed", entry.row, person, after))
         return after
 
-    def arrivals(self, new: list[tuple[Entry, Person | Left | None]]) -> list[Person]:
+    def arrivals(self, new: list[tuple[Entry, Person | Left | None]], with_id: set[int]) -> list[Person]:
         """Those whom the unit did not have: each with an id and an address."""
         taken = Taken(self.units)
         ids = Ids(self.province, self.unit.id, {entry.id for entry in self.table.entries if entry.id})
         # Whoever wrote an address down comes first, so that nobody is given it before.
         wishes = {e.row: self.wished(e, taken) for e, someone in new if someone is None and e.address}
-        foreign = any(note.code == "ids-unknown" for note in self.result.notes)
         people = []
         for entry, someone in new:
             if someone is None:
                 address = wishes[entry.row] if entry.row in wishes else self.given(entry, taken)
-                # Of a school's own numbers nobody knows whose they are elsewhere.
-                id = entry.id if entry.id and not foreign else ids.next()
+                id = entry.id if entry.row in with_id else ids.next()
             else:
                 address, id = self.kept(entry, someone, taken), someone.id
             if address is None:

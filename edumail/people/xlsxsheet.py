@@ -77,8 +77,8 @@ def _read(file: str, content: bytes) -> list[Sheet]:
         for page in book.worksheets:
             if page.sheet_state != "visible":
                 continue
-            page.reset_dimensions()  # programs other than Excel write wrong ones, and rows would be cut off
             rows = []
+            # Asked for all rows, because the size that a sheet gives itself may be wrong.
             for number, cells in enumerate(page.iter_rows(max_row=_LAST_ROW, max_col=MAX_COLUMNS), start=1):
                 row = Row(number, tuple(map(_cell, cells)))
                 if row.filled:

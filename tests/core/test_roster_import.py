@@ -207,6 +207,31 @@ def test_ids_that_are_not_the_inventorys_are_left_aside(inventory: Inventory) ->
     assert planned(inventory.folder, sheet(rows)).lines == []
 
 
+def test_among_a_schools_own_numbers_an_id_of_ours_counts(inventory: Inventory) -> None:
+    """Or a doubt could not be settled."""
+    imported(inventory.folder, sheet(nobody(rows_of(inventory), "th-12")))
+    rows = [[row[0], f"GV{number:03}", *row[2:]] for number, row in enumerate(rows_of(inventory))]
+    back = new("Kiều Thị Hạnh", id="GV099")
+    assert the(planned(inventory.folder, sheet([*rows, back])).doubts, "came-back")
+    for id, kind in (("th-12", "returned"), ("th-13", "new")):
+        back[1] = id
+        assert told(planned(inventory.folder, sheet([*rows, back]))) == [(kind, id)]
+
+
+def test_a_middle_name_written_otherwise_costs_nobody_a_mailbox(inventory: Inventory) -> None:
+    rows = [["", "", *row[2:]] for row in rows_of(inventory)]
+    rows[11][2] = "Kiều Hồng Hạnh"
+    plan = planned(inventory.folder, sheet(rows))
+    assert plan.lines == []
+    assert "th-12" in the(plan.doubts, "nearly").vi
+    rows[11][1] = "th-12"
+    assert told(planned(inventory.folder, sheet(rows))) == [("changed", "th-12")]
+    rows[11][1] = "th-13"
+    assert told(planned(inventory.folder, sheet(rows))) == [("new", "th-13"), ("left", "th-12")]
+    rows[11][1] = ""
+    assert told(planned(inventory.folder, sheet(rows), partial=True)) == [("new", "th-13")]
+
+
 def test_a_school_that_counts_from_one_does_not_get_anothers_people(inventory: Inventory) -> None:
     imported(inventory.folder, sheet([*rows_of(inventory, LOWER), new("Hà Thị Nhị", id="4")]), LOWER)
     rows = [[row[0], row[0], *row[2:]] for row in rows_of(inventory)]
@@ -256,6 +281,22 @@ def test_an_address_that_is_wished_for_is_given_if_it_is_free(inventory: Invento
         assert f"{local}@suoimo.minhha.test" in problem.vi
     assert the(wish("dao@thptsongque.test").problems, "foreign-address")
     assert address(wish("dao@thu.example; dao@suoimo.minhha.test"), "th-13") == "dao@suoimo.minhha.test"
+
+
+def test_an_address_that_a_group_may_have_tomorrow_is_not_given(inventory: Inventory) -> None:
+    readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
+    inventory.write("units/dong-chiem.yml", readme[readme.index("- id: th-dong-chiem") :].partition("```")[0])
+
+    def wish(local: str, unit: str, domain: str) -> Plan:
+        content = as_csv([[*HEADER, "Email"], ["1", "", "Lò Thị Đào", "", "GV", f"{local}@{domain}"]])
+        return planned(inventory.folder, content, unit, partial=True)
+
+    # The new school has nobody yet, and so no group; the other has no units below it.
+    for local, unit, domain in (
+        ("lanhdao.thdongchiem", "th-dong-chiem", "suoimo.minhha.test"),
+        ("ds-thutruong", UPPER, "thptsongque.test"),
+    ):
+        assert the(wish(local, unit, domain).problems, "address-taken")
 
 
 def test_an_address_once_given_is_not_changed_by_a_spreadsheet(inventory: Inventory) -> None:
@@ -373,6 +414,9 @@ def test_nothing_is_written_that_breaks_the_inventory(
     rows = rows_of(inventory)
     # The officer leaves, and the unit's entry names them.
     refused(nobody(rows, "th-03"), "units/suoi-mo.yml:53:12", "th-03")
+    # The principal leaves, and another one comes, but the portal still names the one before.
+    successor = new("Lò Thị Đào", "", "Hiệu trưởng")
+    refused([*nobody(rows, "th-01"), successor], "content/th-suoi-mo/portal.yml:23:", "th-01")
     # A section would be empty; nobody would keep the mailbox.
     refused([row for row in rows if row[3] != "khoi-4-5"], "units/suoi-mo.yml:61:7", "khoi-4-5")
     inventory.replace(
@@ -388,6 +432,15 @@ def test_nothing_is_written_that_breaks_the_inventory(
     refused(nobody(rows, "th-07"), "groups.yml:", "bosv@suoimo.minhha.test")
 
 
+def test_an_officer_is_succeeded_by_an_edit_that_comes_first(inventory: Inventory) -> None:
+    rows = [*nobody(rows_of(inventory), "th-03"), new("Lò Thị Đào", "", "Phụ trách CNTT")]
+    (line,) = planned(inventory.folder, sheet(rows)).of("new")
+    assert line.after is not None
+    inventory.replace("units/suoi-mo.yml", "officer: th-03", f"officer: {line.after.id}")
+    imported(inventory.folder, sheet(rows))
+    assert inventory.problems() == []
+
+
 def test_a_school_that_is_only_described_gets_its_people(inventory: Inventory) -> None:
     readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
     entry = readme[readme.index("- id: th-dong-chiem") :].partition("```")[0]
@@ -401,6 +454,18 @@ def test_a_school_that_is_only_described_gets_its_people(inventory: Inventory) -
     plan = imported(inventory.folder, sheet(rows), "th-dong-chiem")
     assert told(plan) == [("new", "dc-01"), ("new", "dc-02"), ("new", "dc-03")]
     assert inventory.problems() == []
+
+
+def test_what_was_wrong_before_and_elsewhere_does_not_stop_an_import(
+    inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
+    inventory.write("units/dong-chiem.yml", readme[readme.index("- id: th-dong-chiem") :].partition("```")[0])
+    file = tmp_path / "ds.csv"
+    file.write_bytes(sheet([*rows_of(inventory), new("Lò Thị Đào")]))
+    assert command(inventory, file, "--yes", "--lang", "en") == 0
+    assert "mistakes of before are still there" in capsys.readouterr().err
+    assert len(rows_of(inventory)) == 13
 
 
 def test_an_inventory_that_cannot_be_read_is_left_alone(

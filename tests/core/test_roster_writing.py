@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import IO
 
 import pytest
 from conftest import Inventory
@@ -24,22 +25,54 @@ class Killed(Exception):
     """Where the process ends."""
 
 
+class Torn:
+    """A file of which half is written when the process ends there."""
+
+    def __init__(self, file: IO[bytes], step: Callable[[], bool]):
+        self.file, self.step = file, step
+
+    def __enter__(self) -> Torn:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.file.close()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.file, name)
+
+    def write(self, content: bytes) -> int:
+        if self.step():
+            self.file.write(bytes(content)[: len(content) // 2])
+            raise Killed
+        return self.file.write(content)
+
+
 def killed_at(step: int, patch: pytest.MonkeyPatch) -> None:
     """End at so many steps from now; each change of a folder and each wait for the disk is one."""
     left = step
 
+    def ends() -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
     def stepping(real: Callable[..., object]) -> Callable[..., object]:
         def one(*arguments: object, **words: object) -> object:
-            nonlocal left
-            left -= 1
-            if left == 0:
+            if ends():
                 raise Killed
             return real(*arguments, **words)
 
         return one
 
-    for owner, name in ((Path, "open"), (Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (journal.os, "fsync")):
+    for owner, name in ((Path, "replace"), (Path, "unlink"), (Path, "mkdir"), (journal.os, "fsync")):
         patch.setattr(owner, name, stepping(getattr(owner, name)))
+    real_open = Path.open
+
+    def opening(self: Path, mode: str = "r", *arguments: object, **words: object) -> object:
+        file = real_open(self, mode, *arguments, **words)  # type: ignore[call-overload]
+        return Torn(file, ends) if "w" in mode else file
+
+    patch.setattr(Path, "open", opening)
 
 
 def busy_day(inventory: Inventory) -> tuple[bytes, str]:
@@ -139,6 +172,19 @@ def test_a_journal_does_not_undo_what_was_mended_by_hand(
     assert cli.main([*words, "vi"]) == 1
     assert "xóa .roster-import.json" in capsys.readouterr().err
     assert files(folder) == before
+
+
+@pytest.mark.parametrize("content", ['{"../x": {"before": null, "after": "x"}}', "{", "[]", '{"former.yml": 1}', ""])
+def test_a_journal_that_no_import_wrote_writes_nothing(
+    inventory: Inventory, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory.write(JOURNAL, content)
+    file = tmp_path / "ds.csv"
+    file.write_bytes(as_csv([HEADER, *staff(inventory.folder)[:-1]]))
+    before = files(tmp_path)
+    assert cli.main(["roster", "import", str(inventory.folder), PRIMARY, str(file), "--yes", "--lang", "en"]) == 1
+    assert f"delete {JOURNAL}" in capsys.readouterr().err
+    assert files(tmp_path) == before
 
 
 def _hold(folder: Path, ready: object, done: object) -> None:
