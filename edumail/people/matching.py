@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from edumail.model import Left, Person
 from edumail.people.cells import Entry, Table
@@ -100,11 +100,13 @@ class _Matcher:
     def without_copies(self) -> list[Entry]:
         seen: dict[tuple[object, ...], Entry] = {}
         ids: dict[str, Entry] = {}
+        addresses: dict[str, Entry] = {}
         entries = []
         for entry in self.table.entries:
             key = (entry.id, entry.name.casefold(), entry.section, entry.posts, entry.address, entry.born)
             first = seen.setdefault(key, entry)
             other = ids.setdefault(entry.id, entry) if entry.id else entry
+            sharer = addresses.setdefault(entry.address, entry) if entry.address else entry
             if first is not entry and (entry.id or entry.address or entry.born):
                 self.note(
                     entry.row,
@@ -120,9 +122,32 @@ class _Matcher:
                     f"id '{entry.id}' stands in row {other.row} already ({other.name}); one id a person",
                 )
                 self.result.doubtful.add(entry.id)
+            elif sharer is not entry and entry.address in self.at:
+                self.doubt(
+                    entry,
+                    "address-twice",
+                    f"{entry.address} đã có ở dòng {sharer.row} ({sharer.name}); địa chỉ của ai thì chỉ ghi ở người ấy",
+                    f"{entry.address} stands in row {sharer.row} already ({sharer.name}); it belongs to one of them",
+                )
             else:
                 entries.append(entry)
-        return entries
+        return self.without_shared(entries)
+
+    def without_shared(self, entries: list[Entry]) -> list[Entry]:
+        """An address that nobody has, in rows of several people (the school's own, often), is nobody's wish."""
+        count = Counter(entry.address for entry in entries if entry.address and entry.address not in self.at)
+        result = []
+        for entry in entries:
+            if count[entry.address] > 1:
+                self.note(
+                    entry.row,
+                    "address-shared",
+                    f"{entry.address} ghi cho nhiều người, không được dùng",
+                    f"{entry.address} stands in rows of several people and is not used",
+                )
+                entry = replace(entry, address="")
+            result.append(entry)
+        return result
 
     # Rows with an id or an address that is known
 

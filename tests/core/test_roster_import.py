@@ -604,3 +604,11 @@ def test_a_mistake_in_the_result_is_shown_at_the_row_it_comes_from(
     assert command(inventory, file, "--yes", "--lang", "en") == 0
     text = (inventory.folder / "people/th-suoi-mo.csv").read_text(encoding="utf-8")
     assert "th-77,Lò Thị Đào" in text
+
+
+def test_one_address_in_many_rows_is_nobodys(inventory: Inventory) -> None:
+    """A school writes its own address, or a free one, beside everybody."""
+    content = as_csv([[*HEADER, "Email"], *([*row, "chung@suoimo.minhha.test"] for row in rows_of(inventory)[1:])])
+    plan = planned(inventory.folder, content, partial=True)
+    assert plan.lines == plan.refused == []
+    assert {note.code for note in plan.notes} == {"address-shared"}
