@@ -739,9 +739,8 @@ def test_no_parameter_breaks_a_header_or_a_line_of_the_log(site: Pages, caplog: 
             site.sign_in(OFFICER, client=officer)
     with site.database() as database:
         database.execute("DROP TABLE session")
-        database.execute("CREATE TABLE session (token TEXT)")
-    assert officer.get("/a%0d%0aFAKE%1b", base_url="https://x.test/mail-so/").status_code == 404
-    assert site.sign_in(OFFICER, client=officer).status_code == 503
+        database.execute("CREATE TABLE session (broken TEXT)")
+    assert officer.get("/a%0d%0aFAKE%1b", base_url="https://x.test/mail-so/").status_code == 503
     assert [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert all("\n" not in record.getMessage() and "\x1b" not in record.getMessage() for record in caplog.records)
     assert all(not record.exc_info for record in caplog.records)
