@@ -67,4 +67,4 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.deploy
 	$(BIN)/python -m bench.groups
 	$(BIN)/python -m bench.mail
-	$(BIN)/python -m bench.groups
+	$(BIN)/python -m bench.selfservice

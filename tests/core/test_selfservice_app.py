@@ -6,6 +6,7 @@ import logging
 import re
 import statistics
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -233,6 +234,15 @@ def test_a_password_is_changed_only_by_who_knows_it(site: Pages, old: str, new: 
     hashed = site.account(AN)["hash"]
     answer = site.post("mat-khau", {"mat-khau-cu": old, "mat-khau": new, "mat-khau-lai": again}, client)
     assert (answer.status_code, site.account(AN)["hash"]) == (status, hashed)
+
+
+def test_a_letter_and_its_mark_may_be_typed_as_one_or_as_two(site: Pages) -> None:
+    typed = "Đường mùa thu 1"
+    one, two = unicodedata.normalize("NFC", typed), unicodedata.normalize("NFD", typed)
+    assert one != two
+    for chosen in (one, two):
+        site.activate(AN, chosen)
+        assert [site.sign_in(AN, password, site.browser()).location for password in (one, two)] == ["./", "./"]
 
 
 @pytest.mark.parametrize("state", ["left", "closed"])

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 import sqlite3
+import unicodedata
 from base64 import b64encode
 
 from edumail_store import Refused, note_act, person, transaction
@@ -95,8 +96,14 @@ def check_password(row: sqlite3.Row, password: str) -> None:
         )
 
 
+def opaque(password: str) -> str:
+    """One form of what was typed: some devices write a letter and its mark as two characters (RFC 8265, 4.2)."""
+    return unicodedata.normalize("NFC", password)
+
+
 def hashed(row: sqlite3.Row, password: str) -> str:
     """What is kept of a password that the account's policy takes. Raises Refused with the rule."""
+    password = opaque(password)
     check_password(row, password)
     return str(CONTEXT.hash(password))
 
@@ -131,7 +138,7 @@ def verify(database: sqlite3.Connection, address: str, password: str) -> sqlite3
     ).fetchone()
     known = row["hash"] if row is not None and row["hash"] else NOBODY
     try:
-        good, renewed = CONTEXT.verify_and_update(password[: MOST_CHARACTERS + 1], known)
+        good, renewed = CONTEXT.verify_and_update(opaque(password[: MOST_CHARACTERS + 1]), known)
     except ValueError:
         good, renewed = False, None
     if not good or row is None:
