@@ -74,3 +74,4 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.search
 	$(BIN)/python -m bench.portal
 	$(BIN)/python -m bench.portal_serving
+	$(BIN)/python -m bench.selfservice

@@ -32,6 +32,7 @@ from edumail_store import (
     as_owner,
     as_root,
     connect,
+    forget_sign_ins,
     note_act,
     person,
     transaction,
@@ -44,8 +45,6 @@ SHARING_MAP = f"{MAIL}/shared-mailboxes"
 STALE_SECONDS = 120  # after which Dovecot too takes a lock for one that somebody left behind
 RIGHTS = "lrwstipekx"  # RFC 4314: everything but changing the rights
 CURSOR = "/var/lib/edumail/accounts-journal-cursor"
-SIGN_INS = 20
-"""How many of a person's last sign-ins are kept."""
 JOURNALCTL = "/usr/bin/journalctl"
 DOVEADM = "/usr/bin/doveadm"
 SENDMAIL = "/usr/sbin/sendmail"
@@ -355,11 +354,7 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
             "INSERT OR IGNORE INTO sign_in SELECT address, ?, ?, ? FROM account WHERE address = ?",
             [(*row, user) for row in sorted(rows)],
         )
-        database.execute(
-            "DELETE FROM sign_in WHERE address = ?1 AND at < (SELECT min(at) FROM"
-            " (SELECT at FROM sign_in WHERE address = ?1 ORDER BY at DESC LIMIT ?2))",
-            (user, SIGN_INS),
-        )
+        forget_sign_ins(database, user)
     database.execute("UPDATE account SET seen = ? WHERE seen = 0", (now,))
     database.execute("COMMIT")
 
@@ -400,7 +395,9 @@ def suspend_idle(database: sqlite3.Connection, now: int) -> list[str]:
     )
     idle = sorted(row["address"] for row in rows)
     for address in idle:
-        suspend(database, address, now)
+        with transaction(database):
+            suspend(database, address, now)
+            note_act(database, "root", address, "suspend", "", now)
     return idle
 
 
@@ -685,8 +682,10 @@ def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str
             after = _rights(database)
             _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
         case "code":
-            print(new_code(database, options.address, now))
-            note_act(database, "root", options.address.lower(), "code", "", now)
+            with transaction(database):
+                code = new_code(database, options.address, now)
+                note_act(database, "root", options.address.lower(), "code", "", now)
+            print(code)
         case "codes":
             print(json.dumps(issue(database, options.unit, options.addresses, now), ensure_ascii=False))
         case "activate":
@@ -701,8 +700,9 @@ def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str
             note_act(database, "root", options.address.lower(), "activate", "", now)
             print(f"{options.address}: active")
         case "suspend":
-            suspend(database, options.address, now)
-            note_act(database, "root", options.address.lower(), "suspend", "", now)
+            with transaction(database):
+                suspend(database, options.address, now)
+                note_act(database, "root", options.address.lower(), "suspend", "", now)
             _end_sessions([options.address.lower()])
             print(f"{options.address}: suspended")
         case "take-over":
@@ -713,6 +713,7 @@ def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str
         case "sign-ins":
             note_sign_ins(database, _journal(), now)
             _read()
+            end_sessions(database)  # whoever was missed while the last ones were signed out
         case "end":
             end_sessions(database)
         case "acts":

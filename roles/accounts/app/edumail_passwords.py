@@ -6,12 +6,13 @@ Only digests are kept. Wrong codes are counted in the database, so that a restar
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import sqlite3
 import unicodedata
 from base64 import b64encode
 
-from edumail_store import Refused, person, transaction
+from edumail_store import Refused, note_act, person, transaction
 from passlib.context import CryptContext
 from passlib.exc import TokenError
 from passlib.totp import TOTP
@@ -34,6 +35,8 @@ CONTEXT = CryptContext(
     argon2__time_cost=2,
     argon2__parallelism=1,
 )
+PREFIX = re.compile(r"\{(?:ARGON2ID?|BLF-CRYPT|CRYPT|SHA(?:256|512)-CRYPT)\}(?=\$)", re.IGNORECASE)
+"""What Dovecot and OpenLDAP write before a hash that says itself what it is."""
 NOBODY = CONTEXT.hash(secrets.token_hex())
 """Judged where there is no account, so that it takes as long."""
 
@@ -98,14 +101,18 @@ def opaque(password: str) -> str:
     return unicodedata.normalize("NFC", password)
 
 
-def use_code(database: sqlite3.Connection, row: sqlite3.Row, password: str, now: int) -> None:
-    """Set the password that the owner chose and use up the code of ``row``. Raises Refused.
+def hashed(row: sqlite3.Row, password: str) -> str:
+    """What is kept of a password that the account's policy takes. Raises Refused with the rule."""
+    password = opaque(password)
+    check_password(row, password)
+    return str(CONTEXT.hash(password))
+
+
+def use_code(database: sqlite3.Connection, row: sqlite3.Row, hashed: str, now: int) -> None:
+    """Set the password that the owner chose, by its hash, and use up the code of ``row``. Raises Refused.
 
     Whoever has a code may have lost everything else: passwords of programs and the second step end with it.
     """
-    password = opaque(password)
-    check_password(row, password)
-    hashed = CONTEXT.hash(password)
     with transaction(database):
         done = database.execute(
             "UPDATE account SET hash = ?, state = 'active', code = NULL, totp = '', suspended = 0, seen = ?,"
@@ -120,7 +127,8 @@ def use_code(database: sqlite3.Connection, row: sqlite3.Row, password: str, now:
 
 def activate(database: sqlite3.Connection, address: str, code: str, password: str, now: int) -> None:
     """Both at once: what the code opens gets the password. Raises Refused."""
-    use_code(database, try_code(database, address, code, now), password, now)
+    row = try_code(database, address, code, now)
+    use_code(database, row, hashed(row, password), now)
 
 
 def verify(database: sqlite3.Connection, address: str, password: str) -> sqlite3.Row | None:
@@ -140,16 +148,15 @@ def verify(database: sqlite3.Connection, address: str, password: str) -> sqlite3
     return row
 
 
-def change_password(database: sqlite3.Connection, row: sqlite3.Row, password: str, now: int) -> None:
-    """Another password; whoever is signed in with the old one is signed out. Raises Refused."""
-    password = opaque(password)
-    check_password(row, password)
-    hashed = CONTEXT.hash(password)
+def change_password(database: sqlite3.Connection, row: sqlite3.Row, hashed: str, now: int) -> None:
+    """Another password, by its hash; whoever is signed in with the old one is signed out. Raises Refused."""
     with transaction(database):
-        database.execute(
+        done = database.execute(
             "UPDATE account SET hash = ?, changed = ? WHERE address = ? AND state = 'active'",
             (hashed, now, row["address"]),
         )
+        if done.rowcount != 1:
+            raise Refused("tài khoản không còn dùng được / the account is no longer in use")
         _end(database, row["address"])
 
 
@@ -161,19 +168,20 @@ def _end(database: sqlite3.Connection, address: str) -> None:
 
 def new_app_password(database: sqlite3.Connection, address: str, label: str, now: int) -> str:
     """A password for one mail program; shown once. Its first group is how Dovecot finds the row. Raises Refused."""
-    have = database.execute("SELECT count(*) FROM app_password WHERE address = ?", (address,)).fetchone()[0]
-    if have >= MOST_APP_PASSWORDS:
-        raise Refused(
-            f"đã có {have} mật khẩu ứng dụng; xóa bớt trước / there are {have} app passwords; delete one first"
-        )
     while True:
         password = _grouped(_letters(APP_LENGTH), TAG_LENGTH)
         # Nobody guesses 74 bits, so a fast hash is enough, and a morning of sign-ins costs less.
         hashed = "{SHA512}" + b64encode(hashlib.sha512(password.encode()).digest()).decode()
-        done = database.execute(
-            "INSERT OR IGNORE INTO app_password VALUES (?, ?, ?, ?, ?)",
-            (address, password[:TAG_LENGTH], label, hashed, now),
-        )
+        with transaction(database):
+            have = database.execute("SELECT count(*) FROM app_password WHERE address = ?", (address,)).fetchone()[0]
+            if have >= MOST_APP_PASSWORDS:
+                raise Refused(
+                    f"đã có {have} mật khẩu ứng dụng; xóa bớt trước / there are {have} app passwords; delete one first"
+                )
+            done = database.execute(
+                "INSERT OR IGNORE INTO app_password VALUES (?, ?, ?, ?, ?)",
+                (address, password[:TAG_LENGTH], label, hashed, now),
+            )
         if done.rowcount == 1:
             return password
 
@@ -227,6 +235,7 @@ def take_over(database: sqlite3.Connection, hashes: dict[str, str], now: int) ->
 
     A password that somebody chose here is never replaced. Raises Refused for a hash of an unknown kind.
     """
+    hashes = {address: PREFIX.sub("", value) for address, value in hashes.items()}
     strange = sorted(address for address, value in hashes.items() if CONTEXT.identify(value) is None)
     if strange:
         raise Refused(f"loại băm không dùng được / unknown kind of hash: {', '.join(strange)}")
@@ -235,8 +244,10 @@ def take_over(database: sqlite3.Connection, hashes: dict[str, str], now: int) ->
         for address, value in hashes.items():
             done = database.execute(
                 "UPDATE account SET hash = ?, state = 'active', code = NULL, seen = ?, changed = ?"
-                " WHERE address = ? AND person IS NOT NULL AND state = 'waiting' AND seen = 0 AND suspended = 0",
+                " WHERE address = ? AND person IS NOT NULL AND state = 'waiting' AND hash IS NULL AND suspended = 0",
                 (value, now, now, address.lower()),
             )
-            taken += [address] * done.rowcount
+            if done.rowcount:
+                note_act(database, "root", address.lower(), "take-over", "", now)
+                taken.append(address)
     return {"taken": taken, "left": sorted(set(hashes) - set(taken))}

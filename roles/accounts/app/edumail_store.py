@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 DATABASE = "/var/lib/edumail/accounts/accounts.db"
-SCHEMA = """
+SIGN_INS = 20
+"""How many of a person's last sign-ins are kept."""
+DOMAIN = "substr(address, instr(address, '@') + 1)"
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS account (
   address TEXT PRIMARY KEY,
   unit TEXT NOT NULL,
@@ -98,6 +101,8 @@ CREATE TABLE IF NOT EXISTS route (
   host TEXT NOT NULL,
   hostip TEXT NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS route_domain ON route ({DOMAIN}, host);
+CREATE INDEX IF NOT EXISTS account_domain ON account ({DOMAIN});
 CREATE TABLE IF NOT EXISTS audit (
   login TEXT PRIMARY KEY,
   token TEXT NOT NULL,
@@ -145,9 +150,21 @@ def note_act(database: sqlite3.Connection, actor: str, address: str, what: str, 
     database.execute("INSERT INTO act VALUES (?, ?, ?, ?, ?)", (now, actor, address, what, client))
 
 
+def forget_sign_ins(database: sqlite3.Connection, address: str) -> None:
+    """Keep a person's last :data:`SIGN_INS` alone."""
+    database.execute(
+        "DELETE FROM sign_in WHERE address = ?1 AND at < (SELECT min(at) FROM"
+        " (SELECT at FROM sign_in WHERE address = ?1 ORDER BY at DESC LIMIT ?2))",
+        (address, SIGN_INS),
+    )
+
+
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, on the disk when it ends."""
+    """All or nothing, on the disk when it ends; inside of another one it is a part of that."""
+    if database.in_transaction:
+        yield
+        return
     database.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -12,7 +12,9 @@ import json
 import secrets
 import sqlite3
 import time
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,9 +23,10 @@ import edumail_passwords as passwords
 import edumail_store as store
 import qrcode
 from edumail_page import Budget, network, words
-from edumail_store import Refused
+from edumail_store import Refused, transaction
 from flask import Flask, Response, abort, g, render_template, request
 
+HERE = Path(__file__).resolve().parent
 COOKIE = "__Secure-edumail"
 IDLE_SECONDS, LONGEST_SECONDS = 1800, 12 * 3600
 """A session ends when nothing was asked for so long, and in any case."""
@@ -36,6 +39,7 @@ WRONG = (
     "Địa chỉ hoặc mật khẩu không đúng, hoặc tài khoản chưa kích hoạt.",
     "The address or the password is wrong, or the account is not active.",
 )
+NOT_YOURS = ("Mật khẩu đang dùng không đúng.", "The current password is wrong.")
 WRONG_CODE = (
     "Địa chỉ hoặc mã không đúng, hoặc mã đã hết hạn hay đã dùng. Xin mã mới ở người phụ trách của đơn vị.",
     "The address or the code is wrong, or the code has expired or been used. Ask your unit's officer for a new one.",
@@ -60,6 +64,7 @@ ACTS = {
     "second-step": ("bật xác thực hai bước", "the second step was turned on"),
     "second-step-end": ("tắt xác thực hai bước", "the second step was turned off"),
     "suspend": ("tạm khóa", "the account was suspended"),
+    "take-over": ("lấy mật khẩu từ hệ thống cũ", "the password of the former system was taken over"),
 }
 STATES = {
     "waiting": ("chờ kích hoạt", "waiting for activation"),
@@ -92,15 +97,20 @@ class Limits:
 
 
 def create_app(
-    database: str, host: str, issuer: str, front: str, clock: Callable[[], float] = time.time, refusal: float = -1
+    database: str,
+    host: str,
+    issuer: str,
+    front: str,
+    clock: Callable[[], float] = time.time,
+    refusal: float = -1,
+    here: Path = HERE,
 ) -> Flask:
     """The program for one host.
 
     database: path; host: its name, as ``hosts.json`` has it, under which the gateway shows it; issuer: what
     authenticators call it; front: the name of mail programs and of the webmail; refusal: seconds that a refusal takes,
-    by default :data:`REFUSAL_SECONDS` (tests want none).
+    by default :data:`REFUSAL_SECONDS` (tests want none); here: the folder of ``hosts.json`` and of ``pages``.
     """
-    here = Path(__file__).resolve().parent
     app = Flask(__name__, static_folder=None, template_folder=str(here / "pages"))
     app.config["MAX_CONTENT_LENGTH"] = 50_000
     app.jinja_env.globals.update(issuer=issuer, front=front, acts=ACTS, states=STATES, doors=DOORS)
@@ -129,33 +139,36 @@ def create_app(
         return hmac.new(g.cookie.encode(), b"form", "sha256").hexdigest()
 
     def page(name: str, status: int = 200, **values: Any) -> Response:
-        text = render_template(f"{name}.html", csrf=csrf(), user=g.get("user"), **values)
+        user = g.user if g.stage == "open" else None
+        text = render_template(f"{name}.html", csrf=csrf(), user=user, **values)
         return Response(text, status, mimetype="text/html")
 
     def refused(name: str, notice: tuple[str, str], status: int = 403, **values: Any) -> Response:
-        """The form again; no sooner than any other refusal."""
+        """The form again, after a judgement: no sooner than any other refusal."""
         time.sleep(max(0.0, g.began + slow - time.monotonic()))
         return page(name, status, notice=notice, **values)
 
     def begin(address: str, stage: str) -> None:
-        """A session under a new name: what somebody put into a browser before is worth nothing."""
-        g.cookie = secrets.token_urlsafe(32)
+        """A session under a new name: what somebody put into a browser before is worth nothing, nor what it had."""
+        end()
         opened().execute(
             "INSERT INTO session VALUES (?, ?, ?, ?, ?)", (_digest(g.cookie), address, stage, now(), now())
         )
 
     def end() -> None:
         opened().execute("DELETE FROM session WHERE token = ?", (_digest(g.cookie),))
-        g.cookie, g.user = secrets.token_urlsafe(32), None
+        g.cookie = secrets.token_urlsafe(32)
 
     def act(what: str, row: sqlite3.Row, actor: str = "") -> None:
         store.note_act(opened(), actor or row["address"], row["address"], what, client(), now())
 
     def signed_in(row: sqlite3.Row) -> Response:
         database = opened()
-        database.execute("UPDATE account SET seen = max(seen, ?) WHERE address = ?", (now(), row["address"]))
-        database.execute("INSERT OR IGNORE INTO sign_in VALUES (?, ?, 'web', ?)", (row["address"], now(), client()))
-        begin(row["address"], "open")
+        with transaction(database):
+            database.execute("UPDATE account SET seen = max(seen, ?) WHERE address = ?", (now(), row["address"]))
+            database.execute("INSERT OR IGNORE INTO sign_in VALUES (?, ?, 'web', ?)", (row["address"], now(), client()))
+            store.forget_sign_ins(database, row["address"])
+            begin(row["address"], "open")
         return go("./")
 
     def go(to: str) -> Response:
@@ -201,7 +214,7 @@ def create_app(
         foreign = request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin"
         token = request.form.get("phieu", "").encode("utf-8", "replace")
         if foreign or not known or not hmac.compare_digest(token, csrf().encode()):
-            return refused("message", STALE, 400)
+            return page("message", 400, notice=STALE)
         return None
 
     @app.after_request
@@ -213,18 +226,27 @@ def create_app(
 
     @app.post("/tim")
     def find() -> Response:
-        """To the host of an address; to whichever where there is none, always the same."""
+        """To the host of an address. Where there is none, to one of its domain's: always the same, and as often."""
         address = words(request.form.get("dia-chi"), 254).lower()
         names: dict[str, str] = json.loads((here / "hosts.json").read_text("utf-8"))
         database = opened()
-        row = database.execute("SELECT host FROM route WHERE address = ?", (address,)).fetchone()
-        if row is not None:
-            there = names[row["host"]]
-        elif database.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
+        # All is asked in any case, so that it takes as long.
+        where = f"WHERE {store.DOMAIN} = ?"
+        many = {
+            names[row["host"]]: int(row["many"])
+            for row in database.execute(
+                f"SELECT host, count(*) AS many FROM route {where} GROUP BY host", (address.partition("@")[2],)
+            )
+            if row["host"] in names
+        }
+        own = database.execute(f"SELECT count(*) FROM account {where}", (address.partition("@")[2],)).fetchone()[0]
+        route = database.execute("SELECT host FROM route WHERE address = ?", (address,)).fetchone()
+        mine = database.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone()
+        there = _likely(many | ({host: own} if own else {}) or dict.fromkeys(names.values(), 1), f"{issuer} {address}")
+        if route is not None and route["host"] in names:
+            there = names[route["host"]]
+        elif mine is not None:
             there = host
-        else:
-            choice = sorted(names.values())
-            there = choice[hashlib.sha256(f"{issuer} {address}".encode()).digest()[0] % len(choice)]
         to = "kich-hoat" if request.form.get("viec") == "kich-hoat" else "dang-nhap"
         return go(f"/{there}/{to}?dia-chi={quote(address)}")
 
@@ -234,7 +256,7 @@ def create_app(
             return page("sign_in", address=words(request.args.get("dia-chi"), 254))
         address = words(request.form.get("dia-chi"), 254).lower()
         if not limits.left(network(client()), address):
-            return refused("sign_in", TOO_MANY, 429, address=address)
+            return page("sign_in", 429, notice=TOO_MANY, address=address)
         row = passwords.verify(opened(), address, request.form.get("mat-khau", ""))
         if row is None:
             limits.spend(network(client()), address)
@@ -251,7 +273,7 @@ def create_app(
             return page("second")
         key = f"2 {row['address']}"
         if not limits.left(network(client()), key):
-            return refused("second", TOO_MANY, 429)
+            return page("second", 429, notice=TOO_MANY)
         if not passwords.use_totp(opened(), row, number(), now()):
             limits.spend(network(client()), key)
             return refused("second", WRONG_NUMBER)
@@ -264,7 +286,7 @@ def create_app(
             return page("activate", address=words(request.args.get("dia-chi"), 254))
         address = words(request.form.get("dia-chi"), 254).lower()
         if not limits.left(network(client()), address):
-            return refused("activate", TOO_MANY, 429, address=address)
+            return page("activate", 429, notice=TOO_MANY, address=address)
         try:
             row = passwords.try_code(opened(), address, request.form.get("ma", "")[:100], now())
         except Refused:
@@ -279,10 +301,12 @@ def create_app(
         if request.method == "GET":
             return page("choose", row=row)
         try:
-            passwords.use_code(opened(), row, _new_password(), now())
+            hashed = passwords.hashed(row, _new_password())
+            with transaction(opened()):
+                passwords.use_code(opened(), row, hashed, now())
+                act("activate", row)
         except Refused as reason:
             return page("choose", 400, row=row, notice=_both(reason))
-        act("activate", row)
         _end_of_sessions(database)
         return signed_in(row)
 
@@ -303,10 +327,12 @@ def create_app(
         if (again := _confirmed(row)) is not None:
             return refused("password", again, row=row)
         try:
-            passwords.change_password(opened(), row, _new_password(), now())
+            hashed = passwords.hashed(row, _new_password())
+            with transaction(opened()):
+                passwords.change_password(opened(), row, hashed, now())
+                act("password", row)
         except Refused as reason:
             return page("password", 400, row=row, notice=_both(reason))
-        act("password", row)
         _end_of_sessions(database)
         begin(row["address"], "open")
         return page("message", done=CHANGED)
@@ -317,14 +343,18 @@ def create_app(
         shown, notice = "", None
         if request.method == "POST":
             if request.form.get("xoa"):
-                if passwords.end_app_password(opened(), row["address"], request.form["xoa"][:20]):
-                    act("app-password-end", row)
+                with transaction(opened()):
+                    ended = passwords.end_app_password(opened(), row["address"], request.form["xoa"][:20])
+                    if ended:
+                        act("app-password-end", row)
+                if ended:
                     _end_of_sessions(database)
             else:
                 label = " ".join(words(request.form.get("ten"), MOST_LABEL).split()) or "?"
                 try:
-                    shown = passwords.new_app_password(opened(), row["address"], label, now())
-                    act("app-password", row)
+                    with transaction(opened()):
+                        shown = passwords.new_app_password(opened(), row["address"], label, now())
+                        act("app-password", row)
                 except Refused as reason:
                     notice = _both(reason)
         query = "SELECT * FROM app_password WHERE address = ? ORDER BY made"
@@ -338,8 +368,9 @@ def create_app(
             if request.method == "POST":
                 if (again := _confirmed(row)) is not None:
                     return refused("two_step", again, row=row)
-                passwords.set_totp(opened(), row["address"], "", 0)
-                act("second-step-end", row)
+                with transaction(opened()):
+                    passwords.set_totp(opened(), row["address"], "", 0)
+                    act("second-step-end", row)
                 return go("xac-thuc-hai-buoc")
             return page("two_step", row=row)
         # The key goes with the form and comes back with it, signed: nothing is kept before it is proven.
@@ -347,11 +378,12 @@ def create_app(
         if request.method == "POST":
             key, _, seal = request.form.get("khoa", "")[:200].partition(".")
             if not hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(key, row).encode()):
-                return refused("message", STALE, 400)
+                return page("message", 400, notice=STALE)
             counter = passwords.totp_counter(key, number(), now())
             if counter is not None:
-                passwords.set_totp(opened(), row["address"], key, counter)
-                act("second-step", row)
+                with transaction(opened()):
+                    passwords.set_totp(opened(), row["address"], key, counter)
+                    act("second-step", row)
                 return go("xac-thuc-hai-buoc")
         uri = passwords.totp_uri(key, row["address"], issuer)
         values = {"row": row, "key": key, "sealed": f"{key}.{_seal(key, row)}", "qr": qr_path(uri)}
@@ -378,8 +410,9 @@ def create_app(
             )
             if theirs is None:
                 abort(404)
-            code = passwords.new_code(opened(), theirs["address"], now())
-            act("code", theirs, actor=row["address"])
+            with transaction(opened()):
+                code = passwords.new_code(opened(), theirs["address"], now())
+                act("code", theirs, actor=row["address"])
             until = now() + theirs["code_days"] * 86400
             given = {"address": theirs["address"], "name": theirs["name"], "code": code, "until": str(until)}
         query = (
@@ -402,7 +435,7 @@ def create_app(
             return TOO_MANY
         if passwords.verify(opened(), row["address"], request.form.get("mat-khau-cu", "")) is None:
             limits.spend(network(client()), key)
-            return WRONG
+            return NOT_YOURS
         return None
 
     def _seal(key: str, row: sqlite3.Row) -> str:
@@ -420,8 +453,8 @@ def create_app(
     @app.errorhandler(sqlite3.Error)
     @app.errorhandler(OSError)
     def broken(error: Exception) -> Response:
-        app.logger.error("%s: %s", request.path, type(error).__name__)
-        g.user = None
+        app.logger.error("%s: %s", request.endpoint, type(error).__name__)  # a path may hold lines of its own
+        g.user, g.stage = None, ""
         busy = ("Máy chủ tạm thời không ghi được. Xin thử lại.", "The server can't write just now. Please try again.")
         return page("message", 503, notice=busy)
 
@@ -440,6 +473,13 @@ def qr_path(text: str) -> dict[str, Any]:
     rows = code.get_matrix()
     path = "".join(f"M{x} {y}h1v1h-1z" for y, row in enumerate(rows) for x, dark in enumerate(row) if dark)
     return {"path": path, "size": len(rows)}
+
+
+def _likely(many: dict[str, int], seed: str) -> str:
+    """One of ``many``, as often as it counts, and for a seed always the same."""
+    names = sorted(many)
+    ends = list(accumulate(many[name] for name in names))
+    return names[bisect_right(ends, int.from_bytes(hashlib.sha256(seed.encode()).digest()) % ends[-1])]
 
 
 def _digest(token: str) -> str:

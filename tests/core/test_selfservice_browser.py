@@ -1,0 +1,264 @@
+"""The account pages in a browser: on a phone, without JavaScript and with it, in light and dark, and on paper."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_FILE_PATH
+from passlib.totp import TOTP
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.middleware.shared_data import SharedDataMiddleware
+from werkzeug.serving import make_server
+from werkzeug.wrappers import Response
+
+from tests.circular.browser import BROWSERS, PHONE, RULES
+from tests.core.selfservice import AN, APP, BETTER, BINH, GOOD, OFFICER, Pages, number
+
+ROOT = APP.parents[2]
+NGINX = ROOT / "templates" / "selfservice" / "etc" / "nginx" / "sites" / "selfservice.conf.j2"
+AXE = Path(AXE_FILE_PATH).read_text("utf-8")
+DESKTOP = {"width": 1280, "height": 900}
+EXECUTABLE = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no browser on this machine")
+
+
+class Site(Pages):
+    """The pages as the gateway shows them: below the host's path, with the files beside them and nginx's policy."""
+
+    url = ""
+
+    def serve(self) -> Callable[[], None]:
+        """Begin to answer; what ends it."""
+        policy = re.search(r'Content-Security-Policy "([^"]+)"', NGINX.read_text("utf-8"))
+        assert policy
+
+        def root(environ: dict[str, Any], start: Any) -> Any:
+            if environ["PATH_INFO"] == "/tim":
+                return self.app(environ, start)
+            return Response((APP / "static" / "start.html").read_bytes(), mimetype="text/html")(environ, start)
+
+        files = SharedDataMiddleware(
+            DispatcherMiddleware(root, {"/mail-so": self.app}), {"/static": str(APP / "static")}
+        )
+
+        def guarded(environ: dict[str, Any], start: Any) -> Any:
+            def begin(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+                return start(status, [*headers, ("Content-Security-Policy", policy[1])], *more)
+
+            return files(environ, begin)
+
+        server = make_server("localhost", 0, guarded, threaded=True)
+        self.url = f"http://localhost:{server.port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+
+        def stop() -> None:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+        return stop
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    stop = site.serve()
+    yield site
+    stop()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Person:
+    """Somebody at a browser. Each page that is seen is judged, once by its name."""
+
+    def __init__(self, site: Site, chromium: Browser, scripts: bool, screen: dict[str, int] = PHONE):
+        self.site = site
+        self.context: BrowserContext = chromium.new_context(java_script_enabled=scripts, viewport=screen)
+        self.page: Page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.faults: list[str] = []
+        self.page.on("console", lambda said: self.faults.append(said.text) if "Content Security" in said.text else None)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.site.url}/{path}")
+
+    def fill(self, **fields: str) -> None:
+        for name, value in fields.items():
+            self.page.fill(f"[name={name.replace('_', '-')}]", value)
+
+    def click(self, text: str) -> None:
+        with self.page.expect_navigation():
+            self.page.locator("main, nav").get_by_text(text, exact=True).first.click()
+
+    def at(self) -> str:
+        return self.page.url.removeprefix(self.site.url).partition("?")[0]
+
+    def says(self, text: str) -> bool:
+        return text in self.page.inner_text("body")
+
+    def fits(self, name: str) -> None:
+        """No scrolling to the side."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{name}: {wide} pixels too wide"
+
+    def judge(self, name: str) -> None:
+        """Nothing that the rules for accessibility know of, and no scrolling; axe needs the page's JavaScript."""
+        self.fits(name)
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            if not self.page.evaluate("typeof window.axe === 'object'"):
+                self.page.evaluate(AXE)
+            rules = [*RULES, "wcag22aa", "best-practice"]
+            found = self.page.evaluate("rules => axe.run({runOnly: rules})", rules)["violations"]
+            assert not found, (name, scheme, [(one["id"], [node["html"] for node in one["nodes"]]) for one in found])
+        self.page.emulate_media(color_scheme="light")
+        assert not self.faults, (name, self.faults)
+
+
+def walk(person: Person, judge: Callable[[str], None]) -> None:
+    """Through every page, as an officer does it who begins, changes what can be changed, and gives a code."""
+    site = person.site
+    person.open("")
+    judge("start")
+    person.fill(dia_chi=OFFICER)
+    person.click("Kích hoạt bằng mã trên phiếu")
+    assert person.at() == "/mail-so/kich-hoat"
+    judge("activate")
+    person.fill(ma="aaaa-bbbb-cccc")
+    person.click("Tiếp tục")
+    assert person.says("mã không đúng")
+    judge("wrong code")
+    person.fill(ma=site.code(OFFICER))
+    person.click("Tiếp tục")
+    judge("choose")
+    person.fill(mat_khau="a" * 14, mat_khau_lai="a" * 14)
+    person.click("Lưu mật khẩu")
+    assert person.says("Mật khẩu cần ít nhất")
+    judge("weak password")
+    person.fill(mat_khau=GOOD, mat_khau_lai=GOOD)
+    person.click("Lưu mật khẩu")
+    assert person.at() == "/mail-so/"
+    judge("home")
+    person.click("Mật khẩu")
+    judge("password")
+    person.fill(mat_khau_cu=GOOD, mat_khau=BETTER, mat_khau_lai=BETTER)
+    person.click("Đổi mật khẩu")
+    assert person.says("Đã đổi mật khẩu")
+    judge("changed")
+    person.click("Mật khẩu ứng dụng")
+    judge("no app passwords")
+    person.fill(ten="Điện thoại của tôi, một cái tên dài để xem trang có rộng ra không")
+    person.click("Tạo mật khẩu ứng dụng")
+    judge("app password")
+    person.click("Xóa")
+    assert not person.says("bắt đầu bằng")
+    person.click("Hai bước")
+    judge("second step off")
+    totp = TOTP(person.page.inner_text(".code.small"))
+    person.fill(so="000000")
+    person.click("Bật xác thực hai bước")
+    assert person.says("Mã xác thực không đúng")
+    person.fill(so=number(totp, site.now))
+    person.click("Bật xác thực hai bước")
+    assert person.says("Đang bật")
+    judge("second step on")
+    person.click("Đăng xuất")
+    judge("sign in")
+    person.fill(dia_chi=OFFICER, mat_khau=GOOD)
+    person.page.locator("main form button").click()
+    assert person.says("không đúng")
+    person.fill(dia_chi=OFFICER, mat_khau=BETTER)
+    person.page.locator("main form button").click()
+    judge("second step")
+    site.now += 30
+    person.fill(so=number(totp, site.now))
+    person.click("Tiếp tục")
+    assert person.at() == "/mail-so/"
+    person.click("Đơn vị")
+    judge("unit")
+    row = person.page.locator(".rows li", has_text=AN)
+    row.get_by_role("button").click()
+    assert person.says(f"Mã mới cho Người <{AN}>")
+    judge("code for somebody")
+    person.open("mail-so/khong-co")
+    judge("no such page")
+
+
+def test_all_can_be_done_without_javascript(site: Site, chromium: Browser) -> None:
+    person = Person(site, chromium, scripts=False)
+    walk(person, person.fits)
+    person.context.close()
+
+
+def test_every_page_is_accessible_on_a_phone(site: Site, chromium: Browser) -> None:
+    person = Person(site, chromium, scripts=True)
+    walk(person, person.judge)
+    person.context.close()
+
+
+def test_the_rule_follows_what_is_typed(site: Site, chromium: Browser) -> None:
+    person = Person(site, chromium, scripts=True)
+    person.open(f"mail-so/kich-hoat?dia-chi={BINH}")
+    person.fill(ma=site.code(BINH))
+    person.click("Tiếp tục")
+
+    def rules() -> list[str]:
+        items = person.page.locator(".rule li").all()
+        return [item.get_attribute("class") or "" for item in items]
+
+    assert rules() == ["", "", ""]
+    for typed, wanted in (
+        ("a", ["fails", "fails", "holds"]),
+        ("aB3", ["fails", "holds", "holds"]),
+        ("aB3 aB3 aB3 ", ["holds", "holds", "holds"]),
+        ("BINHTT aB3 aB3", ["holds", "holds", "fails"]),
+        ("Đường mùa thu", ["holds", "holds", "holds"]),
+        ("", ["", "", ""]),
+    ):
+        person.fill(mat_khau=typed)
+        assert [re.sub(r"\s+", "", one) for one in rules()] == wanted, typed
+    person.fill(mat_khau=GOOD, mat_khau_lai=BETTER)
+    assert person.says("chưa giống nhau")
+    person.judge("rule")
+    person.fill(mat_khau_lai=GOOD)
+    assert not person.says("chưa giống nhau")
+    person.click("Lưu mật khẩu")
+    assert person.at() == "/mail-so/"
+    person.context.close()
+
+
+def test_the_slip_with_a_code_can_be_printed(site: Site, chromium: Browser) -> None:
+    person = Person(site, chromium, scripts=False, screen=DESKTOP)
+    person.open(f"mail-so/kich-hoat?dia-chi={OFFICER}")
+    person.fill(ma=site.code(OFFICER))
+    person.click("Tiếp tục")
+    person.fill(mat_khau=GOOD, mat_khau_lai=GOOD)
+    person.click("Lưu mật khẩu")
+    person.click("Đơn vị")
+    person.page.locator(".rows li", has_text=AN).get_by_role("button").click()
+    code = person.page.inner_text("p.code")
+    person.page.emulate_media(media="print")
+    printed = person.page.inner_text("body")
+    assert code in printed
+    assert AN in printed
+    assert "https://taikhoan.x.test/" in printed
+    assert BINH not in printed  # whoever gets the slip need not know the others
+    assert "Đăng xuất" not in printed
+    assert site.show_code(AN, code).location == "chon-mat-khau"
+    person.context.close()
