@@ -17,12 +17,12 @@ import tempfile
 import traceback
 from collections.abc import Sequence
 
-from edumail.cli import check, deploy, dns, example, explain, former, group, lab, portal, verify
+from edumail.cli import check, deploy, dns, example, explain, former, group, lab, mailboxes, portal, verify
 from edumail.cli.language import Parser, UserError, choose, say
 from edumail.cli.report import print_problems
 from edumail.problems import InventoryError
 
-_COMMANDS = (check, explain, example, group, former, portal, deploy, verify, dns, lab)
+_COMMANDS = (check, explain, example, group, former, portal, deploy, mailboxes, verify, dns, lab)
 
 _USER, _INTERNAL, _INTERRUPTED = 1, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 

@@ -60,6 +60,7 @@ ACTS = {
     "second-step": ("bật xác thực hai bước", "the second step was turned on"),
     "second-step-end": ("tắt xác thực hai bước", "the second step was turned off"),
     "suspend": ("tạm khóa", "the account was suspended"),
+    "moved-in": ("chuyển từ máy chủ khác đến", "the account came from another host"),
 }
 STATES = {
     "waiting": ("chờ kích hoạt", "waiting for activation"),
