@@ -59,9 +59,12 @@ def run(args: Namespace) -> int:
         if unit not in province.units:
             raise unknown(unit, province.units, "đơn vị", "unit")
     status = Status()
-    remote = Remote(province, status.tick)
-    mail = Mail(province)
-    hosts = [host.name for host in province.hosts.values() if {"mailstore", "gateway"} & set(host.roles)]
+    with Remote(province, status.tick) as remote:
+        return _move_all(args, Mail(province), remote, status)
+
+
+def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> int:
+    hosts = [host.name for host in mail.province.hosts.values() if {"mailstore", "gateway"} & set(host.roles)]
     listings: dict[str, list[Account]] = {}
     failed = 0
     for host in hosts:
@@ -122,10 +125,11 @@ def _complain(error: UserError) -> None:
 
 
 def _listing(remote: Remote, host: str) -> list[Account]:
-    rows = answer(host, remote.run(host, command("list")))
     try:
-        return [Account(**row) for row in rows]
-    except TypeError:
+        return [Account(**row) for row in answer(host, remote.run(host, command("list")))]
+    except (HostError, TypeError) as error:
+        if isinstance(error, HostError) and "invalid choice" not in error.en:
+            raise
         raise HostError(
             f"{host}: chạy một bản edumail khác; hãy edumail deploy",
             f"{host}: runs another release of edumail; deploy it",

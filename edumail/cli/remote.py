@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from edumail.cli.language import UserError
 from edumail.cli.terminal import plain
@@ -23,17 +23,33 @@ class HostError(UserError):
 
 
 class Remote:
-    """Runs commands on the hosts of a province. ``tick`` is called about twice a second while one runs."""
+    """Runs commands on the hosts of a province, over one connection to each; a context manager, which ends them.
+
+    ``tick`` is called about twice a second while a command runs.
+    """
 
     def __init__(self, province: Province, tick: Callable[[], None] = lambda: None):
         self.province = province
         self.tick = tick
+        self._sockets = tempfile.TemporaryDirectory(prefix="edumail-ssh-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for socket in Path(self._sockets.name).iterdir():
+            words = ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "edumail"]
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=5, check=False)
+        self._sockets.cleanup()
 
     def words(self, name: str, command: Sequence[str]) -> list[str]:
         """The local command that runs ``command`` on a host."""
         host: Host = self.province.hosts[name]
         config = self.province.settings.ssh_config
-        words = ["ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none", "-T"]
+        words = ["ssh", "-o", "BatchMode=yes", "-o", "ControlMaster=auto", "-T"]
+        # Whoever is killed leaves a connection for half a minute.
+        words += ["-o", f"ControlPath={self._sockets.name}/%C", "-o", "ControlPersist=30"]
         if config is not None:
             words += ["-F", str(Path(config).expanduser()), "-l", host.ssh.user, name]
         else:

@@ -151,7 +151,8 @@ def letters(row: sqlite3.Row) -> list[Letter]:
         for at in range(0, len(uids), UIDS):
             some = ",".join(uids[at : at + UIDS])
             for letter in _fetch(row, "hdr size.virtual", "mailbox", folder, "uid", some):
-                name = hashlib.sha256(letter["hdr"].encode("utf-8", "surrogateescape")).hexdigest()
+                header = letter["hdr"].replace("\r\n", "\n")  # a host may keep either
+                name = hashlib.sha256(header.encode("utf-8", "surrogateescape")).hexdigest()
                 found.append((folder, name, int(letter["size.virtual"])))
     return sorted(found)
 
@@ -205,12 +206,13 @@ def _pull(row: sqlite3.Row) -> int:
     dsync asks a program that it starts itself; that one hands on to ours. What was taken before is not taken again.
     """
     far, back = (fcntl.fcntl(number, fcntl.F_DUPFD, 3) for number in (0, 1))
-    command = _doveadm(row, "sync", "--no-userdb-lookup", "-1", "-R", "-l", str(LOCK_SECONDS))
+    command = _doveadm(row, "-o", "mail_fsync=never", "sync", "--no-userdb-lookup", "-1", "-R", "-l", str(LOCK_SECONDS))
     command += ["sh", "-c", f"cat <&{far} & exec cat >&{back}"]  # sh knows descriptors of one digit only
     with as_root():
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=2, pass_fds=(far, back), check=False, **_as_vmail(row)
         )
+    os.sync()  # once for all of them: before the old place is emptied everything is on the disk
     return done.returncode
 
 
