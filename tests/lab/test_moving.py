@@ -141,13 +141,13 @@ def moved(province: LabProvince, tmp_path_factory: pytest.TempPathFactory) -> It
     text = units.read_text(encoding="utf-8")
     assert text.count(f"host: {OLD}\n") == 1
     units.write_text(text.replace(f"host: {OLD}\n", f"host: {NEW}\n  portal_host: {OLD}\n"), encoding="utf-8")
-    fill(province)
     moved = Moved(province, province, folder)
-    moved.unread = read_by_one(province)
-    moved.letters = contents(province, CLERK)
-    province.password(HEAD)
-    province.password(COLLEAGUE)
     try:
+        fill(province)
+        moved.unread = read_by_one(province)
+        moved.letters = contents(province, CLERK)
+        province.password(HEAD)
+        province.password(COLLEAGUE)
         with Arriving(province) as arriving:
             deploy(folder)
             killed_in_the_middle(moved)
@@ -173,10 +173,10 @@ def moved(province: LabProvince, tmp_path_factory: pytest.TempPathFactory) -> It
 def fill(province: LabProvince) -> None:
     """Letters of years in the clerk's inbox, some in a folder with a dot and marks in its name, and a filter."""
     with province.imap(CLERK) as client:
-        assert client.create(FOLDER)[0] == "OK"
+        client.create(FOLDER)
         assert client.subscribe(FOLDER)[0] == "OK"
-        for number in range(3):
-            letter = new_message(STRANGER, CLERK, message_id=f"<cv-{number}@kiemtra.invalid>").as_bytes()
+        for _ in range(3):
+            letter = new_message(STRANGER, CLERK).as_bytes()
             assert client.append(FOLDER, "\\Answered", imaplib.Time2Internaldate(1.6e9), letter)[0] == "OK"
     maildir = f"{home(CLERK)}/Maildir"
     province.run(OLD, f"setpriv --reuid=5000 --regid=5000 --clear-groups python3 - {maildir} {LETTERS}", stdin=FILL)

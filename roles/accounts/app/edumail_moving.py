@@ -81,7 +81,7 @@ def adopt(database: sqlite3.Connection, address: str, given: dict, now: int) -> 
         raise Refused(f"{address} là của người khác / belongs to somebody else")
     fields, tables = given["fields"], given["tables"]
     with transaction(database):
-        free = row["person"] is not None and row["state"] == "waiting" and not row["hash"] and not row["suspended"]
+        free = row["person"] is not None and row["state"] == "waiting" and not row["suspended"]
         if free and row["code"] and row["code_expires"] >= now:
             fields |= {name: row[name] for name in ("code", "code_expires", "code_tries")}
         # It was closed meanwhile: nobody was idle.
@@ -137,8 +137,9 @@ def leave(database: sqlite3.Connection, address: str, digest: str, host: str, no
 
 def letters(row: sqlite3.Row) -> list[Letter]:
     """Every letter of a mailbox, sorted. Raises OSError."""
-    if not (Path(row["home"]) / "Maildir").exists():
-        return []
+    with acting_as(VMAIL_ID, VMAIL_ID):
+        if not (Path(row["home"]) / "Maildir").exists():
+            return []
     found: list[Letter] = []
     nameless: dict[str, list[str]] = {}
     for letter in _fetch(row, "mailbox uid hdr.message-id size.virtual", "mailbox", "*", "all"):
@@ -220,7 +221,8 @@ def _pull(row: sqlite3.Row) -> int:
 
 
 def _pack(row: sqlite3.Row) -> int:
-    there = [name for name in PERSONAL if os.path.lexists(Path(row["home"]) / name)]
+    with acting_as(VMAIL_ID, VMAIL_ID):
+        there = [name for name in PERSONAL if os.path.lexists(Path(row["home"]) / name)]
     command = [TAR, "-C", row["home"], "-c", *(there or ["-T", "/dev/null"])]
     with as_root():
         return subprocess.run(command, check=False, **{**_as_vmail(row), "cwd": None}).returncode
