@@ -11,6 +11,9 @@ from edumail.mail import Mail, Mailbox
 Letter = tuple[str, str, int]
 """Folder, Message-ID or a digest, size in bytes."""
 
+Copies = tuple[str, str, list[str]]
+"""Folder, a letter's GUID, and the UIDs that it has there, several."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -71,3 +74,13 @@ def missing(old: Iterable[Letter], new: Iterable[Letter]) -> Counter[str]:
     for (folder, *_), count in (Counter(map(tuple, old)) - Counter(map(tuple, new))).items():
         lost[str(folder)] += count
     return lost
+
+
+def surplus(old: Iterable[Copies], new: Iterable[Copies]) -> dict[str, list[str]]:
+    """Folder → UIDs of the new place that are a letter once more, more often than the old place has it."""
+    meant = {(folder, guid): len(uids) for folder, guid, uids in old}
+    result: dict[str, list[str]] = {}
+    for folder, guid, uids in new:
+        if extra := sorted(uids, key=int)[meant.get((folder, guid), 1) :]:
+            result.setdefault(folder, []).extend(extra)
+    return result

@@ -9,7 +9,7 @@ from typing import Any
 from edumail.cli.language import UserError, say
 from edumail.cli.remote import HostError, Remote
 from edumail.cli.terminal import plain
-from edumail.moving import Move, missing
+from edumail.moving import Move, missing, surplus
 
 _ROUNDS = 3
 """What changed while it was copied is copied once more."""
@@ -74,8 +74,11 @@ class Mover:
                     raise
                 continue
             self.tell(say("đối chiếu", "comparing"))
-            old = answer(move.source, remote.run(move.source, command("contents", move.old)))
-            new = answer(move.target, remote.run(move.target, command("contents", move.new)))
+            old = self._contents(move.source, move.old)
+            new = self._contents(move.target, move.new)
+            if extra := surplus(old["copies"], new["copies"]):
+                remote.run(move.target, command("tidy", move.new), json.dumps(extra).encode())
+                new = self._contents(move.target, move.new)
             lost = missing(map(tuple, old["letters"]), map(tuple, new["letters"]))
             if not lost:
                 return dict(old)
@@ -84,3 +87,6 @@ class Mover:
             f"chỗ mới còn thiếu {lost.total()} thư ({shown}); chỗ cũ được giữ nguyên",
             f"the new place lacks {lost.total()} letters ({shown}); the old one is left as it is",
         )
+
+    def _contents(self, host: str, address: str) -> dict[str, Any]:
+        return dict(answer(host, self.remote.run(host, command("contents", address))))

@@ -12,7 +12,7 @@ from edumail.cli.mover import Mover
 from edumail.cli.remote import HostError, Remote
 from edumail.load import load
 from edumail.mail import Mail
-from edumail.moving import Account, Move, missing, moves
+from edumail.moving import Account, Move, missing, moves, surplus
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 CLERK, SCHOOL = "nhilt@suoimo.minhha.test", "thsuoimo@suoimo.minhha.test"  # both live on mail-xa
@@ -90,12 +90,13 @@ class Hosts(Remote):
         self.letters = {"mail-so": old, "mail-xa": new}
         self.asked: list[str] = []
         self.cuts = 0
+        self.copies: dict[str, list[object]] = {}
 
     def run(self, host, command, stdin=b""):  # type: ignore[no-untyped-def]
         import json
 
         self.asked.append(command[2])
-        rows = {"letters": self.letters[host], "digest": "d", "account": "taken"}
+        rows = {"letters": self.letters[host], "digest": "d", "account": "taken", "copies": self.copies.get(host, [])}
         return json.dumps(rows).encode()
 
     def joined(self, first, second, *, both):  # type: ignore[no-untyped-def]
@@ -114,6 +115,15 @@ def test_the_old_place_is_emptied_last() -> None:
     hosts = Hosts([["INBOX", "<a@x>", 1]], [])
     Mover(hosts, MOVE, lambda _: None).run()
     assert hosts.asked == ["unpack", "pull", "contents", "contents", "export", "adopt", "leave"]
+
+
+def test_what_is_there_twice_goes_unless_the_old_place_has_it_twice() -> None:
+    new = [("INBOX", "a", ["7", "12"]), ("INBOX", "b", ["3", "4", "10"]), ("Sent", "a", ["1", "2"])]
+    assert surplus([("INBOX", "b", ["3", "4"]), ("Sent", "a", ["1", "2"])], new) == {"INBOX": ["12", "10"]}
+    hosts = Hosts([["INBOX", "<a@x>", 1]], [])
+    hosts.copies = {"mail-xa": [["INBOX", "a", ["7", "12"]]]}
+    Mover(hosts, MOVE, lambda _: None).run()
+    assert hosts.asked[1:6] == ["pull", "contents", "contents", "tidy", "contents"]
 
 
 def test_a_cut_is_tried_again_and_then_told() -> None:

@@ -16,8 +16,10 @@ NOW = 1_000_000
 DOVEADM = """\
 #!/bin/sh
 case "$*" in
-*"mailbox uid"*) printf '%s' '[{"mailbox":"INBOX","uid":"1","hdr.message-id":"<a@x>","size.virtual":"7"},
- {"mailbox":"Công văn","uid":"9","hdr.message-id":"","size.virtual":"5"}]' ;;
+*"mailbox uid guid"*) printf '%s' '[
+ {"mailbox":"INBOX","uid":"1","guid":"g","hdr.message-id":"<a@x>","size.virtual":"7"},
+ {"mailbox":"INBOX","uid":"4","guid":"g","hdr.message-id":"<a@x>","size.virtual":"7"},
+ {"mailbox":"Công văn","uid":"9","guid":"h","hdr.message-id":"","size.virtual":"5"}]' ;;
 *"hdr size.virtual mailbox Công văn uid 9"*) printf '[{"hdr":"From: x\\\\r\\\\n\\\\r\\\\n","size.virtual":"5"}]' ;;
 *) exit 64 ;;
 esac
@@ -135,8 +137,10 @@ def test_a_letter_without_a_name_goes_by_its_header(
     (tmp_path / AN / "Maildir").mkdir(parents=True)
     database = host(tmp_path)
     row = database.execute("SELECT * FROM account WHERE address = ?", (AN,)).fetchone()
-    nameless, named = app.letters(row)
-    assert named == ("INBOX", "<a@x>", 7)
+    letters, copies = app.contents(row)
+    nameless, *named = letters
+    assert named == [("INBOX", "<a@x>", 7)] * 2
+    assert copies == [("INBOX", "g", ["1", "4"])]
     assert (nameless[0], len(nameless[1]), nameless[2]) == ("Công văn", 64, 5)
 
 

@@ -31,10 +31,8 @@ SECRETS = ("hash", "code", "code_expires", "code_tries", "totp", "totp_counter",
 KEPT = {"app_password": ("tag", "label", "hash", "made"), "sign_in": ("at", "how", "client"),
         "act": ("at", "actor", "what", "client")}  # fmt: skip
 LOCK_SECONDS = 60
-TRIES = 3
 UIDS = 200
-_CHANGES_LEFT = 2  # doveadm-sync(1): not everything could be done at once, ask again
-ACTIONS = ("list", "export", "adopt", "serve", "pull", "pack", "unpack", "contents", "leave")
+ACTIONS = ("list", "export", "adopt", "serve", "pull", "pack", "unpack", "contents", "tidy", "leave")
 
 Letter = tuple[str, str, int]
 """Folder, Message-ID (without one: a digest of the header), size in bytes."""
@@ -137,12 +135,19 @@ def leave(database: sqlite3.Connection, address: str, digest: str, host: str, no
 
 def letters(row: sqlite3.Row) -> list[Letter]:
     """Every letter of a mailbox, sorted. Raises OSError."""
+    return contents(row)[0]
+
+
+def contents(row: sqlite3.Row) -> tuple[list[Letter], list[tuple[str, str, list[str]]]]:
+    """Every letter of a mailbox, sorted; and what a folder has more than once: folder, GUID, UIDs. Raises OSError."""
     with acting_as(VMAIL_ID, VMAIL_ID):
         if not (Path(row["home"]) / "Maildir").exists():
-            return []
+            return [], []
     found: list[Letter] = []
     nameless: dict[str, list[str]] = {}
-    for letter in _fetch(row, "mailbox uid hdr.message-id size.virtual", "mailbox", "*", "all"):
+    copies: dict[tuple[str, str], list[str]] = {}
+    for letter in _fetch(row, "mailbox uid guid hdr.message-id size.virtual", "mailbox", "*", "all"):
+        copies.setdefault((letter["mailbox"], letter["guid"]), []).append(letter["uid"])
         name = letter.get("hdr.message-id", "").strip()
         if name:
             found.append((letter["mailbox"], name, int(letter["size.virtual"])))
@@ -155,7 +160,23 @@ def letters(row: sqlite3.Row) -> list[Letter]:
                 header = letter["hdr"].replace("\r\n", "\n")  # a host may keep either
                 name = hashlib.sha256(header.encode("utf-8", "surrogateescape")).hexdigest()
                 found.append((folder, name, int(letter["size.virtual"])))
-    return sorted(found)
+    return sorted(found), [(*key, uids) for key, uids in copies.items() if len(uids) > 1]
+
+
+def _tidy(row: sqlite3.Row, surplus: dict[str, list[str]]) -> None:
+    """Take copies of a letter out of folders: folder → UIDs. Raises OSError.
+
+    dsync gives a letter of the new place another number when an old one needs that. Where another letter comes in at
+    that moment, or dsync is cut, both the copy and what it was made of stay.
+    """
+    for folder, uids in surplus.items():
+        for at in range(0, len(uids), UIDS):
+            some = ",".join(uids[at : at + UIDS])
+            command = _doveadm(row, "expunge", "--no-userdb-lookup", "mailbox", folder, "uid", some)
+            with as_root():
+                done = subprocess.run(command, capture_output=True, check=False, **_as_vmail(row))
+            if done.returncode:
+                raise OSError(f"doveadm expunge: {done.returncode}: {done.stderr.decode(errors='replace').strip()}")
 
 
 def _digest(contents: list[Letter]) -> str:
@@ -280,8 +301,10 @@ def run(database: sqlite3.Connection, action: str, address: str, now: int) -> in
             row = database.execute("SELECT * FROM account WHERE address = ?", (address,)).fetchone()
             if row is None:
                 raise Refused(f"không có hộp thư {address} / there is no mailbox {address}")
-            found = letters(row)
-            print(json.dumps({"letters": found, "digest": _digest(found)}))
+            found, copies = contents(row)
+            print(json.dumps({"letters": found, "digest": _digest(found), "copies": copies}))
+        case "tidy":
+            _tidy(_account(database, address, closed=False), json.load(sys.stdin))
         case _:
             row = _account(database, address, closed=action in ("serve", "pack"))
             database.close()
