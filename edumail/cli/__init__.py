@@ -27,6 +27,7 @@ from edumail.cli import (
     former,
     group,
     lab,
+    mailboxes,
     portal,
     roster,
     verify,
@@ -35,7 +36,7 @@ from edumail.cli.language import Parser, UserError, choose, say
 from edumail.cli.report import print_problems
 from edumail.problems import InventoryError
 
-_COMMANDS = (check, explain, example, group, former, roster, portal, deploy, accounts, verify, dns, lab)
+_COMMANDS = (check, explain, example, group, former, roster, portal, deploy, accounts, mailboxes, verify, dns, lab)
 
 _USER, _INTERNAL, _INTERRUPTED = 1, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 

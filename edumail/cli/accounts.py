@@ -6,7 +6,6 @@ import contextlib
 import csv
 import json
 import os
-import shlex
 import sys
 import tempfile
 from argparse import Namespace
@@ -18,7 +17,7 @@ from urllib.parse import quote
 
 from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
-from edumail.cli.remote import ask
+from edumail.cli.remote import Remote
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.model import Province, Unit
@@ -95,8 +94,9 @@ def _slips(args: Namespace) -> int:
                 "máy này không có phông chữ tiếng Việt; cài gói fonts-dejavu-core",
                 "this machine has no font with Vietnamese letters; install the package fonts-dejavu-core",
             ) from None
-        words = shlex.join(["edumail-accounts", "codes", unit.id, *(address.lower() for address in args.again)])
-        found = json.loads(ask(province, host, words))
+        with Remote(province) as remote:
+            words = ["edumail-accounts", "codes", unit.id, *(address.lower() for address in args.again)]
+            found = json.loads(remote.run(host.name, words))
         slips = [
             Slip(
                 row["name"],
@@ -182,10 +182,13 @@ def _take_over(args: Namespace) -> int:
             by_host[home[address]].append((address, row[1].strip()))
     if problems:
         raise InventoryError(problems)
-    for host, pairs in sorted(by_host.items()):
-        text = "".join(f"{address},{value}\n" for address, value in pairs)
-        found = json.loads(ask(province, province.hosts[host], "edumail-accounts take-over -", text))
-        taken, left = len(found["taken"]), found["left"]
+    found = {}
+    with Remote(province) as remote:
+        for host, pairs in sorted(by_host.items()):
+            text = "".join(f"{address},{value}\n" for address, value in pairs)
+            found[host] = json.loads(remote.run(host, ["edumail-accounts", "take-over", "-"], text.encode()))
+    for host, done in found.items():
+        taken, left = len(done["taken"]), done["left"]
         print(say(f"{host}: nhận {taken}", f"{host}: {taken} taken"))
         for address in left:
             print(

@@ -35,6 +35,7 @@ def tree(mail: HostMail, log_retention_days: int) -> Tree:
         {
             "accounts.json": json.dumps(wanted, ensure_ascii=False) + "\n",
             **library(),
+            "edumail_moving.py": (APP / "edumail_moving.py").read_bytes(),
             "edumail-accounts": File((APP / "edumail_accounts.py").read_bytes(), executable=True),
             **{unit: render(f"accounts/etc/systemd/{unit}.j2", days=log_retention_days) for unit in UNITS},
         }

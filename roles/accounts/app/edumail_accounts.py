@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
+import edumail_moving
+from edumail_moving import plain as _plain
 from edumail_passwords import CODE_TRIES, activate, new_code, take_over
 from edumail_store import (
     DATABASE,
@@ -161,8 +163,11 @@ def sync(
             gone = old["person"] and old["person"] not in present
             state = "left" if gone and (old["state"] == "left" or address.partition("@")[2] in domains) else "closed"
             if old["state"] != state:
+                # The code of somebody who moves to another host goes along; here it opens nothing.
                 database.execute(
-                    "UPDATE account SET state = ?, code = NULL, changed = ? WHERE address = ?", (state, now, address)
+                    "UPDATE account SET state = ?1, code = CASE WHEN ?1 = 'closed' THEN code END, changed = ?2"
+                    " WHERE address = ?3",
+                    (state, now, address),
                 )
                 counts["left"] += 1
         database.execute("DELETE FROM route")
@@ -215,11 +220,6 @@ def _free(name: str, taken: Collection[str]) -> str:
         number += 1
         result = f"{local}#{number}{at}{domain}"
     return result
-
-
-def _plain(key: str) -> str:
-    """The address that an account had, also one that was set aside."""
-    return re.sub(r"#\d+@", "@", key)
 
 
 def _move(database: sqlite3.Connection, keys: dict[str, str]) -> None:
@@ -602,6 +602,9 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("acts", help="print who did what with which account, one a line").add_argument(
         "address", nargs="?"
     )
+    moving = commands.add_parser("moving", help="one half of a mailbox's way to another host; edumail asks for it")
+    moving.add_argument("action", choices=edumail_moving.ACTIONS)
+    moving.add_argument("address", nargs="?", default="")
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
@@ -722,6 +725,8 @@ def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str
             ):
                 moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(row["at"]))
                 print(f"{moment} {row['what']:<16} {row['address']} by {row['actor']} {row['client']}")
+        case "moving":
+            return edumail_moving.run(database, options.action, options.address, now)
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             shown = "CASE WHEN state = 'waiting' AND suspended > 0 THEN 'suspended' ELSE state END"

@@ -65,6 +65,7 @@ ACTS = {
     "second-step-end": ("tắt xác thực hai bước", "the second step was turned off"),
     "suspend": ("tạm khóa", "the account was suspended"),
     "take-over": ("lấy mật khẩu từ hệ thống cũ", "the password of the former system was taken over"),
+    "moved-in": ("chuyển từ máy chủ khác đến", "the account came from another host"),
 }
 STATES = {
     "waiting": ("chờ kích hoạt", "waiting for activation"),
