@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
@@ -64,7 +64,7 @@ def run(args: Namespace) -> int:
 
 
 def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> int:
-    hosts = [host.name for host in mail.province.hosts.values() if {"mailstore", "gateway"} & set(host.roles)]
+    hosts = [host.name for host in mail.province.hosts.values() if host.has_mail]
     listings: dict[str, list[Account]] = {}
     failed = 0
     for host in hosts:
@@ -94,9 +94,15 @@ def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> in
             status.clear()
         done += 1
         status.line(f"{about} ✓ {outcome} ({time.monotonic() - began:.1f} s)")
+    return _concluded(found, done, failed)
+
+
+def _concluded(found: Sequence[Move], done: int, failed: int) -> int:
+    """Say how many have moved; the exit status. ``failed`` hosts could not be asked."""
     left = len(found) - done
-    print(say(f"Đã chuyển {done} hộp thư, còn lại {left}.", f"{done} moved, {left} left."))
-    if left or failed:
+    if found:
+        print(say(f"Đã chuyển {done} hộp thư, còn lại {left}.", f"{done} moved, {left} left."))
+    if left:
         print(
             say(
                 "Chỗ cũ của những hộp thư còn lại được giữ nguyên. Sửa theo lời báo trên rồi chạy lại lệnh này.",
@@ -104,8 +110,15 @@ def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> in
             ),
             file=sys.stderr,
         )
-        return _NOT_ALL
-    return _DONE
+    elif failed:
+        print(
+            say(
+                "Có máy chưa hỏi được; chạy lại lệnh này khi máy trả lời.",
+                "Not every host could be asked; run this again when they answer.",
+            ),
+            file=sys.stderr,
+        )
+    return _NOT_ALL if left or failed else _DONE
 
 
 def _moved(remote: Remote, move: Move, listings: Container[str], status: Status, about: str) -> str:

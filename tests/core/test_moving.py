@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from edumail.cli import mailboxes
+from edumail.cli import mailboxes, main
 from edumail.cli.language import UserError
 from edumail.cli.mover import Mover
 from edumail.cli.remote import HostError, Remote
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.moving import Account, Move, missing, moves, surplus
+from roles.dovecot.render import tree
 
-LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / "inventories" / "lab"
 CLERK, SCHOOL = "nhilt@suoimo.minhha.test", "thsuoimo@suoimo.minhha.test"  # both live on mail-xa
 
 
@@ -93,8 +97,6 @@ class Hosts(Remote):
         self.copies: dict[str, list[object]] = {}
 
     def run(self, host, command, stdin=b""):  # type: ignore[no-untyped-def]
-        import json
-
         self.asked.append(command[2])
         rows = {"letters": self.letters[host], "digest": "d", "account": "taken", "copies": self.copies.get(host, [])}
         return json.dumps(rows).encode()
@@ -147,8 +149,6 @@ def test_what_does_not_arrive_keeps_the_old_place_and_the_account_there() -> Non
 def test_a_host_that_is_down_is_named_the_others_go_on_and_the_status_is_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edumail.cli import main
-
     def listing(_: Remote, host: str) -> list[Account]:
         if host == "mail-thpt":
             raise HostError("mail-thpt: không kết nối được", "mail-thpt: can't be reached")
@@ -165,8 +165,28 @@ def test_a_host_that_is_down_is_named_the_others_go_on_and_the_status_is_1(
     assert "1 moved, 0 left." in said.out
 
 
-def test_an_unknown_unit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    from edumail.cli import main
+def test_mail_for_a_closed_account_waits_and_is_not_sent_back() -> None:
+    """What Dovecot says of an account between the moment it is closed and that when Postfix knows the new host."""
+    mail = Mail(load(LAB)).host("mail-xa")
+    text = tree(mail, 25).files["dovecot.conf"].content.decode().replace("\\\n", "")
+    query = text.partition("userdb sql {\n  query = ")[2].partition("\n")[0]
+    query = query.replace("%{user | lower}", CLERK).replace("%{master_user}", "")
+    schema = (ROOT / "roles" / "accounts" / "app" / "edumail_store.py").read_text("utf-8").split('"""')[3]
+    answers = {}
+    for state in ("waiting", "active", "shared", "closed", "left"):
+        database = sqlite3.connect(":memory:")
+        database.row_factory = sqlite3.Row
+        database.executescript(schema)
+        database.execute(
+            "INSERT INTO account (address, unit, name, home, quota_mb, code_days, state, changed)"
+            " VALUES (?, 'u', 'x', '/h', 1, 1, ?, 0)",
+            (CLERK, state),
+        )
+        row = database.execute(query).fetchone()
+        answers[state] = row["tempfail"] if row else "unknown"
+    assert answers == {"waiting": None, "active": None, "shared": None, "closed": "y", "left": "unknown"}
 
+
+def test_an_unknown_unit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["mailboxes", "move", str(LAB), "th-suoi-m", "--lang", "vi"]) == 2
     assert "th-suoi-mo" in capsys.readouterr().err
