@@ -124,7 +124,7 @@ def measure(seconds: float) -> None:
         command = ["gunicorn", "--workers", "1", "--threads", "12", "--worker-class", "gthread", "--pythonpath", LIVE]
         command += ["--bind", f"unix:{folder}/socket", "--log-level", "warning", f"edumail_selfservice:{made}"]
         (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=PORT, live=LIVE))
-        programs.append(subprocess.Popen(["runuser", "-u", "edumail-accounts", "--", *command]))
+        programs.append(subprocess.Popen(["runuser", "-u", "edumail-accounts", "--", *command], cwd=folder))
         programs.append(subprocess.Popen(["nginx", "-c", f"{folder}/nginx.conf", "-g", "daemon off;"]))
         end = time.monotonic() + 20
         while True:

@@ -801,3 +801,18 @@ def test_what_is_too_long_or_unknown_is_said_in_both_languages(site: Pages) -> N
         assert answer.status_code == status
         assert 'lang="vi"' in answer.get_data(as_text=True)
         assert 'lang="en"' in answer.get_data(as_text=True)
+
+
+def test_a_fault_of_the_program_says_nothing_of_itself(site: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a secret")
+
+    site.app.testing = False
+    site.activate(AN)
+    monkeypatch.setattr(passwords, "verify", fails)
+    answer = site.sign_in(AN)
+    assert answer.status_code == 500
+    page = answer.get_data(as_text=True)
+    assert "Trang có lỗi" in page
+    assert "secret" not in page
+    assert "Traceback" not in page

@@ -451,6 +451,12 @@ def create_app(
     def too_much(_: Exception) -> Response:
         return page("message", 413, notice=("Nội dung quá dài.", "That is too long."))
 
+    @app.errorhandler(500)
+    def fault(_: Exception) -> Response:
+        g.user, g.stage = None, ""
+        said = ("Trang có lỗi. Xin thử lại sau.", "The page is at fault. Please try again later.")
+        return page("message", 500, notice=said)
+
     @app.errorhandler(sqlite3.Error)
     @app.errorhandler(OSError)
     def broken(error: Exception) -> Response:
