@@ -13,18 +13,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.remote import Remote
 from edumail.load import load
-from edumail.mail import Mail
 from edumail.model import Province, Unit
 from edumail.problems import InventoryError, Problem, Where
-from edumail.slips import Heading, NoFontError, Slip, pdf
-from edumail.units import Units
-from roles.selfservice.render import url
+
+if TYPE_CHECKING:
+    from edumail.slips import Heading
 
 _HANOI = timedelta(hours=7)
 
@@ -80,6 +80,9 @@ def add_parser(commands: Commands[Parser]) -> None:
 
 def _slips(args: Namespace) -> int:
     """Issue the codes and write the slips. Whatever can go wrong here does so before a code is issued."""
+    from edumail.slips import NoFontError, Slip, pdf
+    from roles.selfservice.render import url
+
     province = load(args.inventory)
     if args.unit not in province.units:
         raise unknown(args.unit, province.units, "đơn vị", "unit")
@@ -126,6 +129,9 @@ def _slips(args: Namespace) -> int:
 
 
 def _heading(province: Province, unit: Unit) -> Heading:
+    from edumail.slips import Heading
+    from edumail.units import Units
+
     return Heading(
         province=province.settings.name,
         unit=unit.name,
@@ -158,6 +164,8 @@ def _new_file(path: Path) -> Iterator[Path]:
 
 def _take_over(args: Namespace) -> int:
     """Hand each host the hashes of its accounts."""
+    from edumail.mail import Mail
+
     province = load(args.inventory)
     home = Mail(province).home
     people = {person.address for person in province.people}

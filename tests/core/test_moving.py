@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sqlite3
 from pathlib import Path
 
@@ -171,12 +172,12 @@ def test_mail_for_a_closed_account_waits_and_is_not_sent_back() -> None:
     text = tree(mail, 25).files["dovecot.conf"].content.decode().replace("\\\n", "")
     query = text.partition("userdb sql {\n  query = ")[2].partition("\n")[0]
     query = query.replace("%{user | lower}", CLERK).replace("%{master_user}", "")
-    schema = (ROOT / "roles" / "accounts" / "app" / "edumail_store.py").read_text("utf-8").split('"""')[3]
+    store = runpy.run_path(str(ROOT / "roles" / "accounts" / "app" / "edumail_store.py"))
     answers = {}
     for state in ("waiting", "active", "shared", "closed", "left"):
         database = sqlite3.connect(":memory:")
         database.row_factory = sqlite3.Row
-        database.executescript(schema)
+        database.executescript(store["SCHEMA"])
         database.execute(
             "INSERT INTO account (address, unit, name, home, quota_mb, code_days, state, changed)"
             " VALUES (?, 'u', 'x', '/h', 1, 1, ?, 0)",
