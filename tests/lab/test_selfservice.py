@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from roles.common.paths import TLS
 from roles.selfservice.render import PEER_PATH
-from tests.core.test_selfservice_browser import EXECUTABLE
 from tests.lab.province import LabProvince, new_message
+from tests.lab.test_selfservice_browser import EXECUTABLE
 
 NEWCOMERS = ("ngaht@suoimo.minhha.test", "uomlt@suoimo.minhha.test")
 """Of one domain, on two hosts: mail-xa and, at the gateway, mail-so."""

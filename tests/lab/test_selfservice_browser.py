@@ -26,7 +26,6 @@ NGINX = ROOT / "templates" / "selfservice" / "etc" / "nginx" / "sites" / "selfse
 AXE = Path(AXE_FILE_PATH).read_text("utf-8")
 DESKTOP = {"width": 1280, "height": 900}
 EXECUTABLE = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(EXECUTABLE is None, reason="no browser on this machine")
 
 
 class Site(Pages):
