@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from edumail import discovery
+from edumail.circular.catalogue import requirements
 from edumail.groups import DUTIES_OF_RFC_2142, NAMES_OF_RFC_2142, Groups
 from edumail.model import Host, Province, Rule, Section, SharedMailbox, Unit
 from edumail.policycheck import policy_problems, strange_members
@@ -33,6 +35,7 @@ def check(province: Province, sources: Sources) -> list[Problem]:
         *_left(units, sources),
         *_standard_groups(province, sources),
         *policy_problems(units, sources),
+        *_attestations(province, sources),
     ]
     # Groups are expanded over the tree; over a broken one they would only repeat what is already said.
     return [*problems, *(_groups(units, sources) if sound_tree else ())]
@@ -596,6 +599,39 @@ def _standard_groups(province: Province, sources: Sources) -> Iterator[Problem]:
                     f"nhóm «{local}» có ở mọi đơn vị nên không dùng «{key}»; khai báo nhóm riêng trong groups.yml",
                     f"every unit has the group '{local}', which so can't have '{key}'; write a group into groups.yml",
                 )
+
+
+def _attestations(province: Province, sources: Sources) -> Iterator[Problem]:
+    known = requirements()
+    for attestation in province.attestations:
+        place = ("attestation", attestation.entry)
+        if attestation.until < attestation.on:
+            yield Problem(
+                sources.at(*place, "until"),
+                "attestation-days",
+                f"ngày cuối {attestation.until} trước ngày xác nhận {attestation.on}; sửa một trong hai",
+                f"the last day {attestation.until} is before the day {attestation.on} it was made; mend one of the two",
+            )
+        for index, id in enumerate(attestation.requirements):
+            where = sources.at(*place, "requirements", index)
+            if id not in known:
+                near = ", ".join(get_close_matches(id, known, n=3))
+                yield Problem(
+                    where,
+                    "unknown-requirement",
+                    f"Thông tư không có yêu cầu «{id}»; gần nhất: {near}",
+                    f"the circular has no requirement '{id}'; the nearest: {near}",
+                )
+            elif not known[id].attested:
+                yield Problem(
+                    where,
+                    "not-attestable",
+                    f"{id} do máy chủ tự chứng minh, không ai xác nhận thay được; xóa khỏi mục này",
+                    f"{id} is shown by hosts, and nobody can attest it; delete it from this entry",
+                )
+        for index, unit in enumerate(attestation.units):
+            if unit not in province.units and not sources.missing("unit", unit):
+                yield _unknown_unit(sources.at(*place, "units", index), unit)
 
 
 def _groups(units: Units, sources: Sources) -> Iterator[Problem]:

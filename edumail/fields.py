@@ -41,6 +41,8 @@ LocalPart = Annotated[str, StringConstraints(pattern=rf"^{LOCAL_PATTERN}$", max_
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), BeforeValidator(_normal)]
 Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
 Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN)]
+RequirementId = Annotated[str, StringConstraints(pattern=r"^C37-[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*$", max_length=40)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from edumail.check import check
 from edumail.collector import collector_paused
 from edumail.model import (
+    Attestation,
     Auditor,
     Defaults,
     Filtering,
@@ -260,6 +261,8 @@ class _Reader:
             units += self.items(Unit, "unit", "id", file)
         groups = self.items(Group, "group", "address", "groups.yml") if self.exists("groups.yml") else []
         former = self.items(Former, "former", "address", "former.yml") if self.exists("former.yml") else []
+        attested = "attestations.yml"
+        attestations = self.items(Attestation, "attestation", "entry", attested) if self.exists(attested) else []
         by_id = {unit.id: unit for unit in units}
         people = self.people(by_id, defaults)
         return Province(
@@ -275,6 +278,7 @@ class _Reader:
             people=tuple(people),
             groups=tuple(groups),
             former=tuple(former),
+            attestations=tuple(attestations),
             left=tuple(self.left()),
             today=today,
             auditors=self.auditors(),

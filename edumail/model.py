@@ -12,6 +12,7 @@ from edumail.fields import (
     PATH_PATTERN,
     Address,
     Day,
+    Digest,
     Domain,
     Extension,
     Id,
@@ -22,6 +23,7 @@ from edumail.fields import (
     Networks,
     Phone,
     PostCode,
+    RequirementId,
     SshKey,
     Text,
     Whole,
@@ -360,6 +362,31 @@ class Former(Model):
     """The last day."""
 
 
+class Attestation(Model):
+    """What a person says that no host can show (``attestations.yml``): a decision was signed, a duty is carried out.
+
+    It is a statement and no proof: an audit shows it apart, and after ``until`` the question is open again.
+    """
+
+    requirements: Annotated[tuple[RequirementId, ...], Field(min_length=1)]
+    units: Annotated[tuple[Id, ...], Field(min_length=1)]
+    """The units of which it is said."""
+    by: Text
+    """Who says so, with their post."""
+    on: Day
+    until: Day
+    """The last day on which it counts."""
+    document: Text
+    """The number of the document that says so."""
+    sha256: Digest
+    """The SHA-256 of the document's file: whoever is shown the file can tell whether it is that one."""
+
+    @property
+    def entry(self) -> str:
+        """By what it is told from the others."""
+        return f"{self.document} ({', '.join(self.units)}): {', '.join(self.requirements)}"
+
+
 class Dkim(Model):
     """The public half of a host's DKIM key (RFC 6376)."""
 
@@ -397,6 +424,7 @@ class Province(Model):
     people: tuple[Person, ...]
     groups: tuple[Group, ...]
     former: tuple[Former, ...]
+    attestations: tuple[Attestation, ...] = ()
     left: tuple[Left, ...] = ()
     """Everybody who left, whenever that was."""
     today: date

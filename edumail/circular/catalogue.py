@@ -28,6 +28,11 @@ class Requirement:
     """What a check looks at."""
     note: str = ""
 
+    @property
+    def attested(self) -> bool:
+        """Whether part of it, or all, is a duty of people that no host can show: then somebody has to say so."""
+        return "O" in self.kind.split("+")
+
     def applies_to(self, kind: Kind) -> bool:
         """Whether it binds units of this kind."""
         return kind.binds in self.binds

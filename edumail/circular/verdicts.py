@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
+from itertools import product
 from typing import Any, Literal, get_args
 
 from edumail.circular.catalogue import requirements
-from edumail.model import Province
+from edumail.model import Attestation, Province
 
 Verdict = Literal["pass", "fail", "attested", "not-applicable", "not-tested"]
 
@@ -35,7 +37,7 @@ class Finding:
 
 
 def complete(province: Province, units: Iterable[str], found: Iterable[Finding]) -> list[Finding]:
-    """``found`` and, for whatever they leave open, why: not applicable to the kind, or not tested.
+    """``found`` and, for whatever they leave open, who attests it, or why: not applicable to the kind, or not tested.
 
     Sorted by unit and in the circular's order. Two findings on one question become one: the worse of them, with the
     evidence of both.
@@ -44,16 +46,38 @@ def complete(province: Province, units: Iterable[str], found: Iterable[Finding])
     for finding in found:
         key = (finding.unit, finding.requirement)
         known[key] = _worse(known[key], finding) if key in known else finding
+    said: dict[tuple[str, str], list[Attestation]] = defaultdict(list)
+    for attestation in province.attestations:
+        for about in product(attestation.units, attestation.requirements):
+            said[about].append(attestation)
     result = []
     for unit in sorted(units):
         kind = province.kinds[province.units[unit].kind]
         for requirement in requirements().values():
             finding = known.get((unit, requirement.id)) or _open(unit, requirement.id, requirement.applies_to(kind))
+            finding = _with_attestations(finding, said.get((unit, requirement.id), ()), province.today)
             if kind.by_succession and finding.verdict in ("pass", "fail", "attested"):
                 note = f"binds {kind.name} by succession to the circular's 'phòng'"
                 finding = Finding(unit, requirement.id, finding.verdict, (*finding.evidence, note))
             result.append(finding)
     return result
+
+
+def _with_attestations(finding: Finding, said: Iterable[Attestation], today: date) -> Finding:
+    """What hosts left open is answered by who attests it, as long as that counts. What they disprove stays so."""
+    if not requirements()[finding.requirement].attested or finding.verdict == "not-applicable":
+        return finding
+    evidence, holds = list(finding.evidence), False
+    for attestation in sorted(said, key=lambda attestation: attestation.until):
+        counts = attestation.on <= today <= attestation.until
+        holds = holds or counts
+        when = f"on {attestation.on}, until {attestation.until}"
+        evidence.append(
+            f"{'attested' if counts else 'attested once, which no longer counts (or not yet)'}: {attestation.document},"
+            f" by {attestation.by}, {when}, SHA-256 {attestation.sha256[:16]}…; nobody but they has seen it"
+        )
+    verdict = "attested" if holds and finding.verdict == "not-tested" else finding.verdict
+    return Finding(finding.unit, finding.requirement, verdict, tuple(evidence))
 
 
 _ORDER: tuple[Verdict, ...] = ("fail", "not-tested", "pass", "attested", "not-applicable")
