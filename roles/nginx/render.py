@@ -28,7 +28,11 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
         others = (other for other in province.hosts.values() if other.has_mail and other.name != host.name)
         hosts = {other.fqdn: str(other.ipv4) for other in others}
         files["stream.conf"] = render(
-            "nginx/etc/nginx/stream.conf.j2", names=hosts | away, own=f"127.0.0.1:{HTTPS_PORT}"
+            "nginx/etc/nginx/stream.conf.j2",
+            names=away,
+            own=f"127.0.0.1:{HTTPS_PORT}",
+            hosts=hosts,
+            peers=sources(province, host, "peers"),
         )
         files["sites/elsewhere.conf"] = render(
             "nginx/etc/nginx/sites/elsewhere.conf.j2", names=away, moved=moved(province, away)

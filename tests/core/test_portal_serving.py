@@ -58,8 +58,11 @@ def test_the_gateway_passes_every_name_of_another_host_on_to_it(lab: Inventory) 
         "thsuoimo.suoimo.minhha.test": "198.18.37.12:443",
         "vhxh.suoimo.minhha.test": "198.18.37.12:443",
         "www.thptsongque.test": "198.18.37.13:443",
-        "mail-xa.minhha.test": "198.18.37.12:443",
-        "mail.thptsongque.test": "198.18.37.13:443",
+    }
+    assert found.map(found.nginx["stream.conf"], "to") == {
+        "default": "$host_of_name",
+        "host:mail-xa.minhha.test": "198.18.37.12:443",
+        "host:mail.thptsongque.test": "198.18.37.13:443",
     }
 
 

@@ -120,10 +120,11 @@ class LabProvince:
         end = time.monotonic() + seconds
         with self.imap(address) as client:
             while True:
-                client.select(folder)
-                client.literal = value.encode()
-                _, data = client.search("UTF-8", *key.split())
-                numbers = data[0].split()
+                numbers = []
+                if client.select(folder)[0] == "OK":  # some folders come with their first letter
+                    client.literal = value.encode()
+                    _, data = client.search("UTF-8", *key.split())
+                    numbers = data[0].split()
                 if numbers:
                     _, parts = client.fetch(numbers[0], "(RFC822)")
                     return parts[0][1]  # type: ignore[index,return-value]
