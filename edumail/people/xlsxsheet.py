@@ -31,7 +31,7 @@ def read(file: str, content: bytes) -> list[Sheet]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = {item.filename: item.file_size for item in archive.infolist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # the last: of a newer kind of ZIP than Python reads
         raise _broken(file) from None
     if "xl/workbook.xml" not in names:
         raise refuse(

@@ -278,7 +278,6 @@ def create_app(
         if not passwords.use_totp(opened(), row, number(), now()):
             limits.spend(network(client()), key)
             return refused("second", WRONG_NUMBER)
-        end()
         return signed_in(row)
 
     @app.route("/kich-hoat", methods=["GET", "POST"])
