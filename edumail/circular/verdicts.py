@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from itertools import product
 from typing import Any, Literal, get_args
 
-from edumail.circular.catalogue import requirements
+from edumail.circular.catalogue import Requirement, requirements
 from edumail.model import Attestation, Province
 
 Verdict = Literal["pass", "fail", "attested", "not-applicable", "not-tested"]
@@ -26,6 +27,16 @@ class Finding:
     requirement: str
     verdict: Verdict
     evidence: tuple[str, ...]
+    host: str = ""
+    """On whose turn it was found; empty where no host was asked."""
+    at: str = ""
+    """When, in UTC (RFC 3339); empty where no host was asked."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that the finding says, so that a line on paper can be held against the file."""
+        said = [self.unit, self.requirement, self.verdict, *self.evidence, self.host, self.at]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()
 
     def __post_init__(self) -> None:
         if self.verdict not in get_args(Verdict):
@@ -53,14 +64,35 @@ def complete(province: Province, units: Iterable[str], found: Iterable[Finding])
     result = []
     for unit in sorted(units):
         kind = province.kinds[province.units[unit].kind]
-        for requirement in requirements().values():
-            finding = known.get((unit, requirement.id)) or _open(unit, requirement.id, requirement.applies_to(kind))
+        own: dict[str, Finding] = {}
+        # What follows from others comes after them; nothing follows from what itself follows.
+        for requirement in sorted(requirements().values(), key=lambda requirement: bool(requirement.follows_from)):
+            finding = known.get((unit, requirement.id)) or _open(unit, requirement, requirement.applies_to(kind))
+            if requirement.follows_from and requirement.applies_to(kind):
+                finding = _following(finding, [own[name] for name in requirement.follows_from])
             finding = _with_attestations(finding, said.get((unit, requirement.id), ()), province.today)
             if kind.by_succession and finding.verdict in ("pass", "fail", "attested"):
                 note = f"binds {kind.name} by succession to the circular's 'phòng'"
-                finding = Finding(unit, requirement.id, finding.verdict, (*finding.evidence, note))
-            result.append(finding)
+                finding = replace(finding, evidence=(*finding.evidence, note))
+            own[requirement.id] = finding
+        result += [own[name] for name in requirements()]
     return result
+
+
+def _following(finding: Finding, sources: Sequence[Finding]) -> Finding:
+    """The verdict that others make: it is no better than the worst of those that bind the unit."""
+    binding = [source for source in sources if source.verdict != "not-applicable"]
+    if not binding:
+        return replace(finding, verdict="not-applicable", evidence=("nothing that it follows from binds this unit",))
+    order: tuple[Verdict, ...] = ("fail", "not-tested", "attested", "pass")
+    verdict = min((source.verdict for source in binding), key=order.index)
+    number = counts(binding)
+    evidence = [f"follows from {len(binding)} others: {', '.join(f'{number[v]} {v}' for v in order if number[v])}"]
+    if verdict != "pass":
+        evidence.append(
+            f"{verdict}: {', '.join(source.requirement for source in binding if source.verdict == verdict)}"
+        )
+    return replace(finding, verdict=verdict, evidence=tuple(evidence))
 
 
 def _with_attestations(finding: Finding, said: Iterable[Attestation], today: date) -> Finding:
@@ -77,7 +109,7 @@ def _with_attestations(finding: Finding, said: Iterable[Attestation], today: dat
             f" by {attestation.by}, {when}, SHA-256 {attestation.sha256[:16]}…; nobody but they has seen it"
         )
     verdict = "attested" if holds and finding.verdict == "not-tested" else finding.verdict
-    return Finding(finding.unit, finding.requirement, verdict, tuple(evidence))
+    return replace(finding, verdict=verdict, evidence=tuple(evidence))
 
 
 _ORDER: tuple[Verdict, ...] = ("fail", "not-tested", "pass", "attested", "not-applicable")
@@ -85,23 +117,35 @@ _ORDER: tuple[Verdict, ...] = ("fail", "not-tested", "pass", "attested", "not-ap
 
 def _worse(first: Finding, second: Finding) -> Finding:
     worse = min(first, second, key=lambda finding: _ORDER.index(finding.verdict))
-    return Finding(worse.unit, worse.requirement, worse.verdict, (*first.evidence, *second.evidence))
+    return replace(worse, evidence=(*first.evidence, *second.evidence))
 
 
-def _open(unit: str, requirement: str, applies: bool) -> Finding:
-    if applies:
-        return Finding(unit, requirement, "not-tested", ("no check answers this requirement yet",))
-    return Finding(unit, requirement, "not-applicable", ("the circular does not ask this of this kind of unit",))
+def _open(unit: str, requirement: Requirement, applies: bool) -> Finding:
+    if not applies:
+        why = requirement.beyond.en if requirement.beyond else "the circular does not ask this of this kind of unit"
+        return Finding(unit, requirement.id, "not-applicable", (why,))
+    if requirement.paper:
+        why = f"no host shows this; nobody has attested it ({requirement.paper.en})"
+    else:
+        why = "nobody asked a host about this"
+    return Finding(unit, requirement.id, "not-tested", (why,))
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Plain data for a JSON file."""
-    return [asdict(finding) for finding in findings]
+    return [{**asdict(finding), "digest": finding.digest} for finding in findings]
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
-    """The reverse of :func:`as_json`."""
-    return [Finding(row["unit"], row["requirement"], row["verdict"], tuple(row["evidence"])) for row in rows]
+    """The reverse of :func:`as_json`. Raises ValueError where a finding does not have the digest that it claims."""
+    result = []
+    for row in rows:
+        words = (row["unit"], row["requirement"], row["verdict"], tuple(row["evidence"]), row["host"], row["at"])
+        finding = Finding(*words)
+        if row["digest"] != finding.digest:
+            raise ValueError(f"{finding.unit} {finding.requirement}: was changed after it was written")
+        result.append(finding)
+    return result
 
 
 def counts(findings: Iterable[Finding]) -> Counter[Verdict]:

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,9 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     failed: list[str] = []
 
     def say(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
-        request.config.stash[FINDINGS].append(Finding(unit, requirement, verdict, tuple(evidence)))
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        finding = Finding(unit, requirement, verdict, tuple(evidence), _host(request.node), at)
+        request.config.stash[FINDINGS].append(finding)
         if verdict == "fail":
             failed.append(f"{unit} {requirement}: {'; '.join(evidence)}")
 

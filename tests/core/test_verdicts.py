@@ -75,7 +75,17 @@ def test_of_two_answers_the_worse_counts_with_the_evidence_of_both(
 def test_findings_survive_json(province: Province) -> None:
     findings = complete(province, ["so"], [Finding("so", "C37-4.1", "fail", ("một", "hai"))])
     assert from_json(as_json(findings)) == findings
-    assert set(as_json(findings)[0]) == {"unit", "requirement", "verdict", "evidence"}
+    names = {"unit", "requirement", "verdict", "evidence", "host", "at", "digest"}
+    assert set(as_json(findings)[0]) == names
+
+
+def test_a_finding_that_was_changed_on_its_way_is_refused(province: Province) -> None:
+    rows = as_json(complete(province, ["so"], [Finding("so", "C37-4.1", "fail", ("seen",))]))
+    for row in rows:
+        if row["requirement"] == "C37-4.1":
+            row["verdict"] = "pass"
+    with pytest.raises(ValueError, match=r"so C37-4\.1"):
+        from_json(rows)
 
 
 def render(province: Province, given: list[Finding], incomplete: tuple[str, ...] = ()) -> str:
