@@ -47,12 +47,21 @@ def rendered(inventory: Path) -> list[Rendered]:
         return pool.submit(_rendered, inventory).result()
 
 
-def _rendered(inventory: Path) -> list[Rendered]:
-    return list(render_here(inventory))
+def render_one(inventory: Path, host: str) -> Rendered:
+    """One host of a province, in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_rendered, inventory, host).result()[0]
 
 
-def render_here(inventory: Path) -> Iterator[Rendered]:
-    """Host after host in this process: no role may have been imported before, and none is of use afterwards."""
+def _rendered(inventory: Path, only: str | None = None) -> list[Rendered]:
+    return list(render_here(inventory, only))
+
+
+def render_here(inventory: Path, only: str | None = None) -> Iterator[Rendered]:
+    """Host after host in this process: no role may have been imported before, and none is of use afterwards.
+
+    only: the one host that is wanted.
+    """
     import pyinfra.api
     from pyinfra.context import ctx_host, ctx_state
 
@@ -65,7 +74,8 @@ def render_here(inventory: Path) -> Iterator[Rendered]:
 
     from roles.common.inventory import open_inventory
 
-    hosts = [(name, {"inventory": str(inventory)}) for name in open_inventory(str(inventory)).province.hosts]
+    names = [only] if only else list(open_inventory(str(inventory)).province.hosts)
+    hosts = [(name, {"inventory": str(inventory)}) for name in names]
     state = pyinfra.api.State(pyinfra.api.Inventory((hosts, {})), pyinfra.api.Config())
     for host in state.inventory:
         noted.clear()

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import unicodedata
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from edumail.cli.arguments import add_hosts, add_inventory, chosen_hosts
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.terminal import Status, plain
 from edumail.load import load
-from edumail.model import Province
+from edumail.model import Province, Unit
 from edumail.units import page_turn, portal_host
 
 _GOOD, _SOME_FAIL, _INCOMPLETE, _INTERRUPTED = 0, 1, 2, 130
@@ -45,6 +46,8 @@ _CELLS: dict[Verdict, tuple[str, str]] = {
 }
 _COLOURS: dict[Verdict, str] = {"pass": "32", "fail": "1;31", "attested": "35", "not-tested": "33"}
 _NAME_WIDTH = 34
+ASSESSABLE = "C37-16.1"
+"""The one requirement that the audit itself answers."""
 _UNSAID = "a check failed without saying for which unit"
 
 
@@ -110,15 +113,26 @@ def run(args: Namespace) -> int:
         answers = _ask(args, hosts, log)
     at = datetime.now(UTC).replace(microsecond=0)
     findings, incomplete = judge(province, hosts, answers)
-    _print(province, findings, answers.asked, args.evidence)
+    asked = shown(answers.asked)
+    _print(province, findings, asked, args.evidence)
     if args.json:
-        _write(args.json, _json(args.inventory, province, findings, answers.asked, hosts, incomplete, at))
+        _write(args.json, _json(args.inventory, province, findings, asked, hosts, incomplete, at))
     if args.html:
         from edumail.circular.summary import page
 
-        text = page(province, findings, asked=answers.asked, hosts=hosts, incomplete=incomplete, at=at)
+        text = page(province, findings, asked=asked, hosts=hosts, incomplete=incomplete, at=at)
         _write(args.html, text)
-    return _conclude(findings, answers.asked, incomplete, log.name)
+    return _conclude(findings, asked, incomplete, log.name)
+
+
+def shown(asked: Sequence[str]) -> list[str]:
+    """The requirements that an audit answers: asked of hosts, following from these, or answered by the audit itself."""
+    names = {*asked, ASSESSABLE} if asked else set()
+    return [
+        name
+        for name, row in requirements().items()
+        if name in names or (names and names.intersection(row.follows_from))
+    ]
 
 
 def _refuse_what_can_not_be_written(path: Path | None) -> None:
@@ -205,7 +219,18 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
     incomplete = list(answers.incomplete)
     if unanswered and not incomplete:
         incomplete.append(f"{len(unanswered)} questions got no answer")
-    return complete(province, [unit.id for unit in units], [*answers.found, *unanswered, *unwanted]), incomplete
+    found = [*answers.found, *unanswered, *unwanted, *_assessable(units, answers.found, [*unanswered, *unwanted])]
+    return complete(province, [unit.id for unit in units], found), incomplete
+
+
+def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:
+    """16.1: a unit can be inspected when every question about it got an answer, and this audit is the proof."""
+    answers = Counter(finding.unit for finding in found)
+    gaps = Counter(finding.unit for finding in left)
+    for unit in units:
+        said = f"{answers[unit.id]} answers of hosts to this audit's questions, {gaps[unit.id]} questions without one"
+        sound = answers[unit.id] and not gaps[unit.id]
+        yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,))
 
 
 # --- telling ---
@@ -303,8 +328,8 @@ def _conclude(findings: Sequence[Finding], asked: Sequence[str], incomplete: Seq
     every = len(requirements())
     print(
         say(
-            f"{every - len(asked)} trong {every} yêu cầu của thông tư chưa có phép thử: chưa thử, không phải là đạt.",
-            f"{every - len(asked)} of the circular's {every} requirements have no check yet: not tested, not passed.",
+            f"{every - len(asked)} trong {every} yêu cầu của thông tư không máy chủ nào trả lời: chỉ có thể xác nhận.",
+            f"{every - len(asked)} of the circular's {every} requirements no host answers: they can only be attested.",
         )
     )
     if incomplete:

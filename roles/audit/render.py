@@ -9,7 +9,7 @@ from edumail.model import Auditor, Ministry
 from edumail.tree import File, Tree
 from roles.accounts.render import library
 
-APP = Path(__file__).parent / "app" / "edumail_audit.py"
+APP = Path(__file__).parent / "app"
 COMMAND = "/usr/local/sbin/edumail-audit"
 
 
@@ -19,7 +19,8 @@ def tree(auditors: Iterable[Auditor], ministry: Ministry | None) -> Tree:
     return Tree.of(
         {
             **library(),
-            "edumail-audit": File(APP.read_bytes(), executable=True),
+            "edumail-audit": File((APP / "edumail_audit.py").read_bytes(), executable=True),
+            "edumail_host.py": (APP / "edumail_host.py").read_bytes(),
             "authorized_keys": keys,
             "ministry": f"{ministry.director_list}\n{ministry.clerk_list}\n" if ministry else "",
             "sudoers": f"auditor ALL=(root) NOPASSWD: {COMMAND}\n",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
+import time
 from collections import Counter
 
 import pytest
 
+from tests.circular import sections
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
+from tests.circular.host import facts_of
+from tests.circular.network import certificate_text
+from tests.circular.portal import readings
 from tests.circular.test_article_4_mail import opened
 
+CERTIFICATE_DAYS = 7
+"""For how long a certificate has to hold yet; a figure of this suite, below the rests at which hosts renew theirs."""
 STRONG = frozenset({"argon2", "bcrypt", "sha512_crypt", "sha256_crypt"})
 """Ways to hash a password that make each guess cost; all of them salted."""
 
@@ -32,3 +40,75 @@ def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, 
             "a password comes to be only by its owner, with a code that works once (edumail-accounts)",
         ]
         record(unit.id, "C37-11.3.5", "pass" if people and not (given or weak or alike) else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-11.2c")
+def test_what_is_posted_keeps_the_units_own_limit(audit: Audit, serving: str, record: Record) -> None:
+    """The circular sets no limit; the unit's regulation does. Its text is on paper, and its figure in the inventory."""
+    for reading in readings(audit, serving, "C37-11.2c"):
+        limit = reading.content.portal.news_max_age_days
+        days = [day for item in reading.portal.below("/tin-tuc/") for day in sections.days(item)]
+        if limit is None:
+            evidence, good = ["the unit has set no limit of its own (portal.yml: news_max_age_days)"], True
+        elif not days:
+            evidence, good = [f"{reading.portal.page('/tin-tuc/').said}: no dated item; own limit {limit} days"], False
+        else:
+            good, said = reading.fresh(max(days))
+            evidence = [f"the newest of {len(days)} dated items is {said}"]
+        evidence.append("the regulation that sets the limits has to be attested")
+        record(reading.unit.id, "C37-11.2c", "not-tested" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-11.3.2")
+def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, serving: str, record: Record) -> None:
+    for unit in audit.pages(serving):
+        evidence, good = [], True
+        for name, port in dict.fromkeys(((unit.portal, 443), (audit.province.hosts[unit.host].fqdn, 993))):
+            try:
+                with audit.network.tls(name, port) as connection:
+                    certificate = connection.getpeercert() or {}
+                    rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
+                    evidence.append(f"{name}:{port} {certificate_text(connection)}: {rest:.0f} days left")
+                    good &= rest > CERTIFICATE_DAYS
+            except OSError as error:
+                good = False
+                evidence.append(f"{name}:{port} {type(error).__name__}: {error}")
+        try:
+            exchanger = audit.network.exchanger(unit.domain)
+            evidence.append(f"{unit.domain} MX {exchanger} [{audit.network.address(exchanger)}]")
+        except OSError as error:
+            good = False
+            evidence.append(str(error))
+        record(unit.id, "C37-11.3.2", "pass" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-11.3.3")
+def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str, record: Record) -> None:
+    """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
+    facts = facts_of(audit, on)
+    differing = []
+    for role, digest in sorted(facts.wanted.items()):
+        live = facts.trees.get(role, {"active": "", "live": "", "wrong": ()})
+        if live["live"] != digest:
+            differing.append(f"{role}: live is {live['live'][:16] or 'nothing'}, this checkout compiles {digest[:16]}")
+        elif live["active"] != digest:
+            differing.append(f"{role}: a deploy did not end")
+        differing += [f"{role}: {line}" for line in live["wrong"]]
+    said = f"{on}: {len(facts.wanted)} roles, the digest of all their files against this checkout's"
+    evidence = [f"{said}: {len(differing)} things differ", *differing[:20]]
+    for unit in audit.units(on):
+        record(unit.id, "C37-11.3.3", "fail" if differing else "pass", evidence)
+
+
+@pytest.mark.requirement("C37-11.3.4")
+def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
+    facts = facts_of(audit, on)
+    users = ", ".join(f"{name} as {'/'.join(those)}" for name, those in sorted(facts.seen["users"].items()))
+    evidence = [
+        f"{on}: {users}; not as a user of its own: {', '.join(facts.mixed) or 'none'}",
+        f"of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 'none'}",
+        f"what an auditor may run by sudo: {'; '.join(facts.seen['sudo']) or 'nothing'}",
+    ]
+    good = not (facts.mixed or facts.readable) and facts.sudo_is_narrow
+    for unit in audit.units(on):
+        record(unit.id, "C37-11.3.4", "pass" if good else "fail", evidence)

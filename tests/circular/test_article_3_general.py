@@ -1,14 +1,27 @@
-"""Article 3: names by the rules for domain names, and portals for the schools below."""
+"""Article 3: names by the rules for domain names, portals for the schools below, stable and protected hosts."""
 
 from __future__ import annotations
 
 import pytest
 
 from edumail.circular.verdicts import Verdict
+from edumail.ports import doors
 from tests.circular import portal
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
+from tests.circular.host import SHUT, HostFacts, facts_of
 from tests.circular.portal import readings
+
+SUPPORTED_DEBIAN = ("13",)
+LIST_DAYS = 2
+FULL_PERCENT = 90
+QUEUE_DAYS = 2
+SIGNATURE_DAYS = 7
+"""Days and percents are figures of this suite, by habit; no text of law sets them."""
+SSH_PASSWORDS = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords")
+FOLDERS = ("/assets/", "/van-ban/")
+LISTING = "Index of "
+"""How nginx heads what it lists."""
 
 
 @pytest.mark.requirement("C37-3.1b.1")
@@ -66,3 +79,128 @@ def test_every_school_below_has_a_portal_of_its_own(audit: Audit, serving: str, 
             *silent,
         ]
         record(above.unit.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+
+
+@pytest.mark.requirement("C37-3.3b")
+def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record: Record) -> None:
+    """What of the plan a host can show: it is carried out. That there is one, and who approved it, is on paper."""
+    seen = facts_of(audit, on).seen
+    release, lists, pending = seen["release"], seen["lists_age"], seen["pending"]
+    supported = release.get("ID") == "debian" and release.get("VERSION_ID") in SUPPORTED_DEBIAN
+    # A list of this morning knows updates that tonight's run will install.
+    late = bool(pending) and (lists is None or lists > LIST_DAYS)
+    good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"] and not late
+    evidence = [
+        f"{on}: {release.get('PRETTY_NAME', 'unknown system')}{'' if supported else ', NOT supported'}",
+        f"apt-daily-upgrade.timer {seen['upgrade_timer'] or 'MISSING'};"
+        f" Unattended-Upgrade {'on' if seen['upgrade_on'] else 'OFF'}",
+        f"security updates that wait: {', '.join(pending[:8]) or 'none'},"
+        f" by lists {'that are not there' if lists is None else f'{lists:.0f} days old'}",
+        "the plan itself has to be attested",
+    ]
+    for unit in audit.units(on):
+        record(unit.id, "C37-3.3b", "not-tested" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-3.4.1")
+def test_services_run_and_would_come_back(audit: Audit, on: str, record: Record) -> None:
+    """Stability as far as a host shows it. A backup, and a restore that was tried, belong to it: nobody shows them."""
+    facts = facts_of(audit, on)
+    disks, failed, queue = facts.seen["disks"], facts.seen["failed"], facts.system["queue"]
+    full = [path for path, percent in disks.items() if percent >= FULL_PERCENT]
+    stuck = queue["oldest"] > QUEUE_DAYS * 86400
+    evidence = [
+        f"{on}: {len(facts.seen['units'])} services; not running: {', '.join(facts.down) or 'none'};"
+        f" would not come back: {', '.join(facts.lost) or 'none'}; failed: {', '.join(failed) or 'none'}",
+        f"disks, percent full: {', '.join(f'{path} {percent}' for path, percent in disks.items())}",
+        f"mail queue: {queue['messages']} messages, the oldest for {queue['oldest'] // 3600} hours",
+        "no backup apart from this host, and no restore that was tried, has been shown",
+    ]
+    good = not (facts.down or facts.lost or failed or full or stuck)
+    for unit in audit.units(on):
+        record(unit.id, "C37-3.4.1", "not-tested" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-3.4.2")
+def test_the_host_is_protected(audit: Audit, on: str, record: Record) -> None:
+    """The parts of TCVN 14423:2026, level 2, that a host can show and no other question does; never all of it."""
+    facts = facts_of(audit, on)
+    wrong, left = _protection(facts)
+    sshd = "; ".join(" ".join((name, *values)) for name, values in sorted(facts.system["sshd"].items()))
+    journal = facts.seen["journal"]
+    evidence = [
+        f"{on}: packet filter: policy {facts.filter_policy}, TCP {', '.join(map(str, sorted(facts.filter_ports)))};"
+        f" of {len(SHUT)} other ports answer {facts.answering or 'none'}",
+        f"sshd: {sshd}",
+        f"journal: {journal.get('Storage', '?')}, MaxRetentionSec={journal.get('MaxRetentionSec', '?')}",
+        *(f"WRONG: {line}" for line in wrong),
+        *(f"open: {line}" for line in left),
+    ]
+    for unit in audit.units(on):
+        record(unit.id, "C37-3.4.2", "fail" if wrong else "not-tested", evidence)
+
+
+def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
+    """What is wrong with a host's protection, and what can't be told from here."""
+    seen, province = facts.seen, facts.audit.province
+    meant = {door.port for door in doors(facts.host)}
+    days = province.log_retention_days
+    kept = seen["journal"].get("MaxRetentionSec", "").removesuffix("day")
+    scanners = [host.name for host in province.hosts.values() if "antivirus" in host.roles]
+    signatures = seen["signatures_age"]
+    contained = seen["container"] != "none"
+    wrong = {
+        "the packet filter lets in what no rule names": facts.filter_policy != "drop",
+        f"ports otherwise than meant: {sorted(facts.filter_ports ^ meant)}": facts.filter_ports != meant,
+        f"ports answer that should not: {facts.answering}": facts.answering,
+        "sshd takes passwords": any(facts.system["sshd"].get(name) != ["no"] for name in SSH_PASSWORDS),
+        f"logs are not kept for {days} days (log_retention_days, the province's figure)": (
+            seen["journal"].get("Storage") != "persistent" or not kept.isdigit() or int(kept) < days
+        ),
+        "no host of the province looks for malware": not scanners,
+        "the clock is not synchronised": not contained and seen["clock"] != "yes",
+    }
+    left = {
+        "signatures of malware are missing or old": (
+            facts.host.name in scanners and (signatures is None or signatures > SIGNATURE_DAYS)
+        ),
+        "a container can't set its clock: that is its machine's": contained,
+        "mail programs are not asked for a second factor": True,
+        "whether the security level has been approved is on paper": True,
+    }
+    return [line for line, so in wrong.items() if so], [line for line, so in left.items() if so]
+
+
+@pytest.mark.requirement("C37-3.4.3")
+def test_personal_information_is_out_of_strangers_reach(audit: Audit, on: str, record: Record) -> None:
+    facts = facts_of(audit, on)
+    places = facts.seen["places"]
+    evidence = [
+        f"{on}: {'; '.join(' '.join((path, seen['access'] or 'NOT SEEN')) for path, seen in places.items())}",
+        f"open to others: {', '.join(facts.readable) or 'none'}",
+        f"mailboxes lie on {facts.seen['store'] or '?'},"
+        f" {'encrypted' if facts.seen['encrypted'] else 'not seen to be encrypted at rest'}",
+        "consent, and who answers for personal data, have to be attested",
+    ]
+    for unit in audit.units(on):
+        pages = portal.reading(audit, unit).portal
+        listing = [page.url for page in map(pages.page, FOLDERS) if page.good and LISTING in page.text]
+        said = [*evidence, f"https://{unit.portal}: folders that list what is in them: {', '.join(listing) or 'none'}"]
+        record(unit.id, "C37-3.4.3", "fail" if facts.readable or listing else "not-tested", said)
+
+
+@pytest.mark.requirement("C37-3.4.4")
+def test_the_page_names_who_answers_for_it(audit: Audit, serving: str, record: Record) -> None:
+    """The half that pages show; the duty itself is the head's."""
+    posts = [post.name.casefold() for post in audit.province.posts.values() if post.head]
+    for reading in readings(audit, serving, "C37-3.4.4"):
+        page = reading.portal.page("/")
+        footer = " ".join(" ".join(page.root.xpath("//footer//text()")).split())
+        named = [person.name for person in reading.leaders if person.name in footer]
+        post = any(post in footer.casefold() for post in posts)
+        evidence = [
+            f"{page.said}; the footer names {', '.join(named) or 'NOBODY of the leaders'}"
+            f" {'with the post' if post else 'WITHOUT a post'}",
+            "that this person answers for it has to be attested",
+        ]
+        record(reading.unit.id, "C37-3.4.4", "not-tested" if named and post else "fail", evidence)

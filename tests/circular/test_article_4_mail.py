@@ -275,3 +275,23 @@ def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str,
         ]
         good = personal and shared and not (loose or alike or signed or unheld)
         record(unit.id, "C37-4.4d", "not-tested" if good else "fail", evidence)
+
+
+@pytest.mark.requirement("C37-4.3.4")
+def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
+    """Each unit under this one has an address that its exchanger takes mail for."""
+    for unit in audit.units(on):
+        below = audit.mail.units.below(unit.id)
+        if not below:
+            record(unit.id, "C37-4.3.4", "not-applicable", ["no unit stands under this one"])
+            continue
+        refused = audit.kept.setdefault("refused", {})
+        for lower in below:
+            if lower.public_address not in refused:
+                try:
+                    refused[lower.public_address] = bool(_refused_at_the_exchanger(audit, [lower.public_address]))
+                except (OSError, smtplib.SMTPException) as error:
+                    refused[lower.public_address] = f"{type(error).__name__}: {error}"
+        without = [lower.public_address for lower in below if refused[lower.public_address]]
+        evidence = [f"{len(below)} units below; not accepted at RCPT: {', '.join(without[:20]) or 'none'}"]
+        record(unit.id, "C37-4.3.4", "fail" if without else "pass", evidence)

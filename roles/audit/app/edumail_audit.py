@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import edumail_host
 from edumail_passwords import CONTEXT
 from edumail_store import DATABASE, as_owner
 
@@ -229,10 +230,13 @@ def main(words: list[str]) -> int:
             print(json.dumps(received(request["senders"], int(request["days"]))))
         case ["facts"]:
             print(json.dumps(facts(database)))
+        case ["trees"]:
+            print(json.dumps(edumail_host.trees()))
+        case ["system"]:
+            print(json.dumps(edumail_host.system()))
         case _:
-            print(
-                "edumail-audit open | close LOGIN | refresh | send | trace | received | seers | facts", file=sys.stderr
-            )
+            commands = "open | close LOGIN | refresh | send | trace | received | seers | facts | trees | system"
+            print(f"edumail-audit {commands}", file=sys.stderr)
             return 2
     return 0
 

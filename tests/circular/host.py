@@ -1,0 +1,180 @@
+"""Facts about a host itself: what its auditor sees alone, and what one command by sudo tells; asked for once."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edumail.model import Host
+from edumail.ports import doors
+from roles.base.render import units
+from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.rendered import render_one
+
+SCRIPT = Path(__file__).with_name("hostfacts.py")
+APPLICATIONS = ("edumail-selfservice", "edumail-feedback")
+DISKS = ("/", "/var", "/var/vmail", "/var/spool/postfix", "/var/log")
+OWN_USERS = {
+    "rspamd": "_rspamd",
+    "redis-server": "redis",
+    "unbound": "unbound",
+    "chronyd": "_chrony",
+    "qmgr": "postfix",
+}
+"""Process → the user of its own that Debian gives it."""
+CLOSED = (
+    "/var/vmail",
+    "/var/lib/edumail/accounts",
+    "/etc/edumail/tls/host.key",
+    "/etc/edumail/dkim/host.key",
+    "/etc/shadow",
+)
+"""Places with letters, accounts and keys."""
+SHUT = (21, 23, 110, 111, 119, 389, 445, 1587, 2525, 3306, 3310, 5432, 6379, 8080, 10001, 11332, 11333, 11334)
+"""Ports that are often left open, and those of daemons that answer only inside a host or between hosts."""
+KNOCK_SECONDS = 2.0
+
+
+class HostFacts:
+    """One host under audit."""
+
+    def __init__(self, audit: Audit, on: HostAudit):
+        self.audit = audit
+        self.on = on
+        self.host: Host = audit.province.hosts[on.name]
+
+    @cached_property
+    def seen(self) -> dict[str, Any]:
+        """The answers of :mod:`tests.circular.hostfacts`. Raises AuditError."""
+        pages = ["edumail-search"] if "portal" in self.host.roles else []
+        asked = {
+            "units": [*(unit.name for unit in units(self.host)), *APPLICATIONS, *pages],
+            "processes": list(OWN_USERS),
+            "disks": list(DISKS),
+            "places": list(CLOSED),
+        }
+        script = shlex.quote(SCRIPT.read_text(encoding="utf-8"))
+        result = self.on.ssh.run(f"printf %s {script} | python3 - {shlex.quote(json.dumps(asked))}")
+        if result.rc != 0:
+            raise AuditError(f"{self.host.name}: {result.stderr.strip()[-300:]}")
+        answer: dict[str, Any] = json.loads(result.stdout)
+        return answer
+
+    @cached_property
+    def system(self) -> dict[str, Any]:
+        """What ``edumail-audit system`` tells."""
+        answer: dict[str, Any] = self.on.ask("system")
+        return answer
+
+    @cached_property
+    def trees(self) -> dict[str, dict[str, Any]]:
+        """What ``edumail-audit trees`` tells."""
+        answer: dict[str, dict[str, Any]] = self.on.ask("trees")
+        return answer
+
+    @cached_property
+    def wanted(self) -> dict[str, str]:
+        """The digest of each role's tree, as this checkout compiles it from the inventory at hand."""
+        rendered = render_one(self.audit.folder, self.host.name)
+        return {release.role: release.tree.digest for release in rendered.releases}
+
+    @cached_property
+    def answering(self) -> list[int]:
+        """Which ports of :data:`SHUT` answer from where the audit runs though no door of the host is meant to."""
+        address = self.audit.network.address(self.host.fqdn)
+        meant = {door.port for door in doors(self.host) if door.to == "everyone"}
+        asked = [port for port in SHUT if port not in meant]
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = pool.map(lambda port: _knock(address, port), asked)
+            return [port for port, answered in zip(asked, answers, strict=True) if answered]
+
+    @property
+    def filter_policy(self) -> str:
+        """What the packet filter does with what comes in and no rule names; ``none`` without our table."""
+        chains = [row["chain"] for row in self.system["rules"] if "chain" in row]
+        ours = [chain for chain in chains if chain["table"] == "edumail" and chain.get("hook") == "input"]
+        return str(ours[0]["policy"]) if ours else "none"
+
+    @property
+    def filter_ports(self) -> set[int]:
+        """The TCP ports that some rule of our table accepts."""
+        rules = [row["rule"] for row in self.system["rules"] if "rule" in row]
+        ours = [rule["expr"] for rule in rules if rule["table"] == "edumail" and rule["chain"] == "input"]
+        return {port for expressions in ours for port in _accepted(expressions)}
+
+    @property
+    def down(self) -> list[str]:
+        """Services that do not run."""
+        return [name for name, unit in self._services if unit.get("ActiveState") != "active"]
+
+    @property
+    def lost(self) -> list[str]:
+        """Services that would not come back after a boot, or after a crash."""
+        disabled = [name for name, unit in self._services if unit.get("UnitFileState") in ("disabled", "masked", "")]
+        return disabled + [name for name, unit in self._services if unit.get("Restart") in ("no", None)]
+
+    @property
+    def _services(self) -> Iterable[tuple[str, dict[str, str]]]:
+        """Without those that a socket starts when somebody asks: whether they answer is asked by asking."""
+        return [(name, unit) for name, unit in self.seen["units"].items() if not name.startswith("edumail-")]
+
+    @property
+    def readable(self) -> list[str]:
+        """Places of :data:`CLOSED` that the auditor, or anybody, could read, or that are not there."""
+        places = self.seen["places"].items()
+        return [path for path, seen in places if seen["readable"] or not seen["access"] or _for_others(seen["access"])]
+
+    @property
+    def mixed(self) -> list[str]:
+        """Daemons and applications that do not run as a user of their own."""
+        running = self.seen["users"]
+        daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own]]
+        services = self.seen["units"].items()
+        owner = {name: unit.get("User", "") for name, unit in services if name.startswith("edumail-")}
+        alone = Counter(owner.values())
+        return daemons + [name for name, user in owner.items() if user in ("", "root") or alone[user] > 1]
+
+    @property
+    def sudo_is_narrow(self) -> bool:
+        """Whether the one command of an audit is all that an auditor may run as somebody else."""
+        return bool(self.seen["sudo"] == ["(root) NOPASSWD: /usr/local/sbin/edumail-audit"])
+
+
+def _for_others(access: str) -> bool:
+    return bool(int(access.split()[1], 8) & 0o7)
+
+
+def _accepted(expressions: list[dict[str, Any]]) -> set[int]:
+    if not any("accept" in part for part in expressions):
+        return set()
+    found: set[int] = set()
+    for match in (part["match"] for part in expressions if "match" in part):
+        if match["left"] == {"payload": {"protocol": "tcp", "field": "dport"}}:
+            right = match["right"]
+            for member in right["set"] if isinstance(right, dict) and "set" in right else [right]:
+                low, high = member["range"] if isinstance(member, dict) else (member, member)
+                found |= set(range(low, high + 1))
+    return found
+
+
+def _knock(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=KNOCK_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def facts_of(audit: Audit, on: str) -> HostFacts:
+    """The facts about a host in this audit. Raises AuditError when it is not under audit."""
+    if on not in audit.hosts:
+        raise AuditError(f"{on} is not under audit: {audit.unreachable.get(on)}")
+    known: HostFacts = audit.kept.setdefault(f"facts of {on}", HostFacts(audit, audit.hosts[on]))
+    return known

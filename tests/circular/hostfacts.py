@@ -1,0 +1,109 @@
+"""What an unprivileged user of a host can tell of it, as JSON: sent to the host's own Python by the auditor's machine.
+
+Only the standard library, since this file runs alone and far from its checkout. It reads and changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ASKED_OF_UNITS = "Id,LoadState,ActiveState,UnitFileState,Restart,User,DynamicUser"
+LISTS = (Path("/var/lib/apt/lists"), Path("/var/lib/apt/periodic/update-success-stamp"))
+SIGNATURES = (Path("/var/lib/clamav/daily.cld"), Path("/var/lib/clamav/daily.cvd"))
+STORE = "/var/vmail"
+
+
+def said(*command: str) -> str:
+    """What a command prints; nothing where it is missing or fails."""
+    words = {"capture_output": True, "text": True, "errors": "replace", "env": {**os.environ, "LC_ALL": "C"}}
+    try:
+        done = subprocess.run(command, check=False, **words)  # type: ignore[call-overload]
+    except OSError:
+        return ""
+    return str(done.stdout) if done.returncode == 0 else ""
+
+
+def pairs(text: str) -> dict[str, str]:
+    """Lines ``name=value``, without quotes."""
+    return {name: value.strip().strip('"') for name, _, value in (line.partition("=") for line in text.splitlines())}
+
+
+def users(processes: list[str]) -> dict[str, list[str]]:
+    """As whom the processes with these names run."""
+    found: dict[str, set[str]] = {}
+    for line in said("ps", "-eo", "user:32=,comm=").splitlines():
+        user, _, name = line.strip().partition(" ")
+        if name.strip() in processes:
+            found.setdefault(name.strip(), set()).add(user)
+    return {name: sorted(those) for name, those in found.items()}
+
+
+def age(*paths: Path) -> float | None:
+    """Days since the newest of some files was changed; None: there is none of them."""
+    times = [path.stat().st_mtime for path in paths if path.exists()]
+    return (time.time() - max(times)) / 86400 if times else None
+
+
+def pending() -> list[str]:
+    """Packages that a security update waits for, as apt would install them now."""
+    lines = said("apt-get", "-s", "-o", "Debug::NoLocking=true", "upgrade").splitlines()
+    return [line.split()[1] for line in lines if line.startswith("Inst ") and "-security" in line.lower()]
+
+
+def places(paths: list[str]) -> dict[str, dict[str, Any]]:
+    """Owner, group and mode (octal) of each path, and whether this user could read it."""
+    return {
+        path: {"access": said("stat", "-c", "%U:%G %a", path).strip(), "readable": os.access(path, os.R_OK)}
+        for path in paths
+    }
+
+
+def disks(paths: list[str]) -> dict[str, int]:
+    """How full the file system of each path is, in percent."""
+    sizes = {path: shutil.disk_usage(path) for path in paths if Path(path).exists()}
+    return {path: round(100 * size.used / max(1, size.total)) for path, size in sizes.items()}
+
+
+def encrypted(device: str) -> bool:
+    """Whether the device, or one that it lies on, is decrypted by the kernel."""
+    return device.startswith("/dev/") and "crypt" in said("lsblk", "-sno", "TYPE", device).split()
+
+
+def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
+    """All of it."""
+    journal = Path("/etc/systemd/journald.conf.d/edumail.conf")
+    store = said("findmnt", "-no", "SOURCE", "--target", STORE).strip()
+    failed = said("systemctl", "--failed", "--plain", "--no-legend")
+    sudo = said("sudo", "-n", "-l")
+    return {
+        "release": pairs(said("cat", "/etc/os-release")),
+        "units": {
+            name: pairs(said("systemctl", "show", "-p", ASKED_OF_UNITS, f"{name}.service")) for name in asked["units"]
+        },
+        "failed": [line.split()[0] for line in failed.splitlines()],
+        "users": users(asked["processes"]),
+        "disks": disks(asked["disks"]),
+        "upgrade_timer": said("systemctl", "is-enabled", "apt-daily-upgrade.timer").strip(),
+        "upgrade_on": '"1"' in said("apt-config", "dump", "APT::Periodic::Unattended-Upgrade"),
+        "lists_age": age(*LISTS),
+        "pending": pending(),
+        "places": places(asked["places"]),
+        "journal": pairs(journal.read_text(encoding="utf-8")) if journal.exists() else {},
+        "clock": pairs(said("timedatectl", "show", "-p", "NTPSynchronized")).get("NTPSynchronized", ""),
+        "container": said("systemd-detect-virt", "--container").strip() or "none",
+        "store": store,
+        "encrypted": encrypted(store),
+        "sudo": [line.strip() for line in sudo.splitlines() if line.startswith("    ")],
+        "signatures_age": age(*SIGNATURES),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(answers(json.loads(sys.argv[1]))))
