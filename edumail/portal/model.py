@@ -87,6 +87,8 @@ class Appearance(Model):
 
 Mode = Literal["own", "rented", "provided"]
 """How the system is run (3.2): own investment, rented service, a service already provided."""
+MODES: Mapping[Mode, str] = {"own": "tự đầu tư", "rented": "thuê dịch vụ", "provided": "sử dụng dịch vụ được cấp"}
+"""In the words that a page shows."""
 
 
 class Portal(Model):

@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from edumail.portal.chart import bars, number
-from edumail.portal.model import ARTICLE_SECTIONS, Article, Content
+from edumail.portal.model import ARTICLE_SECTIONS, MODES, Article, Content
 from edumail.portal.page import Page, day
 from edumail.portal.prose import prose
 from edumail.portal.sections import (
@@ -154,6 +154,11 @@ def _simple(template: str, make: Maker, section: Section) -> Iterator[Page]:
     yield make.listing(section, template)
 
 
+def _contact(make: Maker, section: Section) -> Iterator[Page]:
+    mode = make.content.portal.mode
+    yield make.listing(section, "contact", mode=MODES[mode] if mode else None)
+
+
 def _leaders(make: Maker, section: Section) -> Iterator[Page]:
     given = {leader.person: leader for leader in make.content.portal.leaders}
     yield make.listing(section, "leaders", rows=[(member, given.get(member.id)) for member in make.view.leaders])
@@ -269,7 +274,7 @@ def _english(make: Maker, section: Section) -> Iterator[Page]:
 _MAKERS: Mapping[str, Callable[[Maker, Section], Iterator[Page]]] = {
     "introduction": partial(_simple, "introduction"),
     "leaders": _leaders,
-    "contact": partial(_simple, "contact"),
+    "contact": _contact,
     "links": _links,
     "english": _english,
     "documents": _documents,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from edumail.circular.verdicts import Verdict
+from edumail.portal.model import MODES
 from edumail.ports import doors
+from edumail.text import fold
 from tests.circular import portal
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
@@ -19,6 +21,7 @@ QUEUE_DAYS = 2
 SIGNATURE_DAYS = 7
 """Days and percents are figures of this suite, by habit; no text of law sets them."""
 SSH_PASSWORDS = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords")
+MODE_TERM = "Phương thức triển khai"
 FOLDERS = ("/assets/", "/van-ban/")
 LISTING = "Index of "
 """How nginx heads what it lists."""
@@ -79,6 +82,19 @@ def test_every_school_below_has_a_portal_of_its_own(audit: Audit, serving: str, 
             *silent,
         ]
         record(above.unit.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+
+
+@pytest.mark.requirement("C37-3.2")
+def test_the_page_says_how_the_system_is_run(audit: Audit, serving: str, record: Record) -> None:
+    for reading in readings(audit, serving, "C37-3.2"):
+        mode = reading.content.portal.mode
+        page = reading.portal.page("/lien-he/")
+        said = next((words for term, words in page.terms().items() if term.startswith(fold(MODE_TERM))), "")
+        evidence = [
+            f"inventory: {MODES[mode] if mode else 'NOT SAID (portal.yml: mode)'}",
+            f"{page.said}: «{said or 'nothing'}»",
+        ]
+        record(reading.unit.id, "C37-3.2", "pass" if mode and said == MODES[mode] else "fail", evidence)
 
 
 @pytest.mark.requirement("C37-3.3b")
@@ -192,12 +208,12 @@ def test_personal_information_is_out_of_strangers_reach(audit: Audit, on: str, r
 @pytest.mark.requirement("C37-3.4.4")
 def test_the_page_names_who_answers_for_it(audit: Audit, serving: str, record: Record) -> None:
     """The half that pages show; the duty itself is the head's."""
-    posts = [post.name.casefold() for post in audit.province.posts.values() if post.head]
     for reading in readings(audit, serving, "C37-3.4.4"):
         page = reading.portal.page("/")
         footer = " ".join(" ".join(page.root.xpath("//footer//text()")).split())
         named = [person.name for person in reading.leaders if person.name in footer]
-        post = any(post in footer.casefold() for post in posts)
+        posts = {audit.province.posts[code].name for person in reading.leaders for code in person.posts}
+        post = any(name.casefold() in footer.casefold() for name in posts)
         evidence = [
             f"{page.said}; the footer names {', '.join(named) or 'NOBODY of the leaders'}"
             f" {'with the post' if post else 'WITHOUT a post'}",
