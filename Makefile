@@ -2,9 +2,10 @@
 # make demo-down  every trace of it away again
 # make test       all tests but two files, fast ones first, the lab's with one boot (the lab is taken down before and after)
 # make test-full  the same without samples, and a province of 3,500 units; goes on where it was cut; docs/test-full.md
+# make mutation   every fault in a lab of its own, one at a time: each must turn an audit red as declared; docs/mutation.md
 # make bench      figures and ratios
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-full fast bench lint python lab-packages
+.PHONY: help demo demo-down test test-full mutation fast bench lint python lab-packages
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -64,6 +65,12 @@ test: fast lab-packages
 
 test-full: .venv/ready lab-packages
 	@$(BIN)/python tests/full.py
+
+mutation: lab-packages .venv/ready
+	@$(BIN)/edumail lab up
+	@$(BIN)/edumail deploy $(LAB)
+	@$(BIN)/edumail lab dns
+	@$(BIN)/python -m tests.mutation.run
 
 bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.compile

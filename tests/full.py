@@ -19,6 +19,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE, STATE = "docs/test-full.md", "build/test-full.json"
+TABLES = (TABLE, "docs/mutation.md")
+"""What runs of tests write themselves."""
 BIN = Path(sys.executable).parent
 PYTEST = [str(BIN / "pytest"), "-v", "--color=no"]
 EDUMAIL = [sys.executable, "-m", "edumail"]
@@ -77,12 +79,12 @@ class NotClean(Exception):
 
 
 def commit_of(folder: Path) -> str:
-    """The commit that is checked out in ``folder``. Raises NotClean where more than the table differs from it."""
+    """The commit that is checked out in ``folder``. Raises NotClean where more than the tables differs from it."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout
 
-    if changes := git("status", "--porcelain", "--", ".", f":!{TABLE}").rstrip():
+    if changes := git("status", "--porcelain", "--", ".", *(f":!{table}" for table in TABLES)).rstrip():
         raise NotClean(changes)
     return git("rev-parse", "--short=10", "HEAD").strip()
 

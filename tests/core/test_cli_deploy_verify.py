@@ -436,7 +436,7 @@ def test_the_table_fits_the_terminal_and_names_units_in_vietnamese(
     child: Child, said: Say, province: Province, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child.verdicts = verdicts(province)
-    for columns, tables in ((40, 4), (66, 2), (120, 1)):
+    for columns, tables in ((40, 4), (52, 2), (120, 1)):
         monkeypatch.setenv("COLUMNS", str(columns))
         cli.main(["verify", str(LAB), "--lang", "en"])
         rows = [line for line in said().splitlines() if line.startswith("Trường Tiểu học Suối Mơ")]

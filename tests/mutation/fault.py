@@ -1,0 +1,128 @@
+"""A fault: what is broken on a live host or in an auditor's copy of the inventory, and what an audit must then say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from edumail.circular.catalogue import closed
+from edumail.circular.verdicts import Verdict
+
+LIVE = "/var/lib/edumail/trees"
+MANAGED = "C37-11.3.3"
+"""Red wherever a deployed file is not as it was deployed: asked after each fault on a host."""
+UNITS: Mapping[str, tuple[str, ...]] = {
+    "mail-so": ("so", "mn-hoa-sen"),
+    "mail-xa": ("vhxh-suoi-mo", "th-suoi-mo", "thcs-suoi-mo"),
+    "mail-thpt": ("thpt-song-que",),
+}
+"""Whose mailboxes lie on which host of the lab."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is written otherwise in an auditor's copy of the inventory."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``broken`` and ``mended`` are shell texts for the host ``at``; ``red`` is declared before anybody looks.
+
+    red: by unit the requirements whose verdict must become worse; what follows from them is added by itself.
+    """
+
+    red: Mapping[str, Collection[str]]
+    only: str
+    """Which checks read what it touches, as pytest's ``-k`` takes it."""
+    broken: str = "true"
+    mended: str = "true"
+    at: str = "mail-thpt"
+    on: str = ""
+    """The host that is judged; by default the one that is broken."""
+    edits: tuple[Edit, ...] = ()
+    turns: Verdict = "fail"
+    """What the verdicts become."""
+    managed: bool = False
+    """Whether a deployed file is changed, which turns :data:`MANAGED` red for every unit of the host."""
+
+    @property
+    def judged(self) -> str:
+        """The host that the audit is about."""
+        return self.on or self.at
+
+    def expected(self, baseline: Mapping[tuple[str, str], Verdict]) -> set[tuple[str, str]]:
+        """Unit and requirement of every verdict that must become worse than it was in ``baseline``."""
+        direct = {(unit, name) for unit, names in self.red.items() for name in names}
+        if self.managed and self.judged == self.at:
+            direct |= {(unit, MANAGED) for unit in UNITS[self.at]}
+        following = {(unit, name) for unit, source in direct for name in closed({source}) if name != source}
+        return direct | {about for about in following if RANK[self.turns] < RANK[baseline[about]]}
+
+
+RANK: Mapping[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3, "not-applicable": 3}
+"""From worst to best."""
+
+
+def edited(file: str, expression: str, reload: str = "true") -> dict[str, str]:
+    """A live file is edited with sed, and put back; an edit that changes nothing ends with an error."""
+    kept = "/root/mutation.kept"
+    return {
+        "broken": f"cp -p {file} {kept} && sed -i '{expression}' {file} && ! cmp -s {kept} {file} && {reload}",
+        "mended": f"cp -p {kept} {file} && rm {kept} && {reload}",
+    }
+
+
+def page(file: str, expression: str) -> dict[str, str]:
+    """As :func:`edited`, for what a browser sees: the compressed copy is put aside too."""
+    change = edited(file, expression)
+    return {
+        "broken": f"mv {file}.gz /root/mutation.gz.kept; {change['broken']}",
+        "mended": f"mv /root/mutation.gz.kept {file}.gz; {change['mended']}",
+    }
+
+
+def gone(path: str) -> dict[str, str]:
+    """A file is put aside, and its compressed copy with it."""
+    kept = "/root/mutation.gone"
+    return {
+        "broken": f"mv {path} {kept}; [ ! -e {path}.gz ] || mv {path}.gz {kept}.gz",
+        "mended": f"mv {kept} {path}; [ ! -e {kept}.gz ] || mv {kept}.gz {path}.gz",
+    }
+
+
+def table(name: str, edit: str) -> dict[str, str]:
+    """A live Postfix table is edited and compiled, and put back; ``edit`` is a command that takes the file's name."""
+    file, kept = f"{LIVE}/postfix/current/{name}", "/root/mutation.kept"
+    compile_ = f"postmap cdb:{file} && postfix reload"
+    return {
+        "broken": f"cp -p {file} {kept} && {edit} {file} && ! cmp -s {kept} {file} && {compile_}",
+        "mended": f"cp -p {kept} {file} && rm {kept} && {compile_}",
+    }
+
+
+def accounts(broken: str, mended: str) -> dict[str, str]:
+    """Two SQL statements on the accounts of a host."""
+    run = (
+        "python3 -c \"import sqlite3, sys; sqlite3.connect('/var/lib/edumail/accounts/accounts.db',"
+        ' isolation_level=None).execute(sys.argv[1])"'
+    )
+    return {"broken": f'{run} "{broken}"', "mended": f'{run} "{mended}"'}
+
+
+def stopped(*units: str) -> dict[str, str]:
+    """Services are stopped, and started again."""
+    names = " ".join(units)
+    return {"broken": f"systemctl stop {names}", "mended": f"systemctl start {names}"}
+
+
+def dropin(unit: str, text: str) -> dict[str, str]:
+    """systemd is told otherwise of a service, by a drop-in of nobody's; it counts from its next start."""
+    folder = f"/etc/systemd/system/{unit}.service.d"
+    return {
+        "broken": f"mkdir -p {folder} && printf '{text}' > {folder}/zz-mutation.conf && systemctl daemon-reload",
+        "mended": f"rm {folder}/zz-mutation.conf && systemctl daemon-reload",
+    }

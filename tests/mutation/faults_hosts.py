@@ -1,0 +1,194 @@
+"""Faults of hosts themselves: what 3.3, 3.4 and 11.3 must turn red for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from tests.mutation.fault import LIVE, MANAGED, Fault, dropin, edited, stopped
+
+SCHOOL = "thpt-song-que"
+SSHD = f"{LIVE}/sshd/current/sshd.conf"
+JOURNALD = f"{LIVE}/base/current/journald.conf"
+INPUT = "nft insert rule inet edumail input tcp dport 8080 accept"
+LISTEN = "systemd-run -q --unit=mutation-listener python3 -m http.server {port}"
+
+
+def host(red: Collection[str], only: str, **change: Any) -> Fault:
+    return Fault({SCHOOL: red}, only, **change)
+
+
+def changed(broken: str, mended: str) -> dict[str, str]:
+    return {"broken": broken, "mended": mended}
+
+
+FAULTS: Mapping[str, Fault] = {
+    "updates that are switched off": host(
+        {"C37-3.3b"},
+        "updates_by",
+        **changed("systemctl disable -q --now apt-daily-upgrade.timer", "systemctl enable -q --now apt-daily-upgrade.timer"),
+    ),
+    "updates that install nothing": host(
+        {"C37-3.3b"},
+        "updates_by",
+        **changed(
+            "echo 'APT::Periodic::Unattended-Upgrade \"0\";' > /etc/apt/apt.conf.d/99mutation",
+            "rm /etc/apt/apt.conf.d/99mutation",
+        ),
+    ),
+    "a release that nobody mends any more": host(
+        {"C37-3.3b"},
+        "updates_by",
+        **changed(
+            "cp -P /etc/os-release /root/mutation.kept && sed 's/VERSION_ID=.*/VERSION_ID=\"11\"/' /usr/lib/os-release >"
+            " /root/mutation.new && rm /etc/os-release && mv /root/mutation.new /etc/os-release",
+            "rm /etc/os-release && mv /root/mutation.kept /etc/os-release",
+        ),
+    ),
+    "a service that has failed": host(
+        {"C37-3.4.1"},
+        "come_back",
+        **changed(
+            "systemd-run -q --unit=mutation-fails false; sleep 1; systemctl is-failed -q mutation-fails",
+            "systemctl reset-failed mutation-fails",
+        ),
+    ),
+    "a service that would not start at boot": host(
+        {"C37-3.4.1"}, "come_back", **changed("systemctl disable -q rspamd", "systemctl enable -q rspamd")
+    ),
+    "a service that would stay down": host(
+        {"C37-3.4.1"}, "come_back", **dropin("unbound", "[Service]\\nRestart=no\\n")
+    ),
+    "a name server that is stopped": host({"C37-3.4.1", "C37-11.3.4"}, "come_back or of_their_own", **stopped("unbound")),
+    "mail that waits for days": host(
+        {"C37-3.4.1"},
+        "come_back",
+        **changed(
+            "mv /usr/sbin/postqueue /usr/sbin/postqueue.mutation && printf '%s\\n' '#!/bin/sh'"
+            """ 'echo "{\\"queue_name\\": \\"deferred\\", \\"arrival_time\\": 1}"' > /usr/sbin/postqueue"""
+            " && chmod 755 /usr/sbin/postqueue",
+            "mv /usr/sbin/postqueue.mutation /usr/sbin/postqueue",
+        ),
+    ),
+    "a packet filter that lets everything in": host(
+        {"C37-3.4.2"},
+        "is_protected",
+        **changed(
+            "nft 'chain inet edumail input { policy accept; }'", "nft 'chain inet edumail input { policy drop; }'"
+        ),
+    ),
+    "a door that nobody ordered": host(
+        {"C37-3.4.2"}, "is_protected", **changed(INPUT, "systemctl reload nftables")
+    ),
+    "a daemon behind a door that nobody ordered": host(
+        {"C37-3.4.2"},
+        "is_protected",
+        **changed(
+            f"{LISTEN.format(port=8080)} && {INPUT}", "systemctl stop mutation-listener; systemctl reload nftables"
+        ),
+    ),
+    "a directory that nobody set up": host(
+        {"C37-S39-dir"},
+        "directory",
+        turns="not-tested",
+        **changed(
+            f"{LISTEN.format(port=389)} && {INPUT.replace('8080', '389')}",
+            "systemctl stop mutation-listener; systemctl reload nftables",
+        ),
+    ),
+    "SSH that takes passwords": host(
+        {"C37-3.4.2"},
+        "is_protected",
+        managed=True,
+        **edited(SSHD, "s/^PasswordAuthentication no/PasswordAuthentication yes/", "systemctl reload ssh"),
+    ),
+    "logs that are kept too short": host(
+        {"C37-3.4.2"}, "is_protected", managed=True, **edited(JOURNALD, "s/^MaxRetentionSec=.*/MaxRetentionSec=7day/")
+    ),
+    "logs that are not kept": host(
+        {"C37-3.4.2"}, "is_protected", managed=True, **edited(JOURNALD, "s/^Storage=.*/Storage=volatile/")
+    ),
+    "mailboxes that everybody can look into": host(
+        {"C37-3.4.3", "C37-11.3.4"},
+        "strangers_reach or of_their_own",
+        **changed("chmod 755 /var/vmail", "chmod 750 /var/vmail"),
+    ),
+    "a private key that everybody can read": host(
+        {"C37-3.4.3", "C37-11.3.4"},
+        "strangers_reach or of_their_own",
+        **changed(
+            "stat -c %a /etc/edumail/tls/host.key > /root/mutation.kept && stat -c %a /etc/edumail/tls >> /root/mutation.kept"
+            " && chmod 644 /etc/edumail/tls/host.key",
+            "chmod $(head -n 1 /root/mutation.kept) /etc/edumail/tls/host.key",
+        ),
+    ),
+    "accounts that everybody can look into": host(
+        {"C37-3.4.3", "C37-11.3.4"},
+        "strangers_reach or of_their_own",
+        **changed(
+            "stat -c %a /var/lib/edumail/accounts > /root/mutation.kept && chmod 2755 /var/lib/edumail/accounts",
+            "chmod $(cat /root/mutation.kept) /var/lib/edumail/accounts",
+        ),
+    ),
+    "an auditor who may do everything": host(
+        {"C37-11.3.4"},
+        "of_their_own",
+        **changed(
+            "echo 'auditor ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/mutation", "rm /etc/sudoers.d/mutation"
+        ),
+    ),
+    "account pages that run as root": host(
+        {"C37-11.3.4"}, "of_their_own", **dropin("edumail-feedback", "[Service]\\nUser=root\\n")
+    ),
+    "two services under one user": host(
+        {"C37-11.3.4"}, "of_their_own", **dropin("edumail-feedback", "[Service]\\nUser=edumail-search\\n")
+    ),
+    "a deployed file that somebody edited": host(
+        {MANAGED},
+        "as_this_checkout",
+        **edited(f"{LIVE}/rspamd/current/local.d/actions.conf", "1i # by hand"),
+    ),
+    "a junk rule that never trains": host(
+        {MANAGED}, "as_this_checkout", **edited(f"{LIVE}/dovecot/current/sieve/learn_spam.sieve", "1i stop;")
+    ),
+    "a file that nobody deployed": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(
+            f"touch {LIVE}/nginx/current/sites/zz-mutation.conf", f"rm {LIVE}/nginx/current/sites/zz-mutation.conf"
+        ),
+    ),
+    "a deploy that did not end": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(
+            f"mv {LIVE}/dovecot/active /root/mutation.kept && echo unfinished > {LIVE}/dovecot/active",
+            f"mv /root/mutation.kept {LIVE}/dovecot/active",
+        ),
+    ),
+    "a daemon that reads a file of somebody else's": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(
+            "mv /etc/nginx/nginx.conf /root/mutation.kept && cp -L /root/mutation.kept /etc/nginx/nginx.conf",
+            "mv /root/mutation.kept /etc/nginx/nginx.conf",
+        ),
+    ),
+    "a role that was never deployed": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(f"mv {LIVE}/sshd /root/mutation.kept", f"mv /root/mutation.kept {LIVE}/sshd"),
+    ),
+    "a certificate that nobody vouches for": host(
+        {"C37-11.3.2"},
+        "servers_with",
+        **changed(
+            "cp -p /etc/edumail/tls/shown/host.pem /root/mutation.kept && cd /root && openssl x509 -in mutation.kept"
+            " -noout -subject >/dev/null && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+            " -days 1 -subj /CN=mail.thptsongque.test -addext subjectAltName=DNS:mail.thptsongque.test -keyout m.key"
+            " -out m.pem 2>/dev/null && cat m.key m.pem > /etc/edumail/tls/shown/host.pem && rm m.key m.pem &&"
+            " systemctl reload dovecot",
+            "cp -p /root/mutation.kept /etc/edumail/tls/shown/host.pem && rm /root/mutation.kept && systemctl reload dovecot",
+        ),
+    ),
+}  # fmt: skip

@@ -1,0 +1,198 @@
+"""``python -m tests.mutation.run [NAME …]``: seed each fault in the lab, ask what it touches, mend it, and compare.
+
+Every tenth time the whole audit runs once nothing is broken, and must say what it said at the beginning. What was
+caught on a commit is not seeded again on it, so a run that was cut goes on. ``docs/mutation.md`` is its table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from edumail.circular.verdicts import Finding, Verdict, complete, from_json
+from edumail.load import load
+from edumail.model import Province
+from lab import ssh, web
+from tests.full import commit_of
+from tests.mutation.fault import RANK, Fault
+from tests.mutation.faults import FAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+INVENTORY = ROOT / "inventories" / "lab"
+STATE, TABLE = ROOT / "build" / "mutation.json", ROOT / "docs" / "mutation.md"
+WHOLE_EVERY = 10
+WAIT_SECONDS = "12"
+"""How long a letter is waited for that a fault keeps back."""
+About = tuple[str, str]
+Verdicts = Mapping[About, Verdict]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a fault: verdicts that it should have turned and did not, and those that it should not have."""
+
+    missed: Sequence[str]
+    false: Sequence[str]
+    red: int
+    seconds: int
+    commit: str
+
+    @property
+    def caught(self) -> bool:
+        """Whether exactly what was declared turned."""
+        return not (self.missed or self.false)
+
+
+class Broken(Exception):
+    """An audit that could not be trusted to have asked: it says so itself, or found a sound lab wanting."""
+
+
+def audit(inventory: Path, *words: str) -> list[Finding]:
+    """What plain pytest finds. Raises Broken when the run was incomplete."""
+    with tempfile.TemporaryDirectory(prefix="edumail-mutation-") as scratch:
+        target = Path(scratch) / "verdicts.json"
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/circular"]
+        command += ["--inventory", str(inventory), "--verdicts", str(target), *words]
+        environment = os.environ | {"EDUMAIL_AUDIT_WAIT": WAIT_SECONDS, "SSL_CERT_FILE": str(web.AUTHORITY)}
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=environment)
+        if not target.exists():
+            raise Broken(done.stdout[-1500:] + done.stderr[-500:])
+        content = json.loads(target.read_text(encoding="utf-8"))
+    if content["incomplete"]:
+        raise Broken("; ".join(content["incomplete"])[:1500])
+    return from_json(content["findings"])
+
+
+def verdicts(province: Province, found: Iterable[Finding]) -> dict[About, Verdict]:
+    """Every requirement of every unit, with what follows and what is attested."""
+    return {(one.unit, one.requirement): one.verdict for one in complete(province, province.units, found)}
+
+
+def over(baseline: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
+    """The findings of the sound lab, with those that were asked for again in their place."""
+    again = {(one.unit, one.requirement) for one in found}
+    return [*(one for one in baseline if (one.unit, one.requirement) not in again), *found]
+
+
+def worse(before: Verdicts, after: Verdicts) -> set[About]:
+    """What became worse."""
+    return {about for about, verdict in after.items() if RANK[verdict] < RANK[before[about]]}
+
+
+def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
+    """Seed a fault, ask, and mend it whatever happens. Raises Broken, and lab.text.LabError when it can't be seeded."""
+    began = time.monotonic()
+    sound = load(INVENTORY)
+    before = verdicts(sound, baseline)
+    with tempfile.TemporaryDirectory(prefix="edumail-mutation-") as scratch:
+        inventory = _copy(Path(scratch), fault)
+        words = [f"--hosts=ssh://auditor@{fault.judged}", "-k", f"({fault.only}) or as_this_checkout"]
+        try:
+            ssh.call(fault.at, f"set -e\n{fault.broken}")
+            found = audit(inventory, *words)
+        finally:
+            ssh.call(fault.at, fault.mended)
+        after = verdicts(load(inventory), over(baseline, found))
+    red, wanted = worse(before, after), fault.expected(before)
+    return Outcome(_lines(wanted - red), _lines(red - wanted), len(red), round(time.monotonic() - began), commit())
+
+
+def _copy(scratch: Path, fault: Fault) -> Path:
+    """The auditor's inventory: the lab's own, or a copy in which something is written otherwise."""
+    if not fault.edits:
+        return INVENTORY
+    folder = scratch / "lab"
+    shutil.copytree(INVENTORY, folder)
+    for edit in fault.edits:
+        path = folder / edit.file
+        text = path.read_text(encoding="utf-8")
+        if edit.old not in text:
+            raise Broken(f"{edit.file} does not have «{edit.old}»")
+        path.write_text(text.replace(edit.old, edit.new, 1), encoding="utf-8")
+    return folder
+
+
+def _lines(about: Iterable[About]) -> list[str]:
+    return sorted(f"{unit} {requirement}" for unit, requirement in about)
+
+
+@cache
+def commit() -> str:
+    """The commit that is checked out. Raises tests.full.NotClean."""
+    return commit_of(ROOT)
+
+
+def sound(whole: Callable[[], list[Finding]]) -> list[Finding]:
+    """The findings of the whole audit of a lab in which nothing is broken. Raises Broken where it finds a fail."""
+    found = whole()
+    failed = _lines({(one.unit, one.requirement) for one in found if one.verdict == "fail"})
+    if failed:
+        raise Broken(f"nothing is broken, and the audit fails: {', '.join(failed)}")
+    return found
+
+
+def main(names: Sequence[str]) -> int:
+    """Exit status: 0 every fault was caught, 1 some was not, 2 the lab or an audit is not fit for it."""
+    known = {name: Outcome(**row) for name, row in (json.loads(STATE.read_text()) if STATE.exists() else {}).items()}
+    wanted = [name for name in FAULTS if not names or name in names]
+    left = [name for name in wanted if names or name not in known or known[name].commit != commit()]
+    began = time.monotonic()
+    try:
+        baseline = sound(lambda: audit(INVENTORY))
+        for number, name in enumerate(left, 1):
+            known[name] = judge(FAULTS[name], baseline)
+            _save(known)
+            said = "caught" if known[name].caught else "NOT AS DECLARED"
+            print(f"[{number}/{len(left)}] {name}: {said}, {known[name].red} red, {known[name].seconds} s", flush=True)
+            for line in (
+                *(f"not red: {one}" for one in known[name].missed),
+                *(f"red too: {one}" for one in known[name].false),
+            ):
+                print(f"    {line}", flush=True)
+            if number % WHOLE_EVERY == 0 or number == len(left):
+                sound(lambda: audit(INVENTORY))
+                print(f"  whole audit: sound ({time.monotonic() - began:.0f} s so far)", flush=True)
+    except Broken as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; run again to go on", file=sys.stderr)
+        return 130
+    return 0 if all(known[name].caught for name in wanted) else 1
+
+
+def _save(known: Mapping[str, Outcome]) -> None:
+    STATE.parent.mkdir(exist_ok=True)
+    STATE.write_text(json.dumps({name: asdict(row) for name, row in known.items()}, ensure_ascii=False, indent=1))
+    rows = [(name, FAULTS[name], known[name]) for name in FAULTS if name in known]
+    number = sum(row.caught for _, _, row in rows)
+    false = sum(len(row.false) for _, _, row in rows)
+    TABLE.write_text(
+        "# Results of `make mutation`\n\nWritten by `tests/mutation/run.py`: one fault at a time in the lab.\n\n"
+        f"{len(rows)} seeded, {number} caught, {false} false alarms.\n\n"
+        "| Fault | Host | Verdicts that turn | Result | Seconds | Commit |\n|---|---|---:|---|---:|---|\n"
+        + "".join(
+            f"| {name} | {fault.at} | {row.red} | {_result(row)} | {row.seconds} | {row.commit} |\n"
+            for name, fault, row in rows
+        ),
+        encoding="utf-8",
+    )
+
+
+def _result(row: Outcome) -> str:
+    if row.caught:
+        return "caught"
+    return "; ".join((*(f"**not red**: {one}" for one in row.missed), *(f"**red too**: {one}" for one in row.false)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
