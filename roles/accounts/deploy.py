@@ -22,12 +22,12 @@ def configure(inventory: Inventory, host: Host) -> None:
 
 
 def activate(inventory: Inventory, host: Host) -> None:
-    """Try the wanted accounts on an empty database, switch, then apply them to the real one in one transaction."""
+    """Try what is new on an empty database, switch, then apply all to the real one in one transaction."""
     here = live("accounts")
     # What an older release left there belonged to root; from then on the folder gives its group to all in it.
     folder = ACCOUNTS_DB.rpartition("/")[0]
     sync = f"chown -h edumail-accounts:dovecot {folder} {folder}/accounts.db* 2>/dev/null; umask 027"
-    sync += f"; {here}/edumail-accounts sync {here}/accounts.json"
+    sync += f"; {here}/edumail-accounts sync {here}/wanted"
     sync += f" && systemctl enable --quiet --now {' '.join(render.TIMERS)}"
     activate_tree(
         name="accounts: activate",
@@ -37,6 +37,6 @@ def activate(inventory: Inventory, host: Host) -> None:
             "/usr/local/sbin/edumail-accounts": "edumail-accounts",
             **{f"/etc/systemd/system/{unit}": unit for unit in render.UNITS},
         },
-        check=["{tree}/edumail-accounts check {tree}/accounts.json"],
+        check=[f"{{tree}}/edumail-accounts check {{tree}}/wanted {here}/wanted"],
         reload=sync,
     )

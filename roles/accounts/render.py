@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
+from collections import defaultdict
 from pathlib import Path
 
-from edumail.mail import HostMail
+from edumail.mail import HostMail, Mailbox
 from edumail.templates import render
 from edumail.tree import File, Tree
 
@@ -21,19 +21,38 @@ def library() -> dict[str, bytes]:
     return {name: (APP / name).read_bytes() for name in LIBRARY}
 
 
-def tree(mail: HostMail, log_retention_days: int) -> Tree:
-    """Wanted accounts (no secrets), where the other addresses of their domains are, who lives on other hosts.
+def line(mailbox: Mailbox) -> str:
+    """A mailbox as the host's command reads it: its words between tabs, which none of them can hold."""
+    words = (
+        mailbox.address, mailbox.unit, mailbox.person or "", mailbox.name, mailbox.quota_mb, mailbox.trash_days,
+        mailbox.junk_days, mailbox.code_days, mailbox.idle_days, mailbox.leaver_days, mailbox.password_characters,
+        mailbox.password_classes, mailbox.forward_sender, ",".join(mailbox.holds), int(mailbox.officer),
+        mailbox.check_hours, mailbox.head,
+    )  # fmt: skip
+    return "\t".join(map(str, words)) + "\n"
 
-    With them the host's command and its timer.
+
+def wanted(mail: HostMail) -> dict[str, str]:
+    """The files of the folder that the host's command reads: who shall exist, and who lives on other hosts.
+
+    A unit's accounts lie in one file, so do the other addresses of a domain and where they are: only what has changed
+    travels.
     """
-    wanted = {
-        "accounts": [vars(mailbox) for mailbox in mail.mailboxes.values()],
-        "routes": {a: (host.fqdn, str(host.ipv4)) for a, host in mail.remote.items()},
-        "elsewhere": " ".join(mail.elsewhere),
-    }
+    files: dict[str, list[str]] = defaultdict(list)
+    for mailbox in mail.mailboxes.values():
+        files[f"accounts/{mailbox.unit}"].append(line(mailbox))
+        files["was"] += [f"{mailbox.address}\t{old}\n" for old in mailbox.was]
+    for address, host in mail.remote.items():
+        files[f"routes/{address.partition('@')[2]}"].append(f"{address}\t{host.fqdn}\t{host.ipv4}\n")
+    files["elsewhere"] = [f"{person}\n" for person in mail.elsewhere]
+    return {path: "".join(lines) for path, lines in files.items()}
+
+
+def tree(mail: HostMail, log_retention_days: int) -> Tree:
+    """Wanted accounts (no secrets), the host's command and its timers."""
     return Tree.of(
         {
-            "accounts.json": json.dumps(wanted, ensure_ascii=False) + "\n",
+            **{f"wanted/{path}": text for path, text in wanted(mail).items()},
             **library(),
             "edumail_moving.py": (APP / "edumail_moving.py").read_bytes(),
             "edumail-accounts": File((APP / "edumail_accounts.py").read_bytes(), executable=True),

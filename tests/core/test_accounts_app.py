@@ -7,11 +7,18 @@ import importlib.util
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from edumail.mail import Mail, Mailbox
+from edumail.model import Province
+from roles.accounts.render import line, wanted
 
 APP = Path(__file__).resolve().parents[2] / "roles" / "accounts" / "app" / "edumail_accounts.py"
 OLD_SCHEMA = """
@@ -52,6 +59,34 @@ def row(address: str, person: str | None, *holds: str) -> dict[str, object]:
     return {**texts, "holds": list(holds), "was": [], **figures}
 
 
+def wanted_of(
+    app: ModuleType,
+    rows: Iterable[dict[str, Any]],
+    routes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    elsewhere: Iterable[str] = (),
+) -> Any:
+    """What a deploy writes, as the command reads it."""
+    mailboxes = [Mailbox(**row) for row in rows]
+    return app.Wanted(
+        frozenset(line(mailbox).rstrip("\n") for mailbox in mailboxes),
+        frozenset("\t".join((address, *there)) for address, there in routes.items()),
+        frozenset(elsewhere),
+        {mailbox.address: list(mailbox.was) for mailbox in mailboxes},
+    )
+
+
+def sync(
+    app: ModuleType,
+    database: sqlite3.Connection,
+    rows: Iterable[dict[str, Any]],
+    routes: Mapping[str, Sequence[str]],
+    now: int,
+    elsewhere: Iterable[str] = (),
+) -> dict[str, int]:
+    counts: dict[str, int] = app.sync(database, wanted_of(app, rows, routes, elsewhere), now)
+    return counts
+
+
 def subscribed(folder: Path) -> list[str]:
     return (folder / "Maildir" / "subscriptions").read_text().splitlines()[2:]
 
@@ -60,7 +95,7 @@ def test_a_database_of_an_older_release_keeps_its_accounts(app: ModuleType, tmp_
     path = tmp_path / "accounts.db"
     sqlite3.connect(path).executescript(OLD_SCHEMA)
     database = app.connect(str(path))
-    assert app.sync(database, [row("an@x.test", "p1", "chung@x.test")], {}, 9)["changed"] == 1
+    assert sync(app, database, [row("an@x.test", "p1", "chung@x.test")], {}, 9)["changed"] == 1
     account = dict(database.execute("SELECT * FROM account").fetchone())
     assert (account["hash"], account["state"]) == ("secret", "active")
     assert (account["trash_days"], account["junk_days"], account["holds"]) == (2, 3, "chung@x.test")
@@ -74,7 +109,7 @@ def test_a_renamed_mailbox_keeps_its_mail_and_its_password(app: ModuleType, tmp_
     database = app.connect(str(path))
     renamed = row("an@y.test", "p1") | {"was": ["an@x.test"]}
     for _ in range(2):
-        assert app.sync(database, [renamed], {}, 9)["new"] == 0
+        assert sync(app, database, [renamed], {}, 9)["new"] == 0
         (account,) = map(dict, database.execute("SELECT * FROM account"))
         assert (account["address"], account["home"]) == ("an@y.test", "/var/vmail/x.test/an")
         assert (account["hash"], account["state"]) == ("secret", "active")
@@ -84,7 +119,7 @@ def test_an_old_name_hands_nobody_s_mail_to_somebody_else(app: ModuleType, tmp_p
     path = tmp_path / "accounts.db"
     sqlite3.connect(path).executescript(OLD_SCHEMA)
     database = app.connect(str(path))
-    app.sync(database, [row("binh@y.test", "p2") | {"was": ["an@x.test"]}], {}, 9)
+    sync(app, database, [row("binh@y.test", "p2") | {"was": ["an@x.test"]}], {}, 9)
     accounts = {account["address"]: dict(account) for account in database.execute("SELECT * FROM account")}
     assert (accounts["binh@y.test"]["hash"], accounts["binh@y.test"]["state"]) == (None, "waiting")
     assert accounts["an@x.test"]["state"] == "closed"
@@ -118,7 +153,7 @@ def test_addresses_that_change_hands_take_nobody_s_mail_along(app: ModuleType, l
         put(database, B, "q")
         wanted = [row(B, "p") | {"was": [A] if lines else []}, row(target, "q") | {"was": [B] if lines else []}]
         for _ in range(2):
-            assert app.sync(database, wanted, {}, 9)["new"] == 0
+            assert sync(app, database, wanted, {}, 9)["new"] == 0
             assert kept(database, B) == ("p", "a", "hash of p", "active")
             assert kept(database, target) == ("q", "b", "hash of q", "active")
 
@@ -130,17 +165,17 @@ def test_whoever_gets_a_leaver_s_address_does_not_get_the_mail(app: ModuleType, 
         put(database, A, "p")
         put(database, B, "q")
         wanted = [row(B, taker), *([row(A, "p")] if taker == "new" else [])]
-        counts = app.sync(database, wanted, {}, 9)
+        counts = sync(app, database, wanted, {}, 9)
         assert counts["set_aside"] == 1
         own = ("new", "b", None, "waiting") if taker == "new" else ("p", "a", "hash of p", "active")
         assert kept(database, B) == own
         assert kept(database, "b#1@x.test") == ("q", "b", "hash of q", "left")
-        assert app.sync(database, wanted, {}, 10) == dict.fromkeys(counts, 0)
+        assert sync(app, database, wanted, {}, 10) == dict.fromkeys(counts, 0)
         if taker == "new":
             assert app.purge_leavers(database, 9 + 90 * DAY, []) == ["b#1@x.test"]
             assert database.execute("SELECT address FROM purged").fetchone()[0] == B
             assert kept(database, B) == own
-        app.sync(database, [row(B, "q")], {}, 11)
+        sync(app, database, [row(B, "q")], {}, 11)
         assert kept(database, B)[0] == "q"
         assert kept(database, B)[2] == (None if taker == "new" else "hash of q")
 
@@ -148,9 +183,9 @@ def test_whoever_gets_a_leaver_s_address_does_not_get_the_mail(app: ModuleType, 
 def test_a_namesake_begins_with_an_empty_mailbox(app: ModuleType, tmp_path: Path) -> None:
     """Also after the first one took the home along to another address; homes are unique."""
     database = app.connect(":memory:")
-    app.sync(database, [row(A, "p")], {}, 1)
-    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 2)
-    app.sync(database, [row(B, "p"), row(A, "new")], {}, 3)
+    sync(app, database, [row(A, "p")], {}, 1)
+    sync(app, database, [row(B, "p") | {"was": [A]}], {}, 2)
+    sync(app, database, [row(B, "p"), row(A, "new")], {}, 3)
     assert (kept(database, B)[1], kept(database, A)[1]) == ("a", "a#1")
     with pytest.raises(sqlite3.IntegrityError):
         database.execute("UPDATE account SET home = (SELECT home FROM account WHERE person = 'p')")
@@ -173,7 +208,7 @@ def test_a_home_that_somebody_else_has_too_is_not_deleted(
     monkeypatch.setattr(app, "_journal", lambda: iter(()))
     assert app.main(["--database", str(path), "tend"]) == 1
     assert "two accounts have one home: an@x.test, be@x.test" in capsys.readouterr().err
-    app.sync(database, [row("be@x.test", "p2")], {}, 0)
+    sync(app, database, [row("be@x.test", "p2")], {}, 0)
     assert app.purge_leavers(database, 10**10, []) == ["an@x.test"]
     assert home.exists()
 
@@ -183,7 +218,7 @@ def test_two_old_addresses_of_one_person(app: ModuleType) -> None:
     database = app.connect(":memory:")
     put(database, A, "p", "left")
     put(database, B, "p")
-    app.sync(database, [row(C, "p") | {"was": [A, B]}], {}, 9)
+    sync(app, database, [row(C, "p") | {"was": [A, B]}], {}, 9)
     assert kept(database, C) == ("p", "b", "hash of p", "active")
     assert kept(database, A) == ("p", "a", "hash of p", "closed")
 
@@ -192,12 +227,12 @@ def test_a_line_of_former_that_comes_late_loses_nothing(app: ModuleType) -> None
     database = app.connect(":memory:")
     put(database, A, "p", "left")
     put(database, B, "p", "waiting")
-    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 9)
+    sync(app, database, [row(B, "p") | {"was": [A]}], {}, 9)
     assert kept(database, B)[1] == "b"
     assert kept(database, A) == ("p", "a", "hash of p", "closed")
     database = app.connect(":memory:")
     put(database, A, "p", "left")
-    app.sync(database, [row(B, "p") | {"was": [A]}], {}, 9)
+    sync(app, database, [row(B, "p") | {"was": [A]}], {}, 9)
     assert kept(database, B) == ("p", "a", "hash of p", "active")
     assert app.suspend_idle(database, 9 + 4 * DAY) == []  # who comes back was away, not idle
 
@@ -205,7 +240,7 @@ def test_a_line_of_former_that_comes_late_loses_nothing(app: ModuleType) -> None
 def test_an_id_that_is_used_again_opens_no_leaver_s_mailbox(app: ModuleType) -> None:
     database = app.connect(":memory:")
     put(database, A, "p", "left")
-    app.sync(database, [row(B, "p")], {}, 9)
+    sync(app, database, [row(B, "p")], {}, 9)
     assert kept(database, B) == ("p", "b", None, "waiting")
 
 
@@ -213,7 +248,7 @@ def test_a_mailbox_that_becomes_the_unit_s_or_a_person_s_begins_empty(app: Modul
     database = app.connect(":memory:")
     put(database, A, "p")
     put(database, B, None, "shared")
-    app.sync(database, [row(A, None), row(B, "q"), row(C, "p")], {}, 9)
+    sync(app, database, [row(A, None), row(B, "q"), row(C, "p")], {}, 9)
     assert kept(database, A) == (None, "a", None, "shared")
     assert kept(database, B) == ("q", "b", None, "waiting")
     assert kept(database, C) == ("p", "a", "hash of p", "active")
@@ -226,10 +261,10 @@ def test_a_mailbox_that_becomes_the_unit_s_or_a_person_s_begins_empty(app: Modul
 def test_whoever_moves_to_another_host_under_another_address_has_not_left(app: ModuleType) -> None:
     database = app.connect(":memory:")
     people = [row(A, "p"), row(B, "q")]
-    app.sync(database, people, {}, 0)
-    app.sync(database, [row(B, "q")], {"other@y.test": ["two.test", "192.0.2.2"]}, 1, ["p"])
+    sync(app, database, people, {}, 0)
+    sync(app, database, [row(B, "q")], {"other@y.test": ["two.test", "192.0.2.2"]}, 1, ["p"])
     assert states(database) == {A: "closed", B: "waiting"}
-    app.sync(database, [row(B, "q")], {A: ["two.test", "192.0.2.2"]}, 2)  # the address is another person's there
+    sync(app, database, [row(B, "q")], {A: ["two.test", "192.0.2.2"]}, 2)  # the address is another person's there
     assert states(database)[A] == "left"
 
 
@@ -237,7 +272,7 @@ def test_subscriptions_follow_whoever_changes_addresses(app: ModuleType, tmp_pat
     database = app.connect(":memory:")
     shared = row("chung@x.test", None)
     for people in ((row(A, "p", "chung@x.test"), row(B, "q")), (row(B, "p"), row(A, "q", "chung@x.test"))):
-        app.sync(database, [shared, *people], {}, 9)
+        sync(app, database, [shared, *people], {}, 9)
         app.share(database)
     assert subscribed(tmp_path / "x.test" / "a") == ["INBOX"]
     assert subscribed(tmp_path / "x.test" / "b") == ["INBOX", "Donvi/chung@x\ttest/INBOX"]
@@ -252,7 +287,7 @@ def test_who_holds_a_shared_mailbox_is_subscribed_and_who_no_longer_does_is_not(
 
     def wanted(*holders: str) -> None:
         people = [row(f"{name}@x.test", name, *(["chung@x.test"] if name in holders else [])) for name in ("an", "be")]
-        app.sync(database, [shared, *people], {}, 9)
+        sync(app, database, [shared, *people], {}, 9)
         app.share(database)
 
     wanted("an")
@@ -273,14 +308,14 @@ def test_who_holds_a_shared_mailbox_is_subscribed_and_who_no_longer_does_is_not(
 
 def test_where_other_hosts_mailboxes_are_is_replaced_as_a_whole(app: ModuleType) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [], {"a@x.test": ["one.test", "192.0.2.1"], "b@x.test": ["one.test", "192.0.2.1"]}, 9)
-    app.sync(database, [], {"b@x.test": ["two.test", "192.0.2.2"]}, 9)
+    sync(app, database, [], {"a@x.test": ["one.test", "192.0.2.1"], "b@x.test": ["one.test", "192.0.2.1"]}, 9)
+    sync(app, database, [], {"b@x.test": ["two.test", "192.0.2.2"]}, 9)
     assert [tuple(r) for r in database.execute("SELECT * FROM route")] == [("b@x.test", "two.test", "192.0.2.2")]
 
 
 def test_a_lock_that_somebody_left_behind_does_not_hold_for_ever(app: ModuleType, tmp_path: Path) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [row("chung@x.test", None), row("an@x.test", "an", "chung@x.test")], {}, 9)
+    sync(app, database, [row("chung@x.test", None), row("an@x.test", "an", "chung@x.test")], {}, 9)
     lock = tmp_path / "x.test" / "an" / "Maildir" / "subscriptions.lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
@@ -299,7 +334,7 @@ def states(database: sqlite3.Connection) -> dict[str, str]:
 
 def test_a_password_has_the_length_and_the_classes_of_the_unit(app: ModuleType) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "password_classes": 4}], {}, 0)
+    sync(app, database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "password_classes": 4}], {}, 0)
 
     def choose(address: str, password: str) -> None:
         app.activate(database, address, app.new_code(database, address, 0), password, 0)
@@ -324,7 +359,7 @@ SENDS = "postfix/{}/smtpd[2]: AB12: client=x[192.0.2.1]:5, sasl_method=PLAIN, sa
 def test_sign_ins_are_taken_from_the_journal_and_those_of_auditors_are_not(app: ModuleType) -> None:
     database = app.connect(":memory:")
     names = ("an", "be", "chi", "dung", "em")
-    app.sync(database, [row(f"{name}@x.test", name) for name in names], {}, 0)
+    sync(app, database, [row(f"{name}@x.test", name) for name in names], {}, 0)
     journal = [
         LINE.format(200, READS.format("imap", "an@x.test", "")),
         LINE.format(100, READS.format("pop3", "an@x.test", "")),
@@ -343,7 +378,7 @@ def test_sign_ins_are_taken_from_the_journal_and_those_of_auditors_are_not(app: 
 
 def test_who_does_not_sign_in_is_suspended_and_comes_back_with_a_code(app: ModuleType) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "idle_days": 50}], {}, 0)
+    sync(app, database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "idle_days": 50}], {}, 0)
     for address in ("an@x.test", "be@x.test"):
         app.activate(database, address, app.new_code(database, address, 0), "Mat khau 1", 0)
     assert app.suspend_idle(database, 5 * DAY - 1) == []
@@ -359,12 +394,12 @@ def test_the_mail_of_a_leaver_is_deleted_in_time_and_that_of_nobody_else(app: Mo
     database = app.connect(":memory:")
     people = ["an@x.test", "be@x.test", "chi@x.test", "dung@y.test"]
     everybody = [*(row(address, address) for address in people), row("chung@x.test", None)]
-    app.sync(database, everybody, {}, 0)
+    sync(app, database, everybody, {}, 0)
     homes = {a: tmp_path / a.partition("@")[2] / a.partition("@")[0] for a in [*people, "chung@x.test"]}
     for home in homes.values():
         (home / "Maildir" / "cur").mkdir(parents=True)
         (home / "Maildir" / "cur" / "1").write_text("thu")
-    app.sync(database, [row("chi@x.test", "chi@x.test")], {}, DAY, ["be@x.test"])
+    sync(app, database, [row("chi@x.test", "chi@x.test")], {}, DAY, ["be@x.test"])
     assert states(database) == {
         "an@x.test": "left", "be@x.test": "closed", "chi@x.test": "waiting", "dung@y.test": "closed",
         "chung@x.test": "closed",
@@ -379,11 +414,11 @@ def test_the_mail_of_a_leaver_is_deleted_in_time_and_that_of_nobody_else(app: Mo
 
 def test_a_home_outside_of_the_mail_folder_is_never_deleted(app: ModuleType, tmp_path: Path) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [row("an@x.test", "an"), row("be@x.test", "be")], {}, 0)
+    sync(app, database, [row("an@x.test", "an"), row("be@x.test", "be")], {}, 0)
     outside = tmp_path.parent / "outside"
     outside.mkdir(exist_ok=True)
     database.execute("UPDATE account SET home = ? WHERE person = 'an'", (str(outside),))
-    app.sync(database, [row("be@x.test", "be")], {}, 0)
+    sync(app, database, [row("be@x.test", "be")], {}, 0)
     app.purge_leavers(database, 100 * DAY, [])
     assert outside.exists()
 
@@ -398,7 +433,7 @@ def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(ap
         row("be@x.test", "be"),
         row("chi@x.test", "chi", "a@x.test"),
     ]
-    app.sync(database, [*boxes, *people], {}, 0)
+    sync(app, database, [*boxes, *people], {}, 0)
     database.executemany("INSERT INTO holding VALUES (?, ?)", [(p["address"], a) for p in people for a in p["holds"]])
     came = {"one": 0, "two": 3 * 3600}
     read: dict[tuple[str, str], set[str]] = {}
@@ -427,7 +462,7 @@ def test_nobody_is_idle_while_the_journal_can_not_be_read(
 ) -> None:
     path = tmp_path / "accounts.db"
     database = app.connect(str(path))
-    app.sync(database, [row("an@x.test", "an")], {}, 0)
+    sync(app, database, [row("an@x.test", "an")], {}, 0)
     app.activate(database, "an@x.test", app.new_code(database, "an@x.test", 0), "Mat khau 1", 0)
 
     def broken() -> Iterator[str]:
@@ -447,10 +482,10 @@ def test_one_mailbox_that_can_not_be_deleted_does_not_keep_the_others(
     path = tmp_path / "accounts.db"
     database = app.connect(str(path))
     boxes = [{**row(a, None), "check_hours": 1} for a in ("chung@x.test", "khac@x.test")]
-    app.sync(database, [*boxes, row(A, "p"), row(B, "q"), row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
+    sync(app, database, [*boxes, row(A, "p"), row(B, "q"), row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
     for name in "ab":
         (tmp_path / "x.test" / name).mkdir(parents=True)
-    app.sync(database, [*boxes, row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
+    sync(app, database, [*boxes, row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
     database.executemany("INSERT INTO holding VALUES (?, ?)", [(C, box["address"]) for box in boxes])
     monkeypatch.setattr(app, "_journal", lambda: iter(()))
     monkeypatch.setattr(app, "_unread", lambda holder, address: {"one": 0})
@@ -497,7 +532,7 @@ def test_a_holder_of_whom_nothing_can_be_said_does_not_count(
     app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [{**row("chung@x.test", None), "check_hours": 1}], {}, 0)
+    sync(app, database, [{**row("chung@x.test", None), "check_hours": 1}], {}, 0)
     database.executemany("INSERT INTO holding VALUES (?, 'chung@x.test')", [(A,), (B,), (C,)])
     asked: list[str] = []
 
@@ -553,9 +588,9 @@ def test_a_clock_that_jumps_suspends_and_deletes_nobody_for_a_day(
 
 def test_whoever_leaves_while_the_clock_is_behind_has_not_left_long_ago(app: ModuleType) -> None:
     database = app.connect(":memory:")
-    app.sync(database, [row(A, "p"), row(B, "q")], {}, 100 * DAY)
+    sync(app, database, [row(A, "p"), row(B, "q")], {}, 100 * DAY)
     assert app.clock_is_steady(database, 100 * DAY)
-    app.sync(database, [row(B, "q")], {}, 5)
+    sync(app, database, [row(B, "q")], {}, 5)
     assert app.purge_leavers(database, 100 * DAY, []) == []
 
 
@@ -586,3 +621,158 @@ def test_a_sign_in_is_read_again_until_it_is_in_the_database(
     assert app.main(["--database", str(path), "tend"]) == 0
     assert cursor.read_text() == "next\n"
     assert list(app._journal()) == ["next\n"]
+
+
+def whole(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    tables = ("account", "route", "to_end", "session")
+    return {table: sorted(map(tuple, database.execute(f"SELECT * FROM {table}")), key=repr) for table in tables}
+
+
+ADDRESSES = [f"{local}@{domain}" for local in "abc" for domain in ("x.test", "y.test")]
+
+
+@st.composite
+def inventories(draw: st.DrawFn) -> tuple[list[dict[str, Any]], dict[str, list[str]], list[str]]:
+    """Accounts, routes and the people of other hosts; an address and a person stand once."""
+    addresses = draw(st.permutations(ADDRESSES))
+    people = draw(st.permutations("pqrs"))
+    here = draw(st.integers(0, len(addresses)))
+    rows = []
+    for address in addresses[:here]:
+        person = people.pop() if people and draw(st.booleans()) else None
+        was = draw(st.lists(st.sampled_from([*addresses[here:], "old@x.test"]), max_size=1))
+        holds = draw(st.lists(st.sampled_from(ADDRESSES), max_size=1)) if person else []
+        rows.append(row(address, person, *holds) | {"was": was, "quota_mb": draw(st.integers(1, 2))})
+    routes = {address: ["two.test", "192.0.2.2"] for address in addresses[here:] if draw(st.booleans())}
+    return rows, routes, [person for person in people if draw(st.booleans())]
+
+
+ALTERED = st.sampled_from(
+    [
+        "UPDATE account SET state = 'active', hash = 'x' WHERE state = 'waiting'",
+        "UPDATE account SET state = 'left' WHERE person IS NOT NULL",
+        "UPDATE account SET quota_mb = 7, officer = 1",
+        "UPDATE account SET person = NULL WHERE person = 'p'",
+        "UPDATE account SET state = 'waiting' WHERE state = 'shared'",
+        "DELETE FROM account WHERE unit = 'u' AND address LIKE 'a@%'",
+        "DELETE FROM route",
+        "INSERT OR IGNORE INTO route VALUES ('z@x.test', 'three.test', '192.0.2.3')",
+    ]
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(inventories(), st.lists(ALTERED, max_size=2)), min_size=1, max_size=4))
+def test_to_look_at_what_differs_is_as_good_as_to_look_at_everything(
+    app: ModuleType, deploys: list[tuple[tuple[Any, Any, Any], list[str]]]
+) -> None:
+    """Whatever was here before, and whatever somebody did by hand; a second run finds nothing to do."""
+    quick, thorough = app.connect(":memory:"), app.connect(":memory:")
+    for number, ((rows, routes, elsewhere), altered) in enumerate(deploys):
+        wanted = wanted_of(app, rows, routes, elsewhere)
+        counts = app.sync(quick, wanted, number)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(app, "IN_USE", "0")  # no account is taken for one that is as wanted
+            assert app.sync(thorough, wanted, number) == counts
+        assert whole(quick) == whole(thorough)
+        assert not any(app.sync(quick, wanted, number).values())
+        for statement in altered:
+            for database in (quick, thorough):
+                database.execute(statement)
+
+
+def test_what_a_deploy_writes_is_what_the_host_reads(app: ModuleType, tmp_path: Path, province: Province) -> None:
+    mail = Mail(province)
+    for name in ("mail-so", "mail-xa", "mail-thpt"):
+        host = mail.host(name)
+        for path, text in wanted(host).items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_text(text, encoding="utf-8")
+        read = app.read_wanted(tmp_path / name)
+        database = app.connect(":memory:")
+        assert app.sync(database, read, 0)["new"] == len(host.mailboxes)
+        assert app.sync(database, read, 0)["changed"] == 0
+        for account in database.execute("SELECT * FROM account"):
+            mailbox = host.mailboxes[account["address"]]
+            theirs = {key: getattr(mailbox, key) for key in app.FIELDS} | {"holds": ",".join(mailbox.holds)}
+            assert {key: account[key] for key in app.FIELDS} == theirs
+        routes = {
+            route["address"]: (route["host"], route["hostip"]) for route in database.execute("SELECT * FROM route")
+        }
+        assert routes == {address: (there.fqdn, str(there.ipv4)) for address, there in host.remote.items()}
+        assert read.elsewhere == set(host.elsewhere)
+
+
+def test_what_is_tried_is_what_has_not_passed_before(
+    app: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, live, new = str(tmp_path / "none" / "accounts.db"), tmp_path / "live", tmp_path / "new"
+    texts = {"accounts/u": line(Mailbox(**row(A, "p"))), "accounts/v": line(Mailbox(**row(B, "q"))), "elsewhere": ""}
+    for folder in (live, new):
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+    (new / "accounts" / "u").unlink()
+    (new / "accounts" / "u").hardlink_to(live / "accounts" / "u")
+    assert app.main(["--database", path, "check", str(new), str(live)]) == 0
+    for broken in (
+        texts["accounts/v"].replace("\t3\t", "\tthree\t"),
+        texts["accounts/v"] + texts["accounts/v"].replace("\t1\t", "\t2\t"),
+        "x\n",
+    ):
+        (new / "accounts" / "v").write_text(broken)
+        assert app.main(["--database", path, "check", str(new), str(live)]) == 1
+    (new / "accounts" / "v").unlink()
+    (live / "accounts" / "u").write_text("x\n")  # both of them, since they are one file
+    assert app.main(["--database", path, "check", str(new), str(live)]) == 0
+    assert app.main(["--database", path, "check", str(new), str(tmp_path / "nothing")]) == 1
+    capsys.readouterr()
+    assert not (tmp_path / "none").exists()
+    app.connect(str(tmp_path / "accounts.db"))
+    assert app.main(["--database", str(tmp_path / "accounts.db"), "sync", str(tmp_path / "typo")]) == 1
+    assert "FileNotFoundError" in capsys.readouterr().err
+
+
+def test_whose_rights_change_is_signed_out_and_nobody_else(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the run before died in between."""
+    ended: list[str] = []
+    monkeypatch.setattr(app, "_end_sessions", ended.extend)
+    database = app.connect(str(tmp_path / "accounts.db"))
+    put(database, A, "p")
+    put(database, B, "q")
+    put(database, C, None, "shared")
+    database.execute("UPDATE account SET home = ? || home", (str(tmp_path),))
+    (tmp_path / "old").mkdir()
+    everybody = [row(A, "p") | {"name": "x"}, row(B, "q", C), row(C, None)]
+    sync(app, database, everybody, {}, 9)
+    assert not ended
+    folder = tmp_path / "wanted"
+    (folder / "accounts").mkdir(parents=True)
+    (folder / "elsewhere").touch()
+    (folder / "accounts" / "u").write_text("".join(line(Mailbox(**row)) for row in everybody))
+    assert app.main(["--database", str(tmp_path / "accounts.db"), "sync", str(folder)]) == 0
+    assert ended == [B]
+    assert app.main(["--database", str(tmp_path / "accounts.db"), "sync", str(folder)]) == 0
+    assert ended == [B]
+
+
+def test_rights_are_written_where_they_are_not_yet(app: ModuleType, tmp_path: Path) -> None:
+    """Not for all shared mailboxes at each deploy; but for one that is back, or has another home."""
+    database = app.connect(":memory:")
+    sync(app, database, [row(A, None), row(B, None)], {}, 0)
+    app.share(database)
+    rights = {name: tmp_path / "x.test" / name / "Maildir" / "dovecot-acl" for name in ("a", "a#2", "b")}
+    for file in (rights["a"], rights["b"]):
+        file.unlink()
+    sync(app, database, [row(A, "p"), row(B, None)], {}, 1)  # and the run dies here
+    sync(app, database, [row(A, None), row(B, None)], {}, 2)
+    app.share(database)
+    assert rights["a#2"].read_text().startswith("group=a@x.test ")
+    assert not rights["a"].exists()
+    assert not rights["b"].exists()
+    for boxes in ([row(A, None)], [row(A, None), row(B, None)]):
+        sync(app, database, boxes, {}, 3)
+        app.share(database)
+    assert rights["b"].exists()

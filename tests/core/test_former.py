@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 
@@ -162,8 +161,8 @@ def test_a_host_knows_who_lives_on_others(province: Province) -> None:
     everybody = {person.id for person in province.people}
     for name in province.hosts:
         here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
-        text = accounts_tree(mail.host(name), 365).files["accounts.json"].content
-        assert set(json.loads(text)["elsewhere"].split()) == everybody - here
+        text = accounts_tree(mail.host(name), 365).files["wanted/elsewhere"].content.decode()
+        assert set(text.split()) == everybody - here
 
 
 # The tree changes

@@ -105,7 +105,8 @@ def test_a_deploy_that_closes_an_account_keeps_its_code_and_one_of_a_leaver_does
     accounts = importlib.import_module("edumail_accounts")
     for elsewhere, kept in (({"p1"}, "digest"), (set(), None)):
         database = host(tmp_path, code="digest", code_expires=NOW + 5)
-        accounts.sync(database, [], {"other@x.test": ["h", "::1"]}, NOW, elsewhere)
+        wanted = accounts.Wanted(frozenset(), frozenset(["other@x.test\th\t::1"]), frozenset(elsewhere), {})
+        accounts.sync(database, wanted, NOW)
         assert (person(database)["state"], person(database)["code"]) == ("closed" if elsewhere else "left", kept)
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import edumail_accounts
 import pytest
 from conftest import LAB, ROOT, Inventory
 from hypothesis import given, settings
@@ -24,7 +25,7 @@ from edumail.policies import SETTINGS, Policies, PolicyLevel, same
 from edumail.policycheck import policy_problems
 from edumail.sources import Sources
 from edumail.units import Units
-from roles.accounts.render import tree as accounts_tree
+from roles.accounts.render import wanted
 from roles.postfix.render import tables
 from roles.rspamd.render import tree as rspamd_tree
 
@@ -149,9 +150,12 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
         units[unit.id] = unit.model_copy(update={"mailboxes": (shared,), "sections": ()})
     province = province.model_copy(update={"people": tuple(people), "units": units})
     host = Mail(province).host("mail-xa")
-    accounts = {
-        row["address"]: row for row in json.loads(accounts_tree(host, 365).files["accounts.json"].content)["accounts"]
-    }
+    texts = [text for path, text in wanted(host).items() if path.startswith("accounts/")]
+    database = edumail_accounts.connect(":memory:")
+    edumail_accounts.sync(
+        database, edumail_accounts.Wanted(frozenset("".join(texts).splitlines()), frozenset(), frozenset(), {}), 0
+    )
+    accounts = {row["address"]: row for row in database.execute("SELECT * FROM account")}
     files = rspamd_tree(host, 25, province.filtering, None).files
     unit_of = dict(line.split() for line in files["units.map"].content.decode().splitlines())
     lines = files["policies.map"].content.decode().splitlines()

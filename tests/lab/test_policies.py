@@ -321,7 +321,7 @@ class TestAccounts:
             assert "thcs-suoi-mo" in purged
         finally:
             here = "/var/lib/edumail/trees/accounts/current"
-            province.run(HOST, f"{here}/edumail-accounts sync {here}/accounts.json")
+            province.run(HOST, f"{here}/edumail-accounts sync {here}/wanted")
         assert self.state(province, STRICT_2) == "waiting"
 
 

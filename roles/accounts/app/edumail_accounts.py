@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import edumail_moving
 from edumail_moving import plain as _plain
@@ -78,6 +79,51 @@ FIELDS = (
     "password_characters", "password_classes", "forward_sender", "holds", "officer", "check_hours", "head",
 )  # fmt: skip
 """What the inventory says of an account; all else in a row is the host's own."""
+FIGURES = (*FIELDS[3:11], "officer", "check_hours")
+LINE = "format('" + "\t".join(["%s"] * (len(FIELDS) + 1)) + f"', address, {', '.join(FIELDS)})"
+"""A row of the database as a deploy writes it; what has no person has nothing in that place."""
+IN_USE = "CASE WHEN person IS NULL THEN state = 'shared' ELSE state IN ('waiting', 'active') END"
+
+
+class Wanted(NamedTuple):
+    """Who shall be here. A line has its words between tabs."""
+
+    accounts: frozenset[str]
+    """Lines: the address and ``FIELDS``. Nobody in the place of person: a shared mailbox. quota_mb is MiB; holds are
+    shared mailboxes, between commas, which Dovecot takes as the person's groups."""
+    routes: frozenset[str]
+    """Lines: a mailbox of another host, and the name and the IP address of the host that Dovecot hands a sign-in to."""
+    elsewhere: frozenset[str]
+    """Ids of the people who live on other hosts."""
+    was: dict[str, list[str]]
+    """Address → its old ones."""
+
+
+def read_wanted(folder: Path, live: Path | None = None) -> Wanted:
+    """What a deploy has written: ``accounts/UNIT``, ``routes/DOMAIN``, ``was`` and ``elsewhere``.
+
+    Files that ``live`` has too are left out: a release shares those that did not change with the one before. Raises
+    OSError.
+    """
+
+    def lines(pattern: str) -> Iterator[str]:
+        for file in folder.glob(pattern):
+            if live is None or not _linked(file, live / file.relative_to(folder)):
+                yield from filter(None, file.read_text("utf-8").split("\n"))
+
+    was: dict[str, list[str]] = {}
+    for line in lines("was"):
+        address, _, old = line.partition("\t")
+        was.setdefault(address, []).append(old)
+    elsewhere = (folder / "elsewhere").read_text("utf-8").split()  # written always: without it this is no such folder
+    return Wanted(frozenset(lines("accounts/*")), frozenset(lines("routes/*")), frozenset(elsewhere), was)
+
+
+def _linked(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except FileNotFoundError:
+        return False
 
 
 def _last_run(database: sqlite3.Connection) -> int:
@@ -95,58 +141,52 @@ def _schema_version(path: str) -> int:
     return version
 
 
-def sync(
-    database: sqlite3.Connection,
-    wanted: list[dict],
-    routes: dict[str, list[str]],
-    now: int,
-    elsewhere: Collection[str] = (),
-) -> dict[str, int]:
+def sync(database: sqlite3.Connection, wanted: Wanted, now: int) -> dict[str, int]:
     """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, returned, set aside.
-
-    ``wanted`` rows have the address and ``FIELDS``: person is None for a shared mailbox, quota_mb is MiB, holds a list
-    of shared mailboxes; Dovecot takes it as the person's groups. ``was`` lists old addresses. ``routes`` are mailboxes
-    of other hosts: address → name and IP address of the host that Dovecot hands a sign-in to. ``elsewhere`` are the
-    people who live on other hosts.
 
     An account, with its home and its password, belongs to one person (or to the unit) for ever. It follows its person
     to another address; whoever gets an address that was somebody else's begins with an empty mailbox.
+
+    All rows are compared, as lines. Only those that differ, and those of accounts not in use, are looked at further:
+    a deploy costs little more than its change, and what somebody altered here by hand is put right.
     """
     counts = dict.fromkeys(("new", "changed", "left", "returned", "set_aside"), 0)
     database.execute("BEGIN IMMEDIATE")
     try:
         now = max(now, _last_run(database))  # a clock that is behind must not make a leaver one of long ago
-        have = {row["address"]: row for row in database.execute("SELECT * FROM account")}
-        matched = _match(have, wanted)
+        lines = dict(database.execute(f"SELECT address, CASE WHEN {IN_USE} THEN {LINE} ELSE '' END FROM account"))
+        rows = [_row(line, wanted.was) for line in sorted(wanted.accounts.difference(lines.values()))]
+        have = _accounts(database, [address for address, line in lines.items() if line not in wanted.accounts])
+        matched = _match(have, rows)
         came = set(matched.values())
         rest = {key: row for key, row in have.items() if key not in came}
         keys = {old: new for new, old in matched.items() if new != old}
-        for address in [row["address"] for row in wanted if row["address"] in rest]:
-            keys[address] = _free(address, {*have, *keys.values()})
+        for address in [row["address"] for row in rows if row["address"] in rest]:
+            keys[address] = _free(address, {*lines, *keys.values()})
             counts["set_aside"] += 1
         _move(database, keys)
         rest = {keys.get(key, key): row for key, row in rest.items()}
-        homes = {row["home"] for row in have.values()}
+        homes: set[str] = set()
+        if len(matched) < len(rows):
+            homes = {row["home"] for row in database.execute("SELECT home FROM account")}
         new: list[dict[str, object]] = []
-        for row in wanted:
-            fields = {key: ",".join(row[key]) if key == "holds" else row[key] for key in FIELDS}
+        for row in rows:
             if row["address"] not in matched:
                 local, _, domain = row["address"].partition("@")
                 home = _free(f"{MAIL}/{domain}/{local}", homes)
                 homes.add(home)
-                state = "waiting" if row["person"] else "shared"
-                new.append({**fields, "address": row["address"], "home": home, "state": state, "now": now})
+                new.append({**row, "home": home, "state": "waiting" if row["person"] else "shared", "now": now})
                 continue
             old = have[matched[row["address"]]]
             state = _state(old)
-            if state != old["state"] or any(old[key] != value for key, value in fields.items()):
+            if state != old["state"] or any(row[key] != old[key] for key in FIELDS):
                 returned = old["state"] in ("left", "closed")
                 values = ", ".join(f"{key} = :{key}" for key in FIELDS)
                 database.execute(
                     f"UPDATE account SET {values}, state = :state, changed = :now,"
                     # Whoever comes back was away, not idle.
                     " seen = CASE WHEN :returned THEN :now ELSE seen END WHERE address = :address",
-                    {**fields, "state": state, "now": now, "returned": returned, "address": row["address"]},
+                    {**row, "state": state, "now": now, "returned": returned},
                 )
                 counts["returned" if returned else "changed"] += 1
         database.executemany(
@@ -155,23 +195,12 @@ def sync(
             new,
         )
         counts["new"] = len(new)
-        domains = {address.partition("@")[2] for address in (*routes, *(row["address"] for row in wanted))}
-        present = {*elsewhere, *(row["person"] for row in wanted)}
-        for address, old in rest.items():
-            # Who left is forgotten after a while. Who is still somewhere in the province, or whose whole domain is no
-            # longer here, has not left: what is here is kept until somebody decides, as a shared mailbox's mail is.
-            gone = old["person"] and old["person"] not in present
-            state = "left" if gone and (old["state"] == "left" or address.partition("@")[2] in domains) else "closed"
-            if old["state"] != state:
-                # The code of somebody who moves to another host goes along; here it opens nothing.
-                database.execute(
-                    "UPDATE account SET state = ?1, code = CASE WHEN ?1 = 'closed' THEN code END, changed = ?2"
-                    " WHERE address = ?3",
-                    (state, now, address),
-                )
-                counts["left"] += 1
-        database.execute("DELETE FROM route")
-        database.executemany("INSERT INTO route VALUES (?, ?, ?)", ((key, *row) for key, row in routes.items()))
+        counts["left"] = _leave(database, rest, wanted, now)
+        _route(database, wanted.routes)
+        # Signed out is whose session rests on something else now.
+        before, after = _rights(have), _rights(_accounts(database, have))
+        ended = [(address,) for address, rights in before.items() if after.get(address) != rights]
+        database.executemany("INSERT OR IGNORE INTO to_end VALUES (?)", ended)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
@@ -179,8 +208,64 @@ def sync(
     return counts
 
 
+def _row(line: str, was: dict[str, list[str]]) -> dict:
+    """The words of a line by name, and its old addresses as ``was``. Raises ValueError when it has too few or many."""
+    row: dict = dict(zip(("address", *FIELDS), line.split("\t"), strict=True))
+    figures = {key: int(row[key]) for key in FIELDS if key in FIGURES}
+    return {**row, **figures, "person": row["person"] or None, "was": was.get(row["address"], [])}
+
+
+def _accounts(database: sqlite3.Connection, addresses: Iterable[str]) -> dict[str, sqlite3.Row]:
+    """Those of ``addresses`` that there are."""
+    rows = database.execute(
+        "SELECT * FROM account WHERE address IN (SELECT value FROM json_each(?))", (json.dumps(list(addresses)),)
+    )
+    return {row["address"]: row for row in rows}
+
+
+def _rights(accounts: dict[str, sqlite3.Row]) -> dict[str, tuple[object, ...]]:
+    """What a session that is open rests on, by address: whose the mailbox is, which, its state, what it holds."""
+    rows = accounts.items()
+    return {
+        a: tuple(row[k] for k in ("state", "person", "home", "holds")) for a, row in rows if row["state"] != "waiting"
+    }
+
+
+def _leave(database: sqlite3.Connection, rest: dict[str, sqlite3.Row], wanted: Wanted, now: int) -> int:
+    """Say of the accounts that nobody is wanted for whether their people have left; of how many that is new."""
+    if not rest:
+        return 0
+    words = [line.split("\t", 3) for line in (*wanted.accounts, *wanted.routes)]
+    domains = {address.partition("@")[2] for address, *_ in words}
+    present = {*wanted.elsewhere, *(line.split("\t", 3)[2] for line in wanted.accounts)}
+    count = 0
+    for address, old in rest.items():
+        # Who left is forgotten after a while. Who is still somewhere in the province, or whose whole domain is no
+        # longer here, has not left: what is here is kept until somebody decides, as a shared mailbox's mail is.
+        gone = old["person"] and old["person"] not in present
+        state = "left" if gone and (old["state"] == "left" or address.partition("@")[2] in domains) else "closed"
+        if old["state"] != state:
+            # The code of somebody who moves to another host goes along; here it opens nothing.
+            database.execute(
+                "UPDATE account SET state = ?1, code = CASE WHEN ?1 = 'closed' THEN code END, changed = ?2"
+                " WHERE address = ?3",
+                (state, now, address),
+            )
+            count += 1
+    return count
+
+
+def _route(database: sqlite3.Connection, wanted: frozenset[str]) -> None:
+    """Make the routes those of ``wanted``."""
+    have = dict(database.execute("SELECT format('%s\t%s\t%s', address, host, hostip), address FROM route"))
+    gone = [(address,) for line, address in have.items() if line not in wanted]
+    database.executemany("DELETE FROM route WHERE address = ?", gone)
+    new = [line.split("\t") for line in sorted(wanted.difference(have))]
+    database.executemany("INSERT INTO route VALUES (?, ?, ?)", new)
+
+
 def _match(have: dict[str, sqlite3.Row], wanted: list[dict]) -> dict[str, str]:
-    """Wanted address → key of the account that becomes it.
+    """Wanted address → key of the account that becomes it; of the accounts ``have`` that are not as wanted already.
 
     A person's account is one of the same person: one in use before one that is not, the same address before an old
     one. Without either only one in use is taken: the id of somebody who left may have been written down a second time.
@@ -223,10 +308,14 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 
 def _move(database: sqlite3.Connection, keys: dict[str, str]) -> None:
-    """Give accounts other addresses. All go out of the way first: two people may exchange theirs."""
+    """Give accounts other addresses. All go out of the way first: two people may exchange theirs.
+
+    A session that is to end keeps the name under which it began.
+    """
+    theirs = [(table, "address") for table in THEIRS if table != "to_end"]
     between = {old: f"#{number}" for number, old in enumerate(keys)}
     for pairs in (between, {between[old]: new for old, new in keys.items()}):
-        for table, column in (("account", "address"), ("holding", "holder"), *((table, "address") for table in THEIRS)):
+        for table, column in (("account", "address"), ("holding", "holder"), *theirs):
             database.executemany(
                 f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [(new, old) for old, new in pairs.items()]
             )
@@ -238,31 +327,34 @@ def share(database: sqlite3.Connection) -> None:
     The rights name a group, the mailbox's own address; who is in it is said by ``holds`` alone. The map and the
     files are what Dovecot itself would write; mail programs that show only subscribed folders show these too.
     """
-    shared = [row["address"] for row in database.execute("SELECT address FROM account WHERE state = 'shared'")]
-    rows = "".join(f"shared/shared-boxes/group/{address}/{address}\n1\n" for address in sorted(shared))
-    shared_homes = list(database.execute("SELECT address, home FROM account WHERE state = 'shared'"))
+    shared = {tuple(row) for row in database.execute("SELECT address, home FROM account WHERE state = 'shared'")}
+    rows = "".join(f"shared/shared-boxes/group/{address}/{address}\n1\n" for address, _ in sorted(shared))
+    opened = {tuple(row) for row in database.execute("SELECT * FROM opened")}
     known = {tuple(row) for row in database.execute("SELECT holder, address FROM holding")}
-    homes, wanted = {}, set()
-    for row in database.execute("SELECT address, home, holds FROM account WHERE state IN ('waiting', 'active')"):
-        homes[row["address"]] = row["home"]
-        wanted |= {(row["address"], address) for address in row["holds"].split(",") if address}
+    wanted = {
+        (row["address"], address)
+        for row in database.execute(
+            "SELECT address, holds FROM account WHERE state IN ('waiting', 'active') AND holds <> ''"
+        )
+        for address in row["holds"].split(",")
+    }
+    homes = {
+        address: row["home"]
+        for address, row in _accounts(database, {holder for holder, _ in known ^ wanted}).items()
+        if row["state"] in ("waiting", "active")
+    }
     with _as_vmail():
         _write(Path(SHARING_MAP), rows)
-        for address, home in shared_homes:
+        for address, home in sorted(shared - opened):
             _write(_maildir(home) / "dovecot-acl", f"group={address} {RIGHTS}\n")
         for holder, address in sorted(known ^ wanted):
             if holder in homes:
                 _subscribe(_maildir(homes[holder]), address, (holder, address) in wanted)
-    database.execute("BEGIN IMMEDIATE")
-    database.executemany("DELETE FROM holding WHERE holder = ? AND address = ?", sorted(known - wanted))
-    database.executemany("INSERT INTO holding VALUES (?, ?)", sorted(wanted - known))
-    database.execute("COMMIT")
-
-
-def _rights(database: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
-    """What a session that is open rests on, by address: whose the mailbox is, which, its state, and what it holds."""
-    rows = database.execute("SELECT address, state, person, home, holds FROM account WHERE state <> 'waiting'")
-    return {row["address"]: tuple(row)[1:] for row in rows}
+    with transaction(database):
+        database.executemany("DELETE FROM opened WHERE address = ? AND home = ?", sorted(opened - shared))
+        database.executemany("INSERT INTO opened VALUES (?, ?)", sorted(shared - opened))
+        database.executemany("DELETE FROM holding WHERE holder = ? AND address = ?", sorted(known - wanted))
+        database.executemany("INSERT INTO holding VALUES (?, ?)", sorted(wanted - known))
 
 
 def _end_sessions(addresses: list[str]) -> None:
@@ -578,11 +670,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="edumail-accounts", description=__doc__)
     parser.add_argument("--database", default=DATABASE)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, text in (
-        ("check", "read a file of wanted accounts, change nothing"),
-        ("sync", "make the accounts those of a file"),
-    ):
-        commands.add_parser(name, help=text).add_argument("file", type=Path)
+    trying = commands.add_parser("check", help="try a folder of wanted accounts on an empty database, change nothing")
+    trying.add_argument("folder", type=Path)
+    trying.add_argument("live", type=Path, help="what passed before; files that it shares are not tried again")
+    commands.add_parser("sync", help="make the accounts those of a folder").add_argument("folder", type=Path)
     for name, text in (
         ("code", "print a one-time activation code"),
         ("activate", "choose a password; reads the code and the password, a line each"),
@@ -608,8 +699,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
     options = parser.parse_args(arguments)
     try:
-        wanted = json.loads(options.file.read_text("utf-8")) if options.command in ("check", "sync") else None
+        wanted = read_wanted(options.folder) if options.command == "sync" else None
         hashes = _hashes(options.file) if options.command == "take-over" else None
+        if options.command == "check":
+            sync(connect(":memory:"), read_wanted(options.folder, options.live), int(time.time()))
+            return 0
         with as_owner(options.database):
             return _run(options, wanted, hashes)
     except Refused as refusal:
@@ -663,12 +757,8 @@ def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], n
     return {"codes": result, "kept": [] if addresses else [row["address"] for row in has_one]}
 
 
-def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str] | None) -> int:
+def _run(options: argparse.Namespace, wanted: Wanted | None, hashes: dict[str, str] | None) -> int:
     now = int(time.time())
-    if options.command == "check":
-        assert wanted is not None
-        sync(connect(":memory:"), wanted["accounts"], wanted["routes"], now, wanted["elsewhere"].split())
-        return 0
     before_schema = _schema_version(options.database)
     database = connect(options.database)
     if before_schema and before_schema != _schema_version(options.database):
@@ -678,12 +768,9 @@ def _run(options: argparse.Namespace, wanted: dict | None, hashes: dict[str, str
     match options.command:
         case "sync":
             assert wanted is not None
-            before = _rights(database)
-            people = frozenset(wanted["elsewhere"].split())
-            print(json.dumps(sync(database, wanted["accounts"], wanted["routes"], now, people)))
+            print(json.dumps(sync(database, wanted, now)))
             share(database)
-            after = _rights(database)
-            _end_sessions([address for address, rights in before.items() if after.get(address) != rights])
+            end_sessions(database)
         case "code":
             with transaction(database):
                 code = new_code(database, options.address, now)
