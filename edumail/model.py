@@ -142,6 +142,24 @@ Certificates = Annotated[InternalCertificates | SuppliedCertificates | AcmeCerti
 any case."""
 
 
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Calendar(Model):
+    """On which days the province's offices work; only these count until a letter to a unit is late (4.4c.2)."""
+
+    working_days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = ("mon", "tue", "wed", "thu", "fri")
+    """Default Monday to Friday, by habit."""
+    holidays: tuple[Day, ...] = ()
+    """Public holidays, and days off in their place: the State says them anew each year."""
+
+    @property
+    def weekdays(self) -> list[int]:
+        """The working days as numbers; 0 is Monday."""
+        return sorted({WEEKDAYS.index(day) for day in self.working_days})
+
+
 class Settings(PolicyLevel):
     """``province.yml``: the province as a whole."""
 
@@ -168,6 +186,8 @@ class Settings(PolicyLevel):
     """How the address of a new person is made of the name: the given name and the initials of the others
     (``huongnt``), or all of it (``nguyen.thi.huong``). Default ``given_initials``, by habit. Whoever has an address
     keeps it."""
+    calendar: Calendar = Calendar()
+    """The working days."""
     ssh_config: Annotated[str, StringConstraints(pattern=PATH_PATTERN)] | None = None
     """An OpenSSH configuration file for all hosts; without it the user's own is taken."""
     ssh_networks: Networks | None = None

@@ -13,7 +13,8 @@ PACKAGES = ("python3", "python3-passlib", "python3-argon2", "python3-bcrypt")
 
 
 def _tree(inventory: Inventory, host: Host) -> Tree:
-    return render.tree(inventory.mail.host(host.name), inventory.province.log_retention_days)
+    province = inventory.province
+    return render.tree(inventory.mail.host(host.name), province.log_retention_days, province.settings.calendar)
 
 
 def configure(inventory: Inventory, host: Host) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from pathlib import Path
 
 from edumail.mail import HostMail, Mailbox
+from edumail.model import Calendar
 from edumail.templates import render
 from edumail.tree import File, Tree
 
@@ -48,12 +50,15 @@ def wanted(mail: HostMail) -> dict[str, str]:
     return {path: "".join(lines) for path, lines in files.items()}
 
 
-def tree(mail: HostMail, log_retention_days: int) -> Tree:
-    """Wanted accounts (no secrets), the host's command and its timers."""
+def tree(mail: HostMail, log_retention_days: int, calendar: Calendar) -> Tree:
+    """Wanted accounts (no secrets), the working days, the host's command and its timers."""
+    days = {"weekdays": calendar.weekdays, "holidays": sorted(map(str, calendar.holidays))}
     return Tree.of(
         {
             **{f"wanted/{path}": text for path, text in wanted(mail).items()},
             **library(),
+            "calendar.json": json.dumps(days) + "\n",
+            "edumail_calendar.py": (APP / "edumail_calendar.py").read_bytes(),
             "edumail_moving.py": (APP / "edumail_moving.py").read_bytes(),
             "edumail-accounts": File((APP / "edumail_accounts.py").read_bytes(), executable=True),
             **{unit: render(f"accounts/etc/systemd/{unit}.j2", days=log_retention_days) for unit in UNITS},

@@ -56,6 +56,7 @@ class HostFacts:
         pages = ["edumail-search"] if "portal" in self.host.roles else []
         asked = {
             "units": [*(unit.name for unit in units(self.host)), *APPLICATIONS, *pages],
+            "timers": ["edumail-accounts"],
             "processes": list(OWN_USERS),
             "disks": list(DISKS),
             "places": list(CLOSED),

@@ -87,6 +87,7 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "units": {
             name: pairs(said("systemctl", "show", "-p", ASKED_OF_UNITS, f"{name}.service")) for name in asked["units"]
         },
+        "timers": {name: said("systemctl", "is-active", f"{name}.timer").strip() for name in asked["timers"]},
         "failed": [line.split()[0] for line in failed.splitlines()],
         "users": users(asked["processes"]),
         "disks": disks(asked["disks"]),

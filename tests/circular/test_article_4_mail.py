@@ -10,6 +10,7 @@ import pytest
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError, HostAudit
 from tests.circular.conftest import Record
+from tests.circular.host import facts_of
 from tests.circular.network import mailto_addresses
 
 ACCEPTED = 250
@@ -295,3 +296,27 @@ def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
         without = [lower.public_address for lower in below if refused[lower.public_address]]
         evidence = [f"{len(below)} units below; not accepted at RCPT: {', '.join(without[:20]) or 'none'}"]
         record(unit.id, "C37-4.3.4", "fail" if without else "pass", evidence)
+
+
+@pytest.mark.requirement("C37-4.4c.2")
+def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, record: Record) -> None:
+    """The host's half: no letter lies longer than the unit's limit of working hours, and a timer reminds of it."""
+    boxes = opened(audit, on).ask("unopened")
+    timer = facts_of(audit, on).seen["timers"]["edumail-accounts"]
+    for unit in audit.units(on):
+        limit = audit.mail.units.policies(unit).official_mailbox_check_hours
+        theirs = [box for box in boxes if box["unit"] == unit.id]
+        late = ", ".join(box["address"] for box in theirs if limit and box["hours"] > limit)
+        evidence = [
+            f"limit: {limit} working hours (official_mailbox_check_hours, the unit's own); late: {late or 'none'}"
+        ]
+        for box in theirs:
+            signed_in = "never" if box["days"] is None else f"{box['days']} days ago"
+            evidence.append(
+                f"{box['address']}: the oldest letter that no holder has opened lies for {box['hours']} working hours;"
+                f" a holder signed in {signed_in}"
+            )
+        evidence += [f"{on}: edumail-accounts.timer, which reminds holders and then the head, is {timer}"]
+        evidence += ["the rule of daily checking in the regulation has to be attested"]
+        good = theirs and limit and not late and timer == "active"
+        record(unit.id, "C37-4.4c.2", "not-tested" if good else "fail", evidence)

@@ -12,7 +12,9 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+import edumail_calendar
 import pytest
+from edumail_calendar import Calendar
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from edumail.mail import Mail, Mailbox
 from edumail.model import Province
 from roles.accounts.render import line, wanted
 
+ALWAYS = Calendar(range(7))
 APP = Path(__file__).resolve().parents[2] / "roles" / "accounts" / "app" / "edumail_accounts.py"
 OLD_SCHEMA = """
 CREATE TABLE account (address TEXT PRIMARY KEY, unit TEXT NOT NULL, person TEXT, name TEXT NOT NULL,
@@ -42,6 +45,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(module, "MAIL", str(tmp_path))
     monkeypatch.setattr(module, "SHARING_MAP", str(tmp_path / "shared-mailboxes"))
     monkeypatch.setattr(module, "_as_vmail", contextlib.nullcontext)
+    monkeypatch.setattr(edumail_calendar, "read", lambda: ALWAYS)
     return module
 
 
@@ -442,7 +446,7 @@ def test_letters_that_no_holder_reads_are_reminded_of_then_the_head_hears_too(ap
         return {id: time for id, time in came.items() if id not in read.get((holder, address), set())}
 
     def heard(hours: int) -> dict[str, list[str]]:
-        return {address: hearers for address, _, hearers in app.overdue(database, unread, hours * 3600, [])}
+        return {address: hearers for address, _, hearers in app.overdue(database, unread, ALWAYS, hours * 3600, [])}
 
     holders = ["an@x.test", "chi@x.test"]
     assert heard(4) == {}
@@ -543,13 +547,14 @@ def test_a_holder_of_whom_nothing_can_be_said_does_not_count(
         return {"one": 0} if holder == B else {}
 
     failed: list[str] = []
-    assert app.overdue(database, unread, 3600, failed) == []
+    assert app.overdue(database, unread, ALWAYS, 3600, failed) == []
     assert failed == ["chung@x.test: a@x.test: OSError: doveadm: 75"]
     database.execute("DELETE FROM holding WHERE holder = ?", (C,))
-    assert [found[0] for found in app.overdue(database, unread, 3600, [])] == ["chung@x.test"]
+    assert [found[0] for found in app.overdue(database, unread, ALWAYS, 3600, [])] == ["chung@x.test"]
     asked.clear()
     database.execute("INSERT INTO holding VALUES ('0@x.test', 'chung@x.test')")
-    app.overdue(database, lambda holder, address: {} if holder == "0@x.test" else unread(holder, address), 3600, [])
+    read = {"0@x.test": {}}
+    app.overdue(database, lambda holder, box: read[holder] if holder in read else unread(holder, box), ALWAYS, 3600, [])
     assert asked == []  # one who has read it all is enough
     doveadm = tmp_path / "doveadm"
     doveadm.write_text("#!/bin/sh\necho 'no such user' >&2; exit 67\n")

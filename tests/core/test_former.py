@@ -17,7 +17,7 @@ from edumail.former import changed_hands, left_behind
 from edumail.groups import NAMES_OF_RFC_2142, Groups
 from edumail.load import load
 from edumail.mail import Mail
-from edumail.model import Former, Person, Province, Unit
+from edumail.model import Calendar, Former, Person, Province, Unit
 from edumail.sources import Sources
 from edumail.units import Units
 from roles.accounts.render import tree as accounts_tree
@@ -161,7 +161,7 @@ def test_a_host_knows_who_lives_on_others(province: Province) -> None:
     everybody = {person.id for person in province.people}
     for name in province.hosts:
         here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
-        text = accounts_tree(mail.host(name), 365).files["wanted/elsewhere"].content.decode()
+        text = accounts_tree(mail.host(name), 365, Calendar()).files["wanted/elsewhere"].content.decode()
         assert set(text.split()) == everybody - here
 
 

@@ -253,6 +253,20 @@ FAULTS: Mapping[str, Fault] = {
         turns="not-tested",
         edits=(Edit("attestations.yml", "[C37-4.3.2, C37-4.5]", "[C37-4.5]"),),
     ),
+    "nobody who reminds of letters that lie": Fault(
+        {THPT: {"C37-4.4c.2"}}, "every_day", **stopped("edumail-accounts.timer")
+    ),
+    "a letter that nobody opens": Fault(
+        {THPT: {"C37-4.4c.2"}},
+        "every_day",
+        broken=(
+            "mv /usr/local/sbin/edumail-accounts /root/mutation.kept && printf '%s\\n' '#!/bin/sh'"
+            " '/var/lib/edumail/trees/accounts/current/edumail-accounts \"$@\" | sed \"s/\\\"hours\\\": [0-9]*/\\\"hours\\\": 99/g\"'"
+            " > /usr/local/sbin/edumail-accounts && chmod 755 /usr/local/sbin/edumail-accounts"
+        ),
+        mended="mv /root/mutation.kept /usr/local/sbin/edumail-accounts",
+        managed=True,
+    ),
     "Dovecot is stopped": Fault(
         {
             THPT: {

@@ -24,7 +24,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import edumail_calendar
 import edumail_moving
+from edumail_calendar import Calendar
 from edumail_moving import plain as _plain
 from edumail_passwords import CODE_TRIES, activate, new_code, take_over
 from edumail_store import (
@@ -543,24 +545,22 @@ def purge_leavers(database: sqlite3.Connection, now: int, failed: list[str]) -> 
     return purged
 
 
-def overdue(
-    database: sqlite3.Connection, unread: Callable[[str, str], dict[str, int]], now: int, failed: list[str]
-) -> list[tuple[str, int, list[str]]]:
-    """Shared mailboxes with letters that no holder has read in ``check_hours``: address, hours, who is to hear of it.
+def unopened(
+    database: sqlite3.Connection,
+    unread: Callable[[str, str], dict[str, int]],
+    calendar: Calendar,
+    now: int,
+    failed: list[str],
+) -> Iterator[tuple[sqlite3.Row, list[str], int]]:
+    """Of each shared mailbox its row, its holders, and for how many working hours a letter lies that none has read.
 
-    After twice as long the head is. Whoever heard of it does so again after as long. ``unread`` says which letters of a
-    mailbox a holder has not read, by id, and when each came; a holder of whom it can't say so is added to ``failed``
-    and does not count.
+    ``unread`` says which letters of a mailbox a holder has not read, by id, and when each came; a holder of whom it
+    can't say so is added to ``failed`` and does not count.
     """
     held: dict[str, list[str]] = {}
     for row in database.execute("SELECT address, holder FROM holding ORDER BY holder"):
         held.setdefault(row["address"], []).append(row["holder"])
-    found = []
-    for row in database.execute(
-        "SELECT address, check_hours, head FROM account"
-        " WHERE state = 'shared' AND check_hours > 0 AND reminded + check_hours * 3600 <= ? ORDER BY address",
-        (now,),
-    ):
+    for row in database.execute("SELECT * FROM account WHERE state = 'shared' ORDER BY address").fetchall():
         address = row["address"]
         holders = held.get(address, [])
         letters: dict[str, int] | None = None
@@ -570,10 +570,27 @@ def overdue(
             with _noted(failed, f"{address}: {holder}"):
                 theirs = unread(holder, address)
                 letters = theirs if letters is None else {id: came for id, came in letters.items() if id in theirs}
-        hours = max((now - came for came in (letters or {}).values()), default=0) // 3600
-        if hours >= row["check_hours"]:
-            late = hours >= 2 * row["check_hours"] and row["head"] and row["head"] not in holders
-            found.append((address, hours, [*holders, *([row["head"]] if late else [])]))
+        yield row, holders, calendar.hours(min((letters or {"": now}).values()), now)
+
+
+def overdue(
+    database: sqlite3.Connection,
+    unread: Callable[[str, str], dict[str, int]],
+    calendar: Calendar,
+    now: int,
+    failed: list[str],
+) -> list[tuple[str, int, list[str]]]:
+    """Shared mailboxes with letters that no holder has read in ``check_hours``: address, hours, who is to hear of it.
+
+    The hours are those of working days, and on other days nobody hears. After twice as long the head does too. Whoever
+    heard of it does so again after as long. ``unread`` and ``failed``: see :func:`unopened`.
+    """
+    found = []
+    for row, holders, hours in unopened(database, unread, calendar, now, failed) if calendar.at_work(now) else ():
+        limit = row["check_hours"]
+        if limit and hours >= limit and calendar.hours(row["reminded"], now) >= limit:
+            late = hours >= 2 * limit and row["head"] and row["head"] not in holders
+            found.append((row["address"], hours, [*holders, *([row["head"]] if late else [])]))
     return found
 
 
@@ -613,7 +630,7 @@ def tend(database: sqlite3.Connection, now: int) -> int:
     else:
         print("the clock has jumped, or this host was off: nobody is suspended or deleted for a day", file=sys.stderr)
     reminded = []
-    for address, hours, hearers in overdue(database, _unread, now, failed):
+    for address, hours, hearers in overdue(database, _unread, edumail_calendar.read(), now, failed):
         with _noted(failed, address):
             remind(database, address, hours, hearers, now)
             reminded.append(address)
@@ -624,6 +641,19 @@ def tend(database: sqlite3.Connection, now: int) -> int:
     for line in failed:
         print(f"edumail-accounts: {line}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _unopened(database: sqlite3.Connection, now: int) -> list[dict[str, object]]:
+    """What an audit may know: address, unit, limit and working hours, and on which day a holder last signed in."""
+    failed: list[str] = []
+    found: list[dict[str, object]] = []
+    for row, holders, hours in unopened(database, _unread, edumail_calendar.read(), now, failed):
+        seen = [account["seen"] for account in _accounts(database, holders).values() if account["state"] == "active"]
+        words = {"address": row["address"], "unit": row["unit"], "limit": row["check_hours"], "hours": hours}
+        found.append({**words, "days": (now - max(seen)) // 86400 if seen else None})
+    if failed:
+        raise OSError("; ".join(failed)[:300])
+    return found
 
 
 def _unread(holder: str, address: str) -> dict[str, int]:
@@ -697,6 +727,7 @@ def main(arguments: list[str] | None = None) -> int:
     moving.add_argument("action", choices=edumail_moving.ACTIONS)
     moving.add_argument("address", nargs="?", default="")
     commands.add_parser("list", help="print all accounts, one a line: state, address, unit")
+    commands.add_parser("unopened", help="print of each shared mailbox how long a letter lies that no holder has read")
     options = parser.parse_args(arguments)
     try:
         wanted = read_wanted(options.folder) if options.command == "sync" else None
@@ -814,6 +845,8 @@ def _run(options: argparse.Namespace, wanted: Wanted | None, hashes: dict[str, s
                 print(f"{moment} {row['what']:<16} {row['address']} by {row['actor']} {row['client']}")
         case "moving":
             return edumail_moving.run(database, options.action, options.address, now)
+        case "unopened":
+            print(json.dumps(_unopened(database, now)))
         case "list":
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have seen enough
             shown = "CASE WHEN state = 'waiting' AND suspended > 0 THEN 'suspended' ELSE state END"

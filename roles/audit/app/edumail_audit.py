@@ -25,6 +25,7 @@ from edumail_store import DATABASE, as_owner
 SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
 MINISTRY = Path(__file__).resolve().with_name("ministry")
 """The Ministry's lists, an address a line: the only correspondents of other people that an auditor may ask about."""
+ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
 SECONDS = 3600
@@ -230,12 +231,16 @@ def main(words: list[str]) -> int:
             print(json.dumps(received(request["senders"], int(request["days"]))))
         case ["facts"]:
             print(json.dumps(facts(database)))
+        case ["unopened"]:
+            print(subprocess.run([ACCOUNTS, "unopened"], check=True, capture_output=True, text=True).stdout)
         case ["trees"]:
             print(json.dumps(edumail_host.trees()))
         case ["system"]:
             print(json.dumps(edumail_host.system()))
         case _:
-            commands = "open | close LOGIN | refresh | send | trace | received | seers | facts | trees | system"
+            commands = (
+                "open | close LOGIN | refresh | send | trace | received | seers | facts | unopened | trees | system"
+            )
             print(f"edumail-audit {commands}", file=sys.stderr)
             return 2
     return 0
