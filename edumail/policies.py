@@ -225,13 +225,14 @@ class Policies(Model):
     Default 45, by law: TCVN 14423:2026, 4.6. The command ``edumail-accounts tend`` on the host. Serves 4.4d."""
     official_mailbox_check_hours: Annotated[
         Annotated[Whole, Field(ge=1, le=720)] | None,
-        Setting("số giờ tối đa một thư của đơn vị nằm chưa ai đọc", "hours that a letter to the unit may lie unread",
+        Setting("số giờ làm việc tối đa một thư của đơn vị nằm chưa ai đọc",
+                "hours of working days that a letter to the unit may lie unread",
                 "edumail-accounts", "C37-4.4c.2", "inference", tighter=smaller),
     ] = None  # fmt: skip
-    """When no holder of a mailbox of the unit has read a letter for so many hours, its holders are reminded by mail,
-    and after twice as many the unit's head too; again after as many. Default 24, by inference: the circular wants mail
-    handled daily, which we read as within a day. The command ``edumail-accounts tend`` on the host, by a timer. Serves
-    4.4c.2."""
+    """When no holder of a mailbox of the unit has read a letter for so many hours of working days (``calendar`` of
+    ``province.yml``), its holders are reminded by mail, and after twice as many the unit's head too; again after as
+    many. Default 24, by inference: the circular wants mail handled daily, which we read as within a working day. The
+    command ``edumail-accounts tend`` on the host, by a timer. Serves 4.4c.2."""
     activation_code_days: Annotated[
         Annotated[Whole, Field(ge=1, le=365)] | None,
         Setting("số ngày mã kích hoạt có hiệu lực", "days that an activation code lives", "edumail-accounts",

@@ -71,3 +71,36 @@ def test_a_host_out_of_reach_makes_the_run_incomplete(province: LabProvince, inv
     verdicts = {f["requirement"]: f["verdict"] for f in content["findings"]}
     assert content["incomplete"]
     assert verdicts["C37-4.2.3"] == "not-tested"
+
+
+AS_IT_WAS = """\
+set -eu
+find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name 'dovecot[.-]*' ! -name '*.db' \\
+  ! -name '*.db-*' ! -name maildirsize -print0 | sort -z | xargs -0 -r sha256sum
+python3 - <<'END'
+import hashlib, sqlite3
+database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
+for table, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'audit' ORDER BY name"):
+    rows = repr(sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))))
+    print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
+END
+"""
+"""Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line. Left out are counters of
+UIDs and other files of Dovecot's own beside the mail, the folder Audit, the table of open audits, and logs."""
+
+
+def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
+    """By host and path the digest of its content."""
+    found = {}
+    for host in province.province.hosts:
+        lines = province.run(host, AS_IT_WAS).splitlines()
+        found[host] = {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
+    return found
+
+
+def test_an_audit_leaves_hosts_as_it_found_them(province: LabProvince, inventory: Path) -> None:
+    before = as_it_is(province)
+    assert all(len(files) > 100 for files in before.values())
+    result = verify(inventory, "--outside", "kiemtra@ngoai.test")
+    assert result.returncode == 0, result.stdout
+    assert as_it_is(province) == before
