@@ -28,6 +28,7 @@ from edumail.portal.load import Contents
 from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.network import Network
+from tests.circular.privacy import Veil
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 PLAIN = (
@@ -126,6 +127,7 @@ class Audit:
         self.province = load(self.folder)
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
+        self.veil = Veil(self.province)
         self.network = Network(self.province, self.folder / "published" / "ca.pem")
 
     def open(self, ssh_config: str | None) -> None:

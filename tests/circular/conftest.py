@@ -96,8 +96,10 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     """Say a verdict. The test fails in the end with all the fails it recorded, so that no unit hides another."""
     failed: list[str] = []
+    veil = request.getfixturevalue("audit").veil
 
     def say(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
+        evidence = [veil(line) for line in evidence]
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         finding = Finding(unit, requirement, verdict, tuple(evidence), _host(request.node), at)
         request.config.stash[FINDINGS].append(finding)

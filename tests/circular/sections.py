@@ -53,7 +53,7 @@ def leaders(reading: Reading) -> Answer:
     if bad:
         return bad
     rows = page.table(*LEADER)
-    blank = [f"{row[LEADER[0]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
+    blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
     refused = reading.refused(sorted(address for address in shown if "@" in address))
