@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.client import HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlencode
@@ -22,8 +23,8 @@ import dns.resolver
 from dns.rdatatype import RdataType
 
 from edumail.cli import nameservers
-from edumail.dns import deepest_zone
-from edumail.dnscheck import Signature, signature
+from edumail.dns import deepest_zone, zones
+from edumail.dnscheck import Difference, Signature, difference, signature, wanted
 from edumail.model import Province
 
 TIMEOUT = 15
@@ -113,6 +114,26 @@ class Network:
                 continue
             return signature(keys, soa, await nameservers.anchors(apex), time.time())
         return "broken", f"no name server answers: {silent}"
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """What the first name server that answers says otherwise than the inventory's zones. Raises OSError."""
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(asyncio.run, self._differences()).result()
+
+    async def _differences(self) -> list[Difference]:
+        zones_ = wanted(zones(self.province, 0))
+        for nameserver in self.province.settings.nameservers:
+            try:
+                server = await nameservers.reached(nameserver, next(iter(zones_)))
+                live = [(right, await server.answers(right, lambda number: None)) for right in zones_.values()]
+            except nameservers.Silent:
+                continue
+            found = [
+                difference(question, right[question], said[question]) for right, said in live for question in right
+            ]
+            return [one for one in found if one is not None]
+        raise OSError("no name server of the province answers")
 
     def tls(self, host: str, port: int) -> ssl.SSLSocket:
         """A verified TLS connection to ``host``."""

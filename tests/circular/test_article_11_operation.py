@@ -5,9 +5,11 @@ from __future__ import annotations
 import ssl
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 
+from edumail.dnscheck import Difference
 from tests.circular import sections
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
@@ -76,10 +78,22 @@ def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, serving:
         try:
             exchanger = audit.network.exchanger(unit.domain)
             evidence.append(f"{unit.domain} MX {exchanger} [{audit.network.address(exchanger)}]")
+            names = (unit.portal, unit.domain, exchanger, audit.province.hosts[unit.host].fqdn)
+            differing = [said for said in audit.network.differences if _about(said, names)]
+            good &= not differing
+            evidence.append(f"DNS against the inventory, at and below {', '.join(names)}: {len(differing)} differ")
+            evidence += [
+                f"{said.question[0]} {said.question[1].name}: otherwise than deployed" for said in differing[:5]
+            ]
         except OSError as error:
             good = False
             evidence.append(str(error))
         record(unit.id, "C37-11.3.2", "pass" if good else "fail", evidence)
+
+
+def _about(said: Difference, names: Iterable[str]) -> bool:
+    owner = said.question[0].to_text(omit_final_dot=True)
+    return any(owner == name or owner.endswith(f".{name}") for name in names)
 
 
 @pytest.mark.requirement("C37-11.3.3")

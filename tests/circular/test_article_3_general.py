@@ -215,7 +215,7 @@ def test_the_page_names_who_answers_for_it(audit: Audit, serving: str, record: R
         posts = [audit.province.posts[code].name for person in named for code in person.posts]
         shown = [post for post in posts if post.casefold() in footer.casefold()]
         evidence = [
-            f"{page.said}; of {len(reading.leaders)} leaders the footer names {len(named)}, as {', '.join(shown) or '?'}",
+            f"{page.said}; the footer names {len(named)} leaders, as {', '.join(shown) or 'NOBODY'}",
             "that this person answers for it has to be attested",
         ]
         record(reading.unit.id, "C37-3.4.4", "not-tested" if named and shown else "fail", evidence)

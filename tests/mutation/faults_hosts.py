@@ -10,6 +10,7 @@ from tests.mutation.fault import LIVE, MANAGED, Fault, dropin, edited, stopped
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
 JOURNALD = f"{LIVE}/base/current/journald.conf"
+KNOT = "knotc zone-begin minhha.test"
 INPUT = "nft insert rule inet edumail input tcp dport 8080 accept"
 LISTEN = "systemd-run -q --unit=mutation-listener python3 -m http.server {port}"
 
@@ -178,6 +179,22 @@ FAULTS: Mapping[str, Fault] = {
         {MANAGED},
         "as_this_checkout",
         **changed(f"mv {LIVE}/sshd /root/mutation.kept", f"mv /root/mutation.kept {LIVE}/sshd"),
+    ),
+    "a wrong TLSA record": Fault(
+        {SCHOOL: {"C37-11.3.2"}},
+        "servers_with",
+        at="internet",
+        on="mail-thpt",
+        broken=f"{KNOT}; knotc zone-set minhha.test _25._tcp.mail-so 300 TLSA 3 1 1 {'00' * 32}; knotc zone-commit minhha.test",
+        mended="knotc -f -b zone-reload minhha.test",
+    ),
+    "an address that leads to another server": Fault(
+        {SCHOOL: {"C37-11.3.2"}},
+        "servers_with",
+        at="internet",
+        on="mail-thpt",
+        broken=f"{KNOT}; knotc zone-set minhha.test mail-so 300 AAAA 2001:db8:37::99; knotc zone-commit minhha.test",
+        mended="knotc -f -b zone-reload minhha.test",
     ),
     "a certificate that nobody vouches for": host(
         {"C37-11.3.2"},
