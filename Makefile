@@ -83,3 +83,4 @@ bench: lab-packages .venv/ready
 	$(BIN)/python -m bench.portal
 	$(BIN)/python -m bench.portal_serving
 	$(BIN)/python -m bench.selfservice
+	$(BIN)/python -m bench.audit
