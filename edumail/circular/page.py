@@ -115,6 +115,10 @@ def page(
     many = len(by_unit) >= _MANY_UNITS
     articles = {key: [row for row in catalogue.values() if row.article == key] for key in ARTICLES}
     number = {name: counts(found) for name, found in by_requirement.items()}
+    sorted_out = {
+        name: {verdict: [f for f in found if f.verdict == verdict] for verdict in WORDS}
+        for name, found in by_requirement.items()
+    }
     local = {name for row in catalogue.values() for name in row.local}
     return render(
         "circular/report.html.j2",
@@ -153,13 +157,8 @@ def page(
         cells={id: _cells(findings) for id, findings in by_unit.items()},
         bars={score.unit: bar(score.counts) for score in scores},
         groups={id: _groups(findings, many) for id, findings in by_unit.items()},
-        fails=sorted(
-            ([f for f in found if f.verdict == "fail"] for found in by_requirement.values()), key=len, reverse=True
-        ),
-        by_requirement={
-            name: {verdict: [f for f in found if f.verdict == verdict] for verdict in WORDS}
-            for name, found in by_requirement.items()
-        },
+        fails=sorted(filter(None, (found["fail"] for found in sorted_out.values())), key=len, reverse=True),
+        by_requirement=sorted_out,
         attested=[finding for finding in assessment.findings if finding.verdict == "attested"],
         open=_reasons(assessment.findings),
         since=since and replace(since, changes={verdict: since.changes.get(verdict, []) for verdict in WORDS}),
@@ -203,11 +202,19 @@ def _cells(findings: Iterable[Finding]) -> dict[str, tuple[Verdict, int]]:
 
 
 def _groups(findings: Iterable[Finding], many: bool) -> list[_Group]:
-    """A unit's findings, what asks for action first; those that say the same together."""
-    groups: dict[tuple[Verdict, tuple[str, ...]], list[str]] = {}
+    """A unit's findings, what asks for action first; those that say the same together.
+
+    With ``many`` units only fails and attestations, and reasons of several questions, keep their words: the reason why
+    a single question is open is its own, and stands on its page.
+    """
+    groups: dict[tuple[Verdict, tuple[str, ...]], list[str]] = defaultdict(list)
     for finding in findings:
-        said = () if many and finding.verdict == "pass" else _cut(finding.evidence) if many else finding.evidence
-        groups.setdefault((finding.verdict, said), []).append(finding.requirement)
+        groups[finding.verdict, finding.evidence].append(finding.requirement)
+    if many:
+        groups, whole = defaultdict(list), groups
+        for (verdict, evidence), names in whole.items():
+            said = verdict in ("fail", "attested") or (verdict == "not-tested" and len(names) > 1)
+            groups[verdict, _cut(evidence) if said else ()] += names
     order = list(WORDS)
     found = sorted(groups.items(), key=lambda group: order.index(group[0][0]))
     return [_Group(verdict, evidence, tuple(names)) for (verdict, evidence), names in found]
