@@ -11,8 +11,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 LAB := inventories/lab
 RESULT := build/demo
+STATE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)
 # The authority of the lab's outside world, for the links that lead there.
-OUTSIDE := $(or $(EDUMAIL_LAB_DIR),/var/lib/edumail-lab)/outside.pem
+OUTSIDE := $(STATE)/outside.pem
+# Each demo's report is new, compared with the last and signed by the lab's auditor.
+REPORT := $(RESULT)/$(shell date +%Y%m%d-%H%M%S)
+LAST = $(lastword $(sort $(patsubst %/SHA256SUMS,%,$(wildcard $(RESULT)/*/SHA256SUMS))))
 # What the lab needs of the machine; each is checked for before it is asked for.
 PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
 # The checker of HTML runs on Java; slips are read from paper. Only tests need these.
@@ -42,8 +46,10 @@ demo: lab-packages .venv/ready
 	@$(BIN)/edumail lab up
 	@$(BIN)/edumail deploy $(LAB)
 	@$(BIN)/edumail lab dns
-	@SSL_CERT_FILE=$(OUTSIDE) $(BIN)/edumail verify $(LAB) --outside kiemtra@ngoai.test --json $(RESULT)/verdicts.json --html $(RESULT)/report.html
-	@$(BIN)/edumail lab guide --report $(CURDIR)/$(RESULT)/report.html
+	@SSL_CERT_FILE=$(OUTSIDE) $(BIN)/edumail verify $(LAB) --outside kiemtra@ngoai.test --json $(RESULT)/verdicts.json
+	@$(BIN)/edumail report $(LAB) --verdicts $(RESULT)/verdicts.json --out $(REPORT) --key $(STATE)/ssh/id_ed25519 $(addprefix --previous ,$(LAST))
+	@$(BIN)/edumail report --check $(REPORT) $(LAB)
+	@$(BIN)/edumail lab guide --report $(CURDIR)/$(REPORT)/report.html
 
 demo-down:
 	@$(PYTHON) -m lab down --purge

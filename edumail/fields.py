@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from edumail.text import nfc
+
+T = TypeVar("T")
 
 # Everything that reaches a daemon's configuration is matched against one of these, so that no character
 # in an inventory can mean anything to a daemon. Addresses are ASCII and lower case; "+" is the delimiter of
@@ -23,6 +25,7 @@ POST_PATTERN = r"^[a-z0-9]+(?:_[a-z0-9]+)*$"
 TEXT_PATTERN = r"^[^\p{C}\p{Zl}\p{Zp}]+$"
 PHONE_PATTERN = r"^\+?[0-9][0-9 .()-]{2,24}$"
 SSH_KEY_PATTERN = r"^(?:ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/=]+(?: [A-Za-z0-9@._-]+)?$"
+REQUIREMENTS_PATTERN = r"^C37-[A-Za-z0-9.-]*\*?$"
 PATH_PATTERN = r"^[A-Za-z0-9~/._-]+$"
 EXTENSION_PATTERN = r"^[a-z0-9]{1,10}$"
 DIRECTORY_PATTERN = rf"^https://(?:{LABEL}\.)+[a-z][a-z0-9-]{{0,61}}[a-z0-9](?::[0-9]{{1,5}})?/[A-Za-z0-9/._~-]*$"
@@ -42,6 +45,8 @@ Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN, max_length=200), B
 Phone = Annotated[str, StringConstraints(pattern=PHONE_PATTERN)]
 Extension = Annotated[str, StringConstraints(pattern=EXTENSION_PATTERN)]
 RequirementId = Annotated[str, StringConstraints(pattern=r"^C37-[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*$", max_length=40)]
+RequirementIds = Annotated[str, StringConstraints(pattern=REQUIREMENTS_PATTERN, max_length=40)]
+"""An id, or the beginning of ids with a star: ``C37-4.*`` is all of Article 4."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 SshKey = Annotated[str, StringConstraints(pattern=SSH_KEY_PATTERN, max_length=1000)]
 
@@ -68,7 +73,7 @@ def _plain_network(value: object) -> object:
     raise PydanticCustomError("ip_network", "not a network")
 
 
-def _some(value: tuple[Network, ...]) -> tuple[Network, ...]:
+def some(value: tuple[T, ...]) -> tuple[T, ...]:
     """Refuses an empty list; ``min_length`` would also object to a list of which no item is sound."""
     if not value:
         raise PydanticCustomError("too_short", "empty")
@@ -89,7 +94,7 @@ Day = Annotated[date, BeforeValidator(_plain_day)]
 ADDRESS_CHARACTERS = frozenset("0123456789abcdefABCDEF.:")
 Network = IPv4Network | IPv6Network
 PlainNetwork = Annotated[Network, BeforeValidator(_plain_network)]
-Networks = Annotated[tuple[PlainNetwork, ...], AfterValidator(_some)]
+Networks = Annotated[tuple[PlainNetwork, ...], AfterValidator(some)]
 Ipv4 = Annotated[IPv4Address, BeforeValidator(_plain_address)]
 Ipv6 = Annotated[IPv6Address, BeforeValidator(_plain_address)]
 

@@ -9,7 +9,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from reportlab.graphics import renderPDF
 from reportlab.graphics.barcode.qr import QrCodeWidget
@@ -18,25 +17,13 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFError, TTFont
 from reportlab.pdfgen.canvas import Canvas
+
+from edumail.fonts import register_fonts
 
 COLUMNS, ROWS = 2, 4
 _WIDTH, _HEIGHT = A4[0] / COLUMNS, A4[1] / ROWS
 _MARGIN, _QR = 8 * mm, 27 * mm
-_LETTERS = "ĂÂĐÊÔƠƯăâđêôơưẠạẾếỮữỹ"
-FONTS = (
-    ("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf"),
-    ("/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf", "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans-Bold.ttf"),
-    ("/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf", "/usr/share/fonts/truetype/noto/NotoSans-Bold.ttf"),
-    ("/System/Library/Fonts/Supplemental/Arial.ttf", "/System/Library/Fonts/Supplemental/Arial Bold.ttf"),
-    ("C:/Windows/Fonts/arial.ttf", "C:/Windows/Fonts/arialbd.ttf"),
-)
-"""Where Debian, Fedora, macOS and Windows have a font with Vietnamese letters, plain and bold."""
-
-
-class NoFontError(Exception):
-    """This machine has no font with Vietnamese letters where one is looked for."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +52,8 @@ class Heading:
 
 
 def pdf(heading: Heading, slips: Sequence[Slip]) -> bytes:
-    """The slips as PDF, eight on an A4 page. Raises NoFontError."""
-    _register_fonts()
+    """The slips as PDF, eight on an A4 page. Raises edumail.fonts.NoFontError."""
+    register_fonts()
     out = io.BytesIO()
     canvas = Canvas(out, pagesize=A4, lang="vi")
     canvas.setTitle(f"Phiếu kích hoạt hộp thư – {heading.unit}")
@@ -84,20 +71,6 @@ def pdf(heading: Heading, slips: Sequence[Slip]) -> bytes:
         canvas.restoreState()
     canvas.save()
     return out.getvalue()
-
-
-def _register_fonts() -> None:
-    for plain, bold in FONTS:
-        if Path(plain).exists() and Path(bold).exists():
-            try:
-                fonts = TTFont("plain", plain), TTFont("bold", bold)
-            except TTFError:
-                continue
-            if all(ord(letter) in font.face.charToGlyph for font in fonts for letter in _LETTERS):
-                for font in fonts:
-                    pdfmetrics.registerFont(font)
-                return
-    raise NoFontError
 
 
 def _cut_lines(canvas: Canvas) -> None:

@@ -52,6 +52,10 @@ _PATTERNS = {
         "phải là một khóa công khai SSH trên một dòng, như trong tệp id_ed25519.pub",
         "must be an SSH public key on one line, as in a file id_ed25519.pub",
     ),
+    fields.REQUIREMENTS_PATTERN: (
+        "phải là mã yêu cầu của thông tư, như C37-4.5, hoặc phần đầu của mã và dấu sao, như C37-4.*",
+        "must be the id of a requirement, such as C37-4.5, or the beginning of ids and a star, such as C37-4.*",
+    ),
     fields.DIRECTORY_PATTERN: (
         "phải là địa chỉ thư mục ACME, như https://acme-v02.api.letsencrypt.org/directory",
         "must be the address of an ACME directory, such as https://acme-v02.api.letsencrypt.org/directory",

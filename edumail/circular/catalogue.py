@@ -62,6 +62,11 @@ class Requirement:
             return "inference"
         return "reference" if self.id.startswith("C37-S39-") else "law"
 
+    @property
+    def article(self) -> str:
+        """The number of the article that it stands in; ``S39`` for what Article 3 draws in from Circular 39/2017."""
+        return "S39" if self.id.startswith("C37-S39-") else self.id[4:].partition(".")[0]
+
     def applies_to(self, kind: Kind) -> bool:
         """Whether it binds units of this kind."""
         return kind.binds in self.binds

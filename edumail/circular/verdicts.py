@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import product
 from typing import Any, Literal, get_args
@@ -125,7 +125,7 @@ def _open(unit: str, requirement: Requirement, applies: bool) -> Finding:
         why = requirement.beyond.en if requirement.beyond else "the circular does not ask this of this kind of unit"
         return Finding(unit, requirement.id, "not-applicable", (why,))
     if requirement.paper:
-        why = f"no host shows this; nobody has attested it ({requirement.paper.en})"
+        why = f"no host shows this; it takes {requirement.paper.en}"
     else:
         why = "nobody asked a host about this"
     return Finding(unit, requirement.id, "not-tested", (why,))
@@ -133,7 +133,7 @@ def _open(unit: str, requirement: Requirement, applies: bool) -> Finding:
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Plain data for a JSON file."""
-    return [{**asdict(finding), "digest": finding.digest} for finding in findings]
+    return [{**vars(finding), "digest": finding.digest} for finding in findings]
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -29,14 +29,30 @@ from edumail.cli import (
     lab,
     mailboxes,
     portal,
+    report,
     roster,
     verify,
 )
 from edumail.cli.language import Parser, UserError, choose, say
-from edumail.cli.report import print_problems
+from edumail.cli.problems import print_problems
 from edumail.problems import InventoryError
 
-_COMMANDS = (check, explain, example, group, former, roster, portal, deploy, accounts, mailboxes, verify, dns, lab)
+_COMMANDS = (
+    check,
+    explain,
+    example,
+    group,
+    former,
+    roster,
+    portal,
+    deploy,
+    accounts,
+    mailboxes,
+    verify,
+    report,
+    dns,
+    lab,
+)
 
 _USER, _INTERNAL, _INTERRUPTED = 1, 70, 130  # 70 is EX_SOFTWARE of sysexits.h
 

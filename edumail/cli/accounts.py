@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from edumail.cli.arguments import add_inventory, unknown
+from edumail.cli.arguments import add_inventory, refuse_no_font, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.remote import Remote
 from edumail.load import load
@@ -80,7 +80,7 @@ def add_parser(commands: Commands[Parser]) -> None:
 
 def _slips(args: Namespace) -> int:
     """Issue the codes and write the slips. Whatever can go wrong here does so before a code is issued."""
-    from edumail.slips import NoFontError, Slip, pdf
+    from edumail.slips import Slip, pdf
     from roles.selfservice.render import url
 
     province = load(args.inventory)
@@ -90,13 +90,7 @@ def _slips(args: Namespace) -> int:
     host = province.hosts[unit.host]
     heading = _heading(province, unit)
     with _new_file(args.out) as file:
-        try:
-            pdf(heading, [])
-        except NoFontError:
-            raise UserError(
-                "máy này không có phông chữ tiếng Việt; cài gói fonts-dejavu-core",
-                "this machine has no font with Vietnamese letters; install the package fonts-dejavu-core",
-            ) from None
+        refuse_no_font()
         with Remote(province) as remote:
             words = ["edumail-accounts", "codes", unit.id, *(address.lower() for address in args.again)]
             found = json.loads(remote.run(host.name, words))

@@ -66,3 +66,16 @@ def refuse_filled(folder: Path) -> None:
             f"thư mục {folder} đã có tệp; chọn thư mục mới để không ghi đè",
             f"folder {folder} holds files already; choose a new one, nothing is overwritten",
         )
+
+
+def refuse_no_font() -> None:
+    """Raises UserError, before anything is done, where no PDF can be made."""
+    from edumail.fonts import NoFontError, register_fonts
+
+    try:
+        register_fonts()
+    except NoFontError:
+        raise UserError(
+            "máy này không có phông chữ tiếng Việt; cài gói fonts-dejavu-core",
+            "this machine has no font with Vietnamese letters; install the package fonts-dejavu-core",
+        ) from None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from edumail.certificates import open_supplied
 from edumail.cli.arguments import add_inventory
 from edumail.cli.language import Commands, Parser, say
-from edumail.cli.report import print_notes, print_problems
+from edumail.cli.problems import print_notes, print_problems
 from edumail.cli.terminal import Status
 from edumail.groups import Groups
 from edumail.load import load

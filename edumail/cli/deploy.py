@@ -18,8 +18,8 @@ from edumail.certificates import open_supplied
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, add_inventory, chosen_hosts
 from edumail.cli.language import Commands, Parser, UserError, language, say
+from edumail.cli.problems import print_notes
 from edumail.cli.pyinfra_output import Failure, Listener, Records, files, parts, words
-from edumail.cli.report import print_notes
 from edumail.cli.terminal import Status
 from edumail.load import load
 from edumail.portal.load import Contents

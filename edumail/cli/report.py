@@ -1,25 +1,331 @@
-"""Problems of an inventory as lines for a person."""
+"""``edumail report``: an audit's report as a folder of files under one signature, and whether one is as it was.
+
+The folder is made beside its place and put there whole; one that is there already is never touched.
+"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+import hashlib
+import subprocess
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
-from edumail.cli.language import language, say
-from edumail.problems import Problem
+from edumail import seal
+from edumail.circular.assessment import Assessment, read, written
+from edumail.circular.sheet import Sheet, no_sheet, read_sheet
+from edumail.cli.arguments import refuse_no_font
+from edumail.cli.language import Commands, Parser, UserError, say
+from edumail.cli.terminal import Status, plain
+from edumail.cli.verify import add_questions, audit, status, tell_counts, tell_incomplete
+from edumail.load import load
+from edumail.model import Province
+
+_UNKNOWN_KEY = 3
+_VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS = (
+    "verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "weights.yml",
+)  # fmt: skip
 
 
-def print_problems(problems: Sequence[Problem], stream: TextIO) -> None:
-    """One line a problem, ``file:line:column: what to do``, files relative to the inventory; then how many."""
-    for problem in problems:
-        print(problem.text(language()), file=stream)
-    files = len({problem.where.file for problem in problems})
-    mistakes, places = ("mistake" if len(problems) == 1 else "mistakes"), ("file" if files == 1 else "files")
-    print(say(f"{len(problems)} lỗi trong {files} tệp", f"{len(problems)} {mistakes} in {files} {places}"), file=stream)
+def add_parser(commands: Commands[Parser]) -> None:
+    """Make the command known."""
+    summary = say(
+        "báo cáo của một lần đối chiếu: HTML, PDF, JSON, JUnit, bảng xếp hạng, có chữ ký",
+        "the report of an audit: HTML, PDF, JSON, JUnit, a ranking, signed",
+    )
+    parser = commands.add_parser(
+        "report",
+        help=summary,
+        description=summary
+        + say(
+            ". Mã thoát khi lập báo cáo: như edumail verify. Với --check: 0 nguyên vẹn, do người kiểm tra của "
+            "INVENTORY ký; 1 bị sửa, thiếu, thừa, chưa ký hoặc chữ ký sai; 3 nguyên vẹn, nhưng không rõ khóa của ai.",
+            ". Exit status when making one: as of edumail verify. With --check: 0 unchanged, signed by an auditor of "
+            "INVENTORY; 1 changed, incomplete, added to, unsigned or wrongly signed; 3 unchanged, by an unknown key.",
+        ),
+    )
+    parser.add_argument(
+        "inventory",
+        type=Path,
+        nargs="?",
+        metavar="INVENTORY",
+        help=say("thư mục mô tả tỉnh, như inventories/lab", "the province's folder, such as inventories/lab"),
+    )
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument(
+        "--out", type=Path, metavar="DIR", help=say("thư mục mới cho báo cáo", "a new folder for the report")
+    )
+    task.add_argument(
+        "--check",
+        type=Path,
+        metavar="FILE",
+        help=say("báo cáo (thư mục hay một tệp trong đó) có còn nguyên vẹn", "is this report (its folder or a file of "
+                 "it) still as it was"),
+    )  # fmt: skip
+    parser.add_argument(
+        "--verdicts",
+        type=Path,
+        metavar="FILE",
+        help=say(
+            "kết quả của edumail verify --json; không hỏi lại máy chủ nào",
+            "what edumail verify --json wrote; no host is asked again",
+        ),
+    )
+    parser.add_argument(
+        "--previous",
+        type=Path,
+        metavar="DIR",
+        help=say("báo cáo lần trước, để so sánh", "the last report, to compare with"),
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help=say("bảng điểm của cơ quan quản lý (YAML)", "the score sheet of an authority (YAML)"),
+    )
+    parser.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help=say(
+            "ký bằng khóa SSH Ed25519 này (khóa riêng; hoặc .pub nếu khóa nằm trong ssh-agent)",
+            "sign with this Ed25519 SSH key (private; or its .pub when an agent holds it)",
+        ),
+    )
+    add_questions(parser)
+    parser.set_defaults(run=run)
 
 
-def print_notes(notes: Iterable[Problem]) -> None:
-    """What is no mistake yet and needs somebody's eye, a line each, on standard error."""
-    for note in sorted(notes):
-        print(say("lưu ý: ", "note: ") + note.text(language()), file=sys.stderr)
+def run(args: Namespace) -> int:
+    """Make a report, or check one."""
+    if args.check:
+        return _check(args.check, args.inventory)
+    if args.inventory is None:
+        raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
+    _refuse(args.out)
+    refuse_no_font()
+    if args.key:
+        _refuse_key(args.key)
+    text = _text(args.weights) if args.weights else None
+    sheet = no_sheet() if text is None else read_sheet(str(args.weights), text)
+    province = load(args.inventory)
+    before = _read(args.previous, province) if args.previous else None
+    if args.verdicts:
+        assessment, log = _read(args.verdicts, province), ""
+        strangers = {finding.unit for finding in assessment.findings} - set(province.units)
+        if strangers:
+            names = ", ".join(sorted(strangers)[:5])
+            raise UserError(
+                f"{args.inventory} không có đơn vị {names} của {args.verdicts}; dùng inventory của ngày kiểm tra",
+                f"{args.inventory} has no unit {names}, of {args.verdicts}; use the inventory of the audit's day",
+            )
+    else:
+        assessment, log = audit(args, province)
+    with _whole(args.out) as folder:
+        _fill(folder, province, assessment, before, sheet)
+        if text is not None:
+            (folder / _WEIGHTS).write_text(text, encoding="utf-8")
+        (folder / seal.SUMS).write_text(seal.sums(_digests(folder)), encoding="utf-8")
+        key = _sign(folder, args.key) if args.key else None
+    print(say(f"Đã ghi báo cáo vào {args.out}", f"Wrote the report to {args.out}"))
+    if key is None:
+        print(say("Báo cáo CHƯA KÝ (--key).", "The report is NOT SIGNED (--key)."))
+    else:
+        whose = _whose(key, province)
+        words = f"{whose or say('khóa không có trong inventory', 'a key that the inventory does not have')}"
+        print(say(f"Đã ký: {words}, {seal.fingerprint(key)}", f"Signed: {words}, {seal.fingerprint(key)}"))
+    tell_counts(assessment.findings)
+    tell_incomplete(assessment, log)
+    return status(assessment)
+
+
+def _fill(folder: Path, province: Province, assessment: Assessment, before: Assessment | None, sheet: Sheet) -> None:
+    """Write the files. Reportlab and Jinja are loaded here: ``--check`` needs neither."""
+    from edumail.circular.differences import differences
+    from edumail.circular.junit import junit
+    from edumail.circular.page import page
+    from edumail.circular.paper import pdf
+    from edumail.circular.ranking import as_csv, ranked
+
+    progress = Status()
+
+    def write(name: str, pieces: Iterable[str]) -> None:
+        progress.now(name)
+        with (folder / name).open("w", encoding="utf-8", newline="") as file:
+            file.writelines(pieces)
+
+    try:
+        write(_VERDICTS, written(assessment))
+        write(_JUNIT, junit(province, assessment))
+        scores = ranked(province, assessment, sheet)
+        write(_RANKING, [as_csv(province, assessment, sheet, scores)])
+        since = differences(before, assessment, province.units) if before else None
+        write(_HTML, [page(province, assessment, sheet, scores, since)])
+        progress.now(_PDF)
+        digest = hashlib.sha256((folder / _VERDICTS).read_bytes()).hexdigest()
+        (folder / _PDF).write_bytes(pdf(province, assessment, sheet, scores, digest))
+    finally:
+        progress.clear()
+
+
+def _refuse(out: Path) -> None:
+    """Nothing that is there is overwritten: the last report is what the next is compared with."""
+    if (out / seal.SUMS).exists():
+        raise UserError(
+            f"{out} đã có một báo cáo; chọn thư mục khác, và thêm --previous {out} để so với lần ấy",
+            f"{out} holds a report already; choose another folder, and compare with that one by --previous {out}",
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(
+            f"{out} đã có và không trống; chọn thư mục mới", f"{out} is there and not empty; choose a new folder"
+        )
+    if not out.parent.is_dir():
+        raise UserError(f"không có thư mục {out.parent}", f"there is no folder {out.parent}")
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` that becomes it when all went well, and vanishes otherwise."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+        folder = Path(scratch) / out.name
+        folder.mkdir()
+        yield folder
+        folder.replace(out)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path} không phải UTF-8", f"{path} is not UTF-8") from None
+
+
+def _read(path: Path, province: Province) -> Assessment:
+    """A finished assessment of the same province, from its file or a report's folder. Raises UserError."""
+    file = path / _VERDICTS if path.is_dir() else path if path.suffix == ".json" else path.parent / _VERDICTS
+    try:
+        found = read(_text(file))
+    except ValueError as error:
+        words = plain(str(error))
+        raise UserError(f"{file} không dùng được: {words}", f"{file} can't be used: {words}") from None
+    if found.province != province.settings.id:
+        raise UserError(
+            f"{file} là của tỉnh {plain(found.province)}, không phải {province.settings.id}",
+            f"{file} is of the province {plain(found.province)}, not of {province.settings.id}",
+        )
+    return found
+
+
+# --- signing ---
+
+
+def _keygen(*words: str) -> str:
+    try:
+        done = subprocess.run(["ssh-keygen", *words], capture_output=True, encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise UserError(
+            "thiếu ssh-keygen: cài openssh-client", "ssh-keygen is missing: install openssh-client"
+        ) from None
+    if done.returncode:
+        said = plain(" ".join(done.stderr.split())[-300:])
+        raise UserError(f"ssh-keygen không làm được: {said}", f"ssh-keygen failed: {said}")
+    return done.stdout
+
+
+def _refuse_key(path: Path) -> None:
+    """Before hosts are asked, not after it: a key that can't sign. Raises UserError."""
+    kind = _keygen("-l", "-f", str(path)).strip().rpartition(" ")[2]
+    if kind != "(ED25519)":
+        raise UserError(
+            f"{path} là khóa {kind}; báo cáo chỉ ký bằng Ed25519 (ssh-keygen -t ed25519)",
+            f"{path} is a key of type {kind}; reports are signed with Ed25519 alone (ssh-keygen -t ed25519)",
+        )
+
+
+def _sign(folder: Path, key: Path) -> str:
+    """Sign the list; the public key. ssh-keygen asks for a passphrase itself, on the terminal, or asks the agent."""
+    _keygen("-Y", "sign", "-q", "-f", str(key), "-n", seal.NAMESPACE, str(folder / seal.SUMS))
+    return seal.signer((folder / seal.SUMS).read_bytes(), (folder / seal.SIGNATURE).read_text(encoding="ascii"))
+
+
+def _whose(key: str, province: Province) -> str:
+    names = [auditor.name for auditor in province.auditors if auditor.ssh_key.split()[:2] == key.split()]
+    return ", ".join(names)
+
+
+# --- checking ---
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """By name; of what is no plain file a word that is no digest."""
+    result = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.is_symlink():
+            with path.open("rb") as file:
+                result[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        else:
+            result[path.name] = "not a file"
+    return result
+
+
+def _check(path: Path, inventory: Path | None) -> int:
+    """Say what holds of a report, most serious first. Good is only what an auditor of the inventory signed."""
+    province = load(inventory) if inventory else None
+    folder = path if path.is_dir() else path.parent
+    if not path.exists() or not (folder / seal.SUMS).is_file():
+        raise UserError(
+            f"{path} không nằm trong một báo cáo: không có {folder / seal.SUMS}",
+            f"{path} is not part of a report: there is no {folder / seal.SUMS}",
+        )
+    good = True
+
+    def bad(vi: str, en: str) -> None:
+        nonlocal good
+        good = False
+        print(say(vi, en))
+
+    listing = (folder / seal.SUMS).read_bytes()
+    try:
+        said = seal.listed(listing.decode("utf-8", "replace"))
+    except seal.SealError as error:
+        raise UserError(error.vi, error.en) from None
+    broken = seal.compare(said, _digests(folder))
+    for name in broken.changed:
+        bad(f"ĐÃ BỊ SỬA: {name}", f"CHANGED: {name}")
+    for name in broken.missing:
+        bad(f"THIẾU: {name}", f"MISSING: {name}")
+    for name in broken.added:
+        bad(f"THỪA, không thuộc báo cáo: {plain(name)}", f"ADDED, no part of the report: {plain(name)}")
+    if not broken:
+        print(say(f"{len(said)} tệp đúng như {seal.SUMS}", f"{len(said)} files are as {seal.SUMS} says"))
+    signature = folder / seal.SIGNATURE
+    if not signature.exists():
+        bad("CHƯA KÝ: ai cũng có thể sửa mà không lộ", "NOT SIGNED: anybody can change it unseen")
+        return 1
+    try:
+        key = seal.signer(listing, signature.read_text(encoding="ascii", errors="replace"))
+    except seal.SealError as error:
+        bad(f"CHỮ KÝ SAI: {error.vi}", f"WRONG SIGNATURE: {error.en}")
+        return 1
+    mark = seal.fingerprint(key)
+    if province is None:
+        print(
+            say(
+                f"Ký bằng khóa {mark}; không biết khóa ấy của ai: thêm INVENTORY, hoặc đối chiếu dấu vân tay này",
+                f"Signed with key {mark}; whose it is, is not known here: name INVENTORY, or compare the fingerprint",
+            )
+        )
+        return _UNKNOWN_KEY if good else 1
+    whose = _whose(key, province)
+    if not whose:
+        bad(
+            f"KHÓA LẠ: {mark} không phải khóa của người kiểm tra nào trong inventory",
+            f"UNKNOWN KEY: {mark} is no auditor's in the inventory",
+        )
+        return 1 if broken else _UNKNOWN_KEY
+    print(say(f"Chữ ký đúng: {whose}, {mark}", f"The signature holds: {whose}, {mark}"))
+    if good:
+        print(say("Nguyên vẹn từ khi ký.", "Unchanged since it was signed."))
+    return 0 if good else 1

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
-from edumail.cli.report import print_notes, print_problems
+from edumail.cli.problems import print_notes, print_problems
 from edumail.cli.terminal import plain
 from edumail.load import look
 from edumail.model import Person, Province

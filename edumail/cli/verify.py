@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from edumail.circular.assessment import Assessment, Check, written
 from edumail.circular.catalogue import requirements
-from edumail.circular.verdicts import Finding, Verdict, as_json, complete, counts, from_json
+from edumail.circular.verdicts import Finding, Verdict, complete, counts, from_json
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, add_inventory, chosen_hosts
 from edumail.cli.language import Commands, Parser, UserError, say
@@ -67,7 +68,7 @@ def add_parser(commands: Commands[Parser]) -> None:
         ),
     )
     add_inventory(parser)
-    add_hosts(parser)
+    add_questions(parser)
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help=say("ghi mọi kết luận ra tệp JSON", "write all verdicts as JSON")
     )
@@ -77,6 +78,12 @@ def add_parser(commands: Commands[Parser]) -> None:
     parser.add_argument(
         "--evidence", action="store_true", help=say("in bằng chứng của mọi kết luận", "print each verdict's evidence")
     )
+    parser.set_defaults(run=run)
+
+
+def add_questions(parser: Parser) -> None:
+    """The options of an audit: whom to ask."""
+    add_hosts(parser)
     parser.add_argument(
         "--outside",
         metavar="ADDRESS",
@@ -85,7 +92,6 @@ def add_parser(commands: Commands[Parser]) -> None:
             "an address of your own outside the province: proves that mail leaves it (4.1)",
         ),
     )
-    parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True)
@@ -101,38 +107,54 @@ class Answers:
     """By host and requirement: why a question stayed open."""
     pages: frozenset[str] = frozenset()
     """The requirements that are asked of the server of a unit's page, not of the host with its mailboxes."""
+    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    """By requirement: the tests that answer it."""
 
 
 def run(args: Namespace) -> int:
     """Ask the hosts, print the table, write the files."""
     province = load(args.inventory)
-    hosts = chosen_hosts(province.hosts, args.host)
     for path in (args.json, args.html):
         _refuse_what_can_not_be_written(path)
+    assessment, log = audit(args, province)
+    _print(province, assessment.findings, assessment.asked, args.evidence)
+    if args.json:
+        _write(args.json, written(assessment))
+    if args.html:
+        from edumail.circular.page import page
+        from edumail.circular.ranking import ranked
+        from edumail.circular.sheet import no_sheet
+
+        sheet = no_sheet()
+        _write(args.html, [page(province, assessment, sheet, ranked(province, assessment, sheet))])
+    return _conclude(assessment, log)
+
+
+def audit(args: Namespace, province: Province) -> tuple[Assessment, str]:
+    """Ask the hosts of ``args.host``: what they said, and the path of the log."""
+    hosts = chosen_hosts(province.hosts, args.host)
     with child.opened_log("verify") as log:
         answers = _ask(args, hosts, log)
     at = datetime.now(UTC).replace(microsecond=0)
     findings, incomplete = judge(province, hosts, answers)
-    asked = shown(answers.asked)
-    _print(province, findings, asked, args.evidence)
-    if args.json:
-        _write(args.json, _json(args.inventory, province, findings, asked, hosts, incomplete, at))
-    if args.html:
-        from edumail.circular.summary import page
-
-        text = page(province, findings, asked=asked, hosts=hosts, incomplete=incomplete, at=at)
-        _write(args.html, text)
-    return _conclude(findings, asked, incomplete, log.name)
+    assessment = Assessment(
+        inventory=str(args.inventory),
+        province=province.settings.id,
+        at=at,
+        hosts=tuple(hosts),
+        incomplete=tuple(incomplete),
+        asked=tuple(shown(answers.asked)),
+        checks=answers.checks,
+        findings=findings,
+    )
+    return assessment, log.name
 
 
 def shown(asked: Sequence[str]) -> list[str]:
     """The requirements that an audit answers: asked of hosts, following from these, or answered by the audit itself."""
     names = {*asked, ASSESSABLE} if asked else set()
-    return [
-        name
-        for name, row in requirements().items()
-        if name in names or (names and names.intersection(row.follows_from))
-    ]
+    rows = requirements().values()
+    return [row.id for row in rows if row.id in names or not names.isdisjoint(row.follows_from)]
 
 
 def _refuse_what_can_not_be_written(path: Path | None) -> None:
@@ -194,7 +216,12 @@ def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Ans
     if not asked and not incomplete:
         incomplete.append("nothing was asked")
     reasons = {(row["host"], name): row["why"] for row in content.get("open", []) for name in row["requirements"]}
-    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons, frozenset(content.get("pages", ())))
+    checks: dict[str, tuple[Check, ...]] = {}
+    for row in content.get("checks", ()):
+        for name in row["requirements"]:
+            checks[name] = (*checks.get(name, ()), Check(row["test"], row["about"]))
+    pages = frozenset(content.get("pages", ()))
+    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons, pages, checks)
 
 
 def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[list[Finding], list[str]]:
@@ -236,30 +263,9 @@ def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[
 # --- telling ---
 
 
-def _json(
-    folder: Path,
-    province: Province,
-    findings: Sequence[Finding],
-    asked: Sequence[str],
-    hosts: Sequence[str],
-    incomplete: Sequence[str],
-    at: datetime,
-) -> str:
-    content = {
-        "inventory": str(folder),
-        "province": province.settings.id,
-        "at": at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "assessed_against": "Circular 37/2020/TT-BGDĐT as codified",
-        "hosts": list(hosts),
-        "incomplete": list(incomplete),
-        "asked": list(asked),
-        "findings": as_json(findings),
-    }
-    return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(pieces)
     print(say(f"Đã ghi {path}", f"Wrote {path}"))
 
 
@@ -321,10 +327,10 @@ def _print_table(
         start = end
 
 
-def _conclude(findings: Sequence[Finding], asked: Sequence[str], incomplete: Sequence[str], log: str) -> int:
+def _conclude(assessment: Assessment, log: str) -> int:
     """The last words and the exit status. An incomplete run never looks like a good one."""
-    number = counts(finding for finding in findings if finding.requirement in set(asked))
-    print("\n" + ", ".join(f"{say(*words)}: {number[verdict]}" for verdict, words in _WORDS.items()))
+    asked = set(assessment.asked)
+    number = tell_counts(finding for finding in assessment.findings if finding.requirement in asked)
     every = len(requirements())
     print(
         say(
@@ -332,16 +338,12 @@ def _conclude(findings: Sequence[Finding], asked: Sequence[str], incomplete: Seq
             f"{every - len(asked)} of the circular's {every} requirements no host answers: they can only be attested.",
         )
     )
-    if incomplete:
-        print(_paint(say("LẦN KIỂM TRA CHƯA TRỌN VẸN:", "THE RUN WAS INCOMPLETE:"), "fail"))
-        for reason in incomplete:
-            print(f"  {reason}")
-        print(say(f"Nhật ký đầy đủ: {log}", f"Full log: {log}"))
-        return _INCOMPLETE
+    tell_incomplete(assessment, log)
+    if assessment.incomplete:
+        return status(assessment)
     if number["fail"]:
         print(_paint(say(f"{number['fail']} điểm không đạt.", f"{number['fail']} fail."), "fail"))
-        return _SOME_FAIL
-    if number["not-tested"]:
+    elif number["not-tested"]:
         words = say(
             f"Không có điểm nào không đạt; {number['not-tested']} điểm còn để ngỏ (--evidence cho biết vì sao).",
             f"No fail; {number['not-tested']} questions are left open (--evidence says why).",
@@ -349,7 +351,31 @@ def _conclude(findings: Sequence[Finding], asked: Sequence[str], incomplete: Seq
         print(_paint(words, "not-tested"))
     else:
         print(_paint(say("Không có điểm nào không đạt.", "No fail."), "pass"))
-    return _GOOD
+    return status(assessment)
+
+
+def tell_counts(findings: Iterable[Finding]) -> Counter[Verdict]:
+    """Print how many findings have each verdict."""
+    number = counts(findings)
+    print("\n" + ", ".join(f"{say(*words)}: {number[verdict]}" for verdict, words in _WORDS.items()))
+    return number
+
+
+def tell_incomplete(assessment: Assessment, log: str) -> None:
+    """Print why the run is incomplete, if it is, and where its log lies (empty: there is none)."""
+    if assessment.incomplete:
+        print(_paint(say("LẦN KIỂM TRA CHƯA TRỌN VẸN:", "THE RUN WAS INCOMPLETE:"), "fail"))
+        for reason in assessment.incomplete:
+            print(f"  {plain(reason)}")
+        if log:
+            print(say(f"Nhật ký đầy đủ: {log}", f"Full log: {log}"))
+
+
+def status(assessment: Assessment) -> int:
+    """The exit status: incomplete before all, then whether anything fails."""
+    if assessment.incomplete:
+        return _INCOMPLETE
+    return _SOME_FAIL if any(finding.verdict == "fail" for finding in assessment.findings) else _GOOD
 
 
 def _paint(text: str, verdict: Verdict) -> str:

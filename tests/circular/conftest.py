@@ -32,6 +32,8 @@ ASKED = pytest.StashKey[set[str]]()
 PAGES = pytest.StashKey[set[str]]()
 """Of the requirements that were asked for, those that are asked of the server of a unit's page."""
 TURNS = frozenset({"on", "serving"})
+CHECKS = pytest.StashKey[dict[str, dict[str, Any]]]()
+"""By test: what it says of itself and which requirements it answers, for whoever reads the report."""
 Record = Callable[[str, str, Verdict, list[str]], None]
 
 
@@ -50,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[OPEN] = []
     config.stash[ASKED] = set()
     config.stash[PAGES] = set()
+    config.stash[CHECKS] = {}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -74,6 +77,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A question that there is no judged host for is known, and not asked."""
     config.stash[ASKED] = {name for item in items for name in _requirements(item)}
     config.stash[PAGES] = {name for item in items if "serving" in item.fixturenames for name in _requirements(item)}
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        about = (getattr(item, "function", item).__doc__ or "").strip().partition("\n")[0]
+        check = config.stash[CHECKS].setdefault(test, {"test": test, "about": about, "requirements": []})
+        check["requirements"] += [name for name in _requirements(item) if name not in check["requirements"]]
     items[:] = [item for item in items if _host(item) or not TURNS & set(item.fixturenames)]
 
 
@@ -176,5 +184,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             "asked": sorted(session.config.stash[ASKED]),
             "pages": sorted(session.config.stash[PAGES]),
             "open": session.config.stash[OPEN],
+            "checks": list(session.config.stash[CHECKS].values()),
         }
         Path(path).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from conftest import LAB, ROOT, Inventory
 
 from edumail import cli
+from edumail.circular import assessment
+from edumail.circular.verdicts import Finding, complete
 from edumail.dns import zones
 from edumail.load import load
 from edumail.policies import SETTINGS, shown
@@ -99,6 +103,34 @@ def test_the_policies_shown_are_those_that_are_there_with_their_defaults(lang: s
         name: (shown(getattr(defaults, name)), origins[setting.origin][lang == "vi"])
         for name, setting in SETTINGS.items()
     }
+
+
+def figures_away(text: str) -> str:
+    """Numbers and fingerprints differ from audit to audit, and so from key to key."""
+    return re.sub(r"\d+", "0", re.sub(r"SHA256:\S+", "SHA256:0", text))
+
+
+@pytest.mark.parametrize("lang", READMES)
+def test_a_report_is_made_and_checked_as_shown(
+    lang: str, inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "id_ed25519"], check=True)
+    inventory.write("auditors/lan.pub", b" ".join(Path("id_ed25519.pub").read_bytes().split()[:2]))
+    province = load(inventory.folder)
+    findings = complete(province, province.units, [Finding("so", "C37-4.1", "fail", ("seen",))])
+    at = datetime(2026, 11, 29, tzinfo=UTC)
+    audit = assessment.Assessment("", province.settings.id, at, tuple(province.hosts), (), ("C37-4.1",), {}, findings)
+    Path("ketqua.json").write_text("".join(assessment.written(audit)), encoding="utf-8")
+    for command, status in (
+        (f"report inventories/tinh --verdicts ketqua.json --out baocao --key ~/.ssh/id_ed25519 --lang {lang}", 1),
+        (f"report --check baocao inventories/tinh --lang {lang}", 0),
+    ):
+        words = [{"inventories/tinh": str(inventory.folder), "~/.ssh/id_ed25519": "id_ed25519"}.get(w, w)
+                 for w in command.split()]  # fmt: skip
+        assert cli.main(words) == status
+        (shown,) = outputs(lang, f"edumail {command}")
+        assert figures_away(capsys.readouterr().out) == figures_away(shown)
 
 
 def added_school(inventory: Inventory, lang: str) -> None:

@@ -1,0 +1,55 @@
+"""What is different since the last assessment: which questions got another answer, which units came and went."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from edumail.circular.assessment import Assessment
+from edumail.circular.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Change:
+    """One question with another answer than before."""
+
+    unit: str
+    requirement: str
+    before: Verdict
+    after: Verdict
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Between two assessments. Units and requirements that only one of them has are no changes."""
+
+    since: datetime
+    """When the earlier one ended (aware)."""
+    changes: dict[Verdict, list[Change]]
+    """By the answer of now; in the order of units and of the circular."""
+    new: tuple[str, ...]
+    """Units that were not assessed last time."""
+    gone: tuple[str, ...]
+    """Units that the inventory no longer has."""
+    not_asked: tuple[str, ...]
+    """Units that were assessed last time and not now, though the inventory has them."""
+
+
+def differences(before: Assessment, now: Assessment, units: Collection[str]) -> Differences:
+    """What changed from ``before`` to ``now``; ``units``: those that the inventory has."""
+    old = {(finding.unit, finding.requirement): finding.verdict for finding in before.findings}
+    changes: dict[Verdict, list[Change]] = {}
+    for finding in now.findings:
+        was = old.get((finding.unit, finding.requirement), finding.verdict)
+        if was != finding.verdict:
+            change = Change(finding.unit, finding.requirement, was, finding.verdict)
+            changes.setdefault(finding.verdict, []).append(change)
+    earlier, later = {finding.unit for finding in before.findings}, {finding.unit for finding in now.findings}
+    return Differences(
+        since=before.at,
+        changes=changes,
+        new=tuple(sorted(later - earlier)),
+        gone=tuple(sorted(earlier - later - set(units))),
+        not_asked=tuple(sorted((earlier - later) & set(units))),
+    )

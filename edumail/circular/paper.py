@@ -1,0 +1,244 @@
+"""An assessment on paper: A4, to be signed by people. Every fact in it is in the JSON file whose digest it bears."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from xml.sax.saxutils import escape
+
+from reportlab.lib import colors
+from reportlab.lib.enums import TA_CENTER
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import CondPageBreak, Flowable, LongTable, Paragraph, SimpleDocTemplate, Spacer, Table
+
+from edumail.circular.assessment import Assessment
+from edumail.circular.catalogue import requirements
+from edumail.circular.page import WORDS
+from edumail.circular.ranking import Score
+from edumail.circular.sheet import Sheet
+from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.fonts import register_fonts
+from edumail.model import Province
+
+_MANY_FAILS = 400
+"""From so many on fails are counted by requirement: paper that nobody reads proves nothing."""
+_LINES, _LETTERS = 6, 400
+_WIDTH = A4[0] - 40 * mm - 12
+"""Between the margins, less the six points on each side that reportlab's frame keeps free."""
+_COLOURS: dict[Verdict, colors.Color] = {
+    "pass": colors.HexColor("#14683a"),
+    "attested": colors.HexColor("#4b3a8c"),
+    "not-tested": colors.HexColor("#a87400"),
+    "fail": colors.HexColor("#a3161a"),
+}
+_LINE, _SHADE = colors.HexColor("#b8c2cc"), colors.HexColor("#eef2f5")
+_PLAIN = ParagraphStyle("plain", fontName="plain", fontSize=9.5, leading=13.5)
+_SMALL = ParagraphStyle("small", _PLAIN, fontSize=8, leading=11)
+_CELL = ParagraphStyle("cell", _PLAIN, fontSize=8.5, leading=11)
+_HEAD = ParagraphStyle("head", _CELL, fontName="bold")
+_RIGHT = ParagraphStyle("right", _CELL, alignment=2)
+_TITLE = ParagraphStyle("title", _PLAIN, fontName="bold", fontSize=17, leading=23, spaceAfter=2 * mm)
+_SECTION = ParagraphStyle("section", _PLAIN, fontName="bold", fontSize=12.5, leading=17, spaceBefore=7 * mm,
+                          spaceAfter=2 * mm)  # fmt: skip
+_CENTRE = ParagraphStyle("centre", _PLAIN, alignment=TA_CENTER)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def pdf(province: Province, assessment: Assessment, sheet: Sheet, scores: Sequence[Score], digest: str) -> bytes:
+    """The document. ``digest``: SHA-256 of the JSON file, in hexadecimal. Raises edumail.fonts.NoFontError."""
+    register_fonts()
+    out = io.BytesIO()
+    document = SimpleDocTemplate(
+        out,
+        pagesize=A4,
+        leftMargin=20 * mm,
+        rightMargin=20 * mm,
+        topMargin=18 * mm,
+        bottomMargin=20 * mm,
+        title=f"Đối chiếu Thông tư 37/2020/TT-BGDĐT – {province.settings.name}",
+        author=province.settings.name,
+        lang="vi",
+        invariant=1,
+    )
+    fails = [finding for finding in assessment.findings if finding.verdict == "fail"]
+    story = [
+        *_cover(province, assessment, digest, len(scores)),
+        *_units(province, sheet, scores),
+        *(_by_requirement(fails) if len(fails) > _MANY_FAILS else _fails(province, fails)),
+    ]
+    foot = f"{province.settings.name} · {assessment.local:%d/%m/%Y} · verdicts.json SHA-256 {digest[:16]}…"
+
+    class Numbered(Canvas):  # type: ignore[misc]
+        """Writes "page of pages" under each page, which is known only at the end."""
+
+        def __init__(self, *args: object, **words: object):
+            super().__init__(*args, **words)
+            self.pages: list[dict[str, object]] = []
+
+        def showPage(self) -> None:
+            self.pages.append(dict(self.__dict__))
+            self._startPage()
+
+        def save(self) -> None:
+            for number, state in enumerate(self.pages, 1):
+                self.__dict__.update(state)
+                self.setFont("plain", 7.5)
+                self.setFillColor(colors.HexColor("#444444"))
+                self.drawString(20 * mm, 11 * mm, foot)
+                self.drawRightString(A4[0] - 20 * mm, 11 * mm, f"trang {number}/{len(self.pages)}")
+                super().showPage()
+            super().save()
+
+    document.build(story, canvasmaker=Numbered)
+    return out.getvalue()
+
+
+def _cover(province: Province, assessment: Assessment, digest: str, units: int) -> list[Flowable]:
+    number = counts(assessment.findings)
+    settings = province.settings
+    facts = [
+        ("Thời điểm", f"{assessment.local:%H:%M ngày %d/%m/%Y} (UTC+7)"),
+        ("Máy chủ", ", ".join(assessment.hosts)),
+        ("Phạm vi", f"{units} đơn vị × {len(requirements())} yêu cầu; {len(assessment.asked)} yêu cầu có phép thử"),
+        ("Kết luận", "; ".join(f"{WORDS[name][1]}: {number[name]}" for name in (*_COLOURS, "not-applicable"))),
+        ("SHA-256 của verdicts.json", f"{digest[:32]} {digest[32:]}"),
+    ]
+    rows = [[Paragraph(_said(name), _HEAD), Paragraph(_said(text), _CELL)] for name, text in facts]
+    table = Table(rows, colWidths=[42 * mm, _WIDTH - 42 * mm])
+    table.setStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LINEBELOW", (0, 0), (-1, -1), 0.5, _LINE)])
+    incomplete = []
+    if assessment.incomplete:
+        reasons = "; ".join(_said(reason[:_LETTERS]) for reason in assessment.incomplete[:_LINES])
+        words = f'<font color="#a3161a"><b>Lần kiểm tra này chưa trọn vẹn</b> (incomplete run)</font>: {reasons}'
+        incomplete = [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
+    statement = (
+        "Báo cáo này ghi điều máy chủ đã trả lời lúc kiểm tra, đối chiếu với Thông tư 37/2020/TT-BGDĐT (bản hợp nhất, "
+        "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên, không máy chủ nào cho "
+        "thấy, và không tính là đạt. «Chưa thử» không phải là đạt. Mọi kết luận cùng bằng chứng nằm trong tệp "
+        "verdicts.json có mã SHA-256 ở trên."
+    )
+    english = (
+        "Assessed against Circular 37/2020/TT-BGDĐT as codified. This records what the hosts answered at that time; it "
+        "is not a certificate. What is attested is the word of whoever is named, and no pass; nor is what was not "
+        "tested."
+    )
+    signs = Table(
+        [
+            [Paragraph("<font name='bold'>Người kiểm tra</font><br/>(ký, ghi rõ họ tên)", _CENTRE),
+             Paragraph("<font name='bold'>Đại diện cơ quan quản lý</font><br/>(ký, ghi rõ họ tên, đóng dấu)", _CENTRE)],
+            [Spacer(1, 26 * mm), ""],
+            [Paragraph("……………………………………", _CENTRE), Paragraph("……………………………………", _CENTRE)],
+        ],
+        colWidths=[_WIDTH / 2] * 2,
+    )  # fmt: skip
+    return [
+        Paragraph(_said(settings.name), _PLAIN),
+        Paragraph("Báo cáo đối chiếu thư điện tử và cổng thông tin với Thông tư 37/2020/TT-BGDĐT", _TITLE),
+        Paragraph(f"{_said(settings.name_en)}: email and portal, assessed against the circular as codified", _SMALL),
+        Spacer(1, 5 * mm),
+        *incomplete,
+        _Bar([(name, number[name]) for name in _COLOURS]),
+        Spacer(1, 2 * mm),
+        table,
+        Spacer(1, 5 * mm),
+        Paragraph(statement, _PLAIN),
+        Spacer(1, 2 * mm),
+        Paragraph(english, _SMALL),
+        Spacer(1, 10 * mm),
+        Paragraph("……………………, ngày …… tháng …… năm 20……", ParagraphStyle("day", _PLAIN, alignment=2)),
+        Spacer(1, 4 * mm),
+        signs,
+        CondPageBreak(A4[1]),
+    ]
+
+
+def _units(province: Province, sheet: Sheet, scores: Sequence[Score]) -> list[Flowable]:
+    head = ["Đơn vị", "đạt", "không đạt", "xác nhận", "chưa thử", f"điểm/{sheet.total:g}", "hạng"]
+    rows: list[list[Flowable]] = [[Paragraph(word, _HEAD) for word in head]]
+    for score in scores:
+        number = [str(score.counts[name]) for name in ("pass", "fail", "attested", "not-tested")]
+        grade = f" {score.grade}" if score.grade else ""
+        cells = [*number, f"{score.points:.2f}{grade}", f"{score.rank}/{score.among}"]
+        rows.append(
+            [Paragraph(_said(province.units[score.unit].name), _CELL), *(Paragraph(_said(c), _RIGHT) for c in cells)]
+        )
+    widths = [14 * mm, 16 * mm, 16 * mm, 15 * mm, 21 * mm, 17 * mm]
+    return [
+        Paragraph("Theo đơn vị", _SECTION),
+        Paragraph(f"Bảng điểm: {_said(sheet.name)}; {_said(sheet.authority)}. Trọng số là chính sách của cơ quan "
+                  "xếp hạng, không phải luật. Hạng: giữa đơn vị cùng loại, cùng cơ quan quản lý (Điều 16).", _SMALL),
+        Spacer(1, 2 * mm),
+        _table(rows, [_WIDTH - sum(widths), *widths]),
+    ]  # fmt: skip
+
+
+def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
+    rows = [[Paragraph(word, _HEAD) for word in ("Đơn vị", "Yêu cầu", "Bằng chứng")]]
+    for finding in fails:
+        row = requirements()[finding.requirement]
+        lines = [line[:_LETTERS] + ("…" if len(line) > _LETTERS else "") for line in finding.evidence[:_LINES]]
+        more = ["…"] if len(finding.evidence) > _LINES else []
+        rows.append([
+            Paragraph(_said(province.units[finding.unit].name), _CELL),
+            Paragraph(f"<font name='bold'>{finding.requirement}</font><br/>{_said(row.vi)}", _CELL),
+            Paragraph("<br/>".join(map(_said, [*lines, *more])), _SMALL),
+        ])  # fmt: skip
+    if not fails:
+        return [Paragraph("Không đạt", _SECTION), Paragraph("Không có điểm nào không đạt.", _PLAIN)]
+    table = _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])
+    return [Paragraph(f"Không đạt: {len(fails)}", _SECTION), table]
+
+
+def _by_requirement(fails: Iterable[Finding]) -> list[Flowable]:
+    number: dict[str, int] = {}
+    for finding in fails:
+        number[finding.requirement] = number.get(finding.requirement, 0) + 1
+    rows = [[Paragraph(word, _HEAD) for word in ("Yêu cầu", "Nội dung", "đơn vị không đạt")]]
+    for name in sorted(number, key=lambda name: -number[name]):
+        words = (Paragraph(name, _HEAD), Paragraph(_said(requirements()[name].vi), _CELL))
+        rows.append([*words, Paragraph(str(number[name]), _RIGHT)])
+    note = "Bằng chứng của từng điểm nằm trong report.html và verdicts.json."
+    table = _table(rows, [30 * mm, _WIDTH - 56 * mm, 26 * mm])
+    return [
+        Paragraph(f"Không đạt: {sum(number.values())}", _SECTION),
+        Paragraph(note, _SMALL),
+        Spacer(1, 2 * mm),
+        table,
+    ]
+
+
+def _table(rows: list[list[Flowable]], widths: list[float]) -> LongTable:
+    table = LongTable(rows, colWidths=widths, repeatRows=1)
+    table.setStyle([
+        ("VALIGN", (0, 0), (-1, -1), "TOP"), ("GRID", (0, 0), (-1, -1), 0.4, _LINE),
+        ("BACKGROUND", (0, 0), (-1, 0), _SHADE),
+        ("LEFTPADDING", (0, 0), (-1, -1), 4), ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+        ("TOPPADDING", (0, 0), (-1, -1), 2.5), ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
+    ])  # fmt: skip
+    return table
+
+
+def _said(text: str) -> str:
+    """Text as reportlab's little markup, of which nothing is an instruction."""
+    return escape(_UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+class _Bar(Flowable):  # type: ignore[misc]
+    """The verdicts as one stacked bar; the row of the table under it says them in numbers."""
+
+    def __init__(self, parts: Sequence[tuple[Verdict, int]]):
+        super().__init__()
+        self.parts, self.width, self.height = parts, _WIDTH, 6 * mm
+
+    def draw(self) -> None:
+        x, total = 0.0, max(1, sum(number for _, number in self.parts))
+        for verdict, number in self.parts:
+            width = _WIDTH * number / total
+            self.canv.setFillColor(_COLOURS[verdict])
+            self.canv.setStrokeColor(colors.white)
+            self.canv.rect(x, 0, width, self.height, fill=1)
+            x += width

@@ -1,0 +1,101 @@
+"""Units ranked by points among those under the same authority (16.4: a department's; 16.5: a bureau's), and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from edumail.circular.assessment import Assessment
+from edumail.circular.sheet import Item, Sheet
+from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.model import Province
+
+VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "attested", "not-tested", "not-applicable")
+_COLUMNS = ("hạng/rank", "trong số/of", "mã/unit", "tên/name", "loại/kind", "cơ quan xếp hạng/ranked by", "điểm/points",
+            "tối đa/out of", "mức/grade")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a unit got."""
+
+    unit: str
+    authority: str
+    """The unit above it, which ranks it; empty at the root."""
+    points: float
+    """Out of the sheet's total; from the items that bind it, raised to that total."""
+    parts: tuple[float | None, ...]
+    """The points of each item; None where nothing of it binds the unit."""
+    grade: str
+    counts: Counter[Verdict]
+    rank: int = 0
+    """Among the units of its authority that are asked the same; those with as many points share a rank."""
+    among: int = 0
+
+
+def ranked(province: Province, assessment: Assessment, sheet: Sheet) -> list[Score]:
+    """The scores of all units that were assessed: by authority as the inventory has them, then by rank and name.
+
+    What a bureau is asked differs from what a school is asked: under one authority the two are ranked apart.
+    """
+    names = [frozenset(item.names) for item in sheet.items]
+    fields: dict[tuple[str, str], list[Score]] = defaultdict(list)
+    for id, findings in assessment.by_unit().items():
+        unit = province.units[id]
+        authority = unit.parent or ""
+        fields[authority, province.kinds[unit.kind].binds].append(_score(id, authority, findings, sheet, names))
+    order = {"": -1} | {id: place for place, id in enumerate(province.units)}
+    result: list[Score] = []
+    for (_, _), field in sorted(fields.items(), key=lambda entry: (order.get(entry[0][0], -1), entry[0][1])):
+        best = sorted(field, key=lambda score: (-score.points, province.units[score.unit].name, score.unit))
+        for place, score in enumerate(best):
+            rank = result[-1].rank if place and result[-1].points == score.points else place + 1
+            result.append(replace(score, rank=rank, among=len(field)))
+    return result
+
+
+def _score(
+    unit: str, authority: str, findings: Sequence[Finding], sheet: Sheet, names: Sequence[frozenset[str]]
+) -> Score:
+    parts = tuple(
+        _part([finding.verdict for finding in findings if finding.requirement in meant], item)
+        for item, meant in zip(sheet.items, names, strict=True)
+    )
+    binding = sum(item.points for item, part in zip(sheet.items, parts, strict=True) if part is not None)
+    reached = sum(part for part in parts if part is not None)
+    points = round(reached * sheet.total / binding, 2) if binding else 0.0
+    return Score(unit, authority, points, parts, sheet.grade(points), counts(findings))
+
+
+def _part(verdicts: Iterable[Verdict], item: Item) -> float | None:
+    binding = [verdict for verdict in verdicts if verdict != "not-applicable"]
+    if not binding:
+        return None
+    good = sum(verdict == "pass" or (verdict == "attested" and item.attested == 1) for verdict in binding)
+    return item.points * good / len(binding)
+
+
+def as_csv(province: Province, assessment: Assessment, sheet: Sheet, scores: Iterable[Score]) -> str:
+    """A row for each unit, for a spreadsheet: with a byte order mark, and no cell that it takes for a formula."""
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\r\n").writerow
+    items = [_plain(f"{item.name} ({item.points:g})") for item in sheet.items]
+    write([*_COLUMNS, *VERDICTS, *items, "lần kiểm tra/run", "bảng điểm/sheet", "của/set by"])
+    whole = "chưa trọn vẹn/incomplete" if assessment.incomplete else "trọn vẹn/whole"
+    for score in scores:
+        unit = province.units[score.unit]
+        words = [score.unit, unit.name, province.kinds[unit.kind].name, score.authority]
+        parts = ["" if part is None else f"{part:.2f}" for part in score.parts]
+        number = [score.counts[verdict] for verdict in VERDICTS]
+        last = [f"{whole} {assessment.local:%Y-%m-%d}", sheet.name, sheet.authority]
+        row = [score.rank, score.among, *map(_plain, words), f"{score.points:.2f}", f"{sheet.total:g}"]
+        write([*row, _plain(score.grade), *number, *parts, *map(_plain, last)])
+    return "\ufeff" + out.getvalue()
+
+
+def _plain(text: str) -> str:
+    """A text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text

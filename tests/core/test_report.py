@@ -1,0 +1,586 @@
+"""The report of an audit: what stands in each of its files, and that a later change shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import LAB, Inventory
+from defusedxml import ElementTree
+
+from edumail import cli, seal
+from edumail.circular.assessment import Assessment, Check, read, written
+from edumail.circular.catalogue import requirements
+from edumail.circular.differences import differences
+from edumail.circular.junit import junit
+from edumail.circular.page import page
+from edumail.circular.ranking import as_csv, ranked
+from edumail.circular.sheet import Item, Sheet, no_sheet, read_sheet
+from edumail.circular.verdicts import Finding, Verdict, complete
+from edumail.model import Province
+from edumail.problems import InventoryError
+
+HOSTILE = "<script>alert(1)</script>\"'&]]></failure>\x1b[2J\x00 =cmd|' /C calc'!A1 " + "đ" * 500
+FILES = {"verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "SHA256SUMS"}
+ASKED = ("C37-4.1", "C37-4.2.1", "C37-5.3")
+
+
+def assessment(province: Province, *given: Finding, incomplete: Sequence[str] = ()) -> Assessment:
+    """All units of the lab: ``given``, and the rest open or attested."""
+    return Assessment(
+        inventory="inventories/lab",
+        province=province.settings.id,
+        at=datetime(2026, 11, 29, 18, 30, tzinfo=UTC),
+        hosts=tuple(province.hosts),
+        incomplete=tuple(incomplete),
+        asked=ASKED,
+        checks={"C37-4.1": (Check("tests/circular/test_a.py::test_mail_leaves", "A letter arrives."),)},
+        findings=complete(province, province.units, given),
+    )
+
+
+def found(unit: str, requirement: str, verdict: Verdict, *evidence: str) -> Finding:
+    return Finding(unit, requirement, verdict, evidence or ("seen",))
+
+
+def html(province: Province, audit: Assessment, sheet: Sheet | None = None) -> str:
+    sheet = sheet or no_sheet()
+    return page(province, audit, sheet, ranked(province, audit, sheet))
+
+
+# --- JSON ---
+
+
+def test_an_assessment_survives_its_file(province: Province) -> None:
+    audit = assessment(province, found("so", "C37-4.1", "fail", HOSTILE), incomplete=["mail-xa was not reached"])
+    text = "".join(written(audit))
+    assert read(text) == audit
+    assert json.loads(text)["assessed_against"] == "Circular 37/2020/TT-BGDĐT as codified"
+    assert text.count("\n") > len(audit.findings)  # a line each: two files can be compared
+
+
+@pytest.mark.parametrize("change", ["{}", "[]", "", '{"findings": 1}'])
+def test_what_is_no_assessment_is_refused(change: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read(change)
+
+
+def test_a_verdict_changed_in_the_file_is_seen(province: Province) -> None:
+    text = "".join(written(assessment(province, found("so", "C37-4.1", "fail"))))
+    with pytest.raises(ValueError, match=r"so C37-4\.1"):
+        read(text.replace('"verdict": "fail"', '"verdict": "pass"'))
+
+
+# --- JUnit ---
+
+
+def test_junit_has_a_suite_for_each_unit_and_never_passes_what_was_not_seen(province: Province) -> None:
+    audit = assessment(
+        province, found("so", "C37-4.1", "fail", HOSTILE), found("so", "C37-4.2.1", "pass"), incomplete=[HOSTILE]
+    )
+    root = ElementTree.fromstring("".join(junit(province, audit)))
+    suites = root.findall("testsuite")
+    assert [suite.get("name") for suite in suites] == ["audit", *sorted(province.units)]
+    for suite in suites:
+        cases = suite.findall("testcase")
+        assert int(suite.get("tests", "")) == len(cases)
+        for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            assert int(suite.get(attribute, "")) == len(suite.findall(f"testcase/{tag}"))
+    assert sum(int(suite.get("tests", "")) for suite in suites) == int(root.get("tests", ""))
+    plain = [case for suite in suites for case in suite.findall("testcase") if not len(case)]
+    assert [case.get("classname") for case in plain] == ["C37.4"]
+    assert [case.get("name", "").split()[0] for case in plain] == ["C37-4.2.1"]
+    (failure,) = root.findall(".//failure")
+    assert "<script>" in (failure.text or "")
+    reasons = [case.get("message", "") for case in root.findall(".//skipped")]
+    assert any(reason.startswith("attested: ") and "214/QĐ-SGDĐT" in reason for reason in reasons)
+
+
+# --- ranking ---
+
+
+def sheet(*items: Item, grades: Sequence[tuple[str, float]] = ()) -> Sheet:
+    words = [{"name": name, "from": least} for name, least in grades]
+    return Sheet.model_validate({"name": "Bảng", "authority": "Sở", "items": items, "grades": words})
+
+
+def points(province: Province, audit: Assessment, of: Sheet) -> dict[str, float]:
+    return {score.unit: score.points for score in ranked(province, audit, of)}
+
+
+def test_points_are_the_share_that_passed_and_what_is_open_is_none(province: Province) -> None:
+    of = sheet(Item(name="Thư", requirements=("C37-4.1", "C37-4.2.1"), points=40))
+    audit = assessment(province, found("so", "C37-4.1", "pass"), found("vhxh-suoi-mo", "C37-4.1", "fail"))
+    got = points(province, audit, of)
+    assert (got["so"], got["vhxh-suoi-mo"]) == (20, 0)
+
+
+@pytest.mark.parametrize(("counts", "expected"), [(0, 0), (1, 100)])
+def test_an_attestation_counts_only_where_the_sheet_says_so(province: Province, counts: int, expected: float) -> None:
+    item = Item.model_validate({"name": "x", "requirements": ["C37-4.5"], "points": 100, "attested": counts})
+    got = points(province, assessment(province), sheet(item))
+    assert (got["thpt-song-que"], got["th-suoi-mo"]) == (expected, 0)
+
+
+def test_an_item_that_does_not_bind_a_unit_takes_no_points_from_it(province: Province) -> None:
+    of = sheet(
+        Item(name="Thư", requirements=("C37-4.1",), points=60),
+        Item(name="Trường", requirements=("C37-9.2",), points=40),
+    )
+    audit = assessment(province, found("so", "C37-4.1", "pass"), found("th-suoi-mo", "C37-4.1", "pass"))
+    scores = {score.unit: score for score in ranked(province, audit, of)}
+    assert (scores["so"].points, scores["so"].parts) == (100, (60, None))
+    assert (scores["th-suoi-mo"].points, scores["th-suoi-mo"].parts) == (60, (60, 0))
+
+
+def test_units_are_ranked_under_their_authority_among_their_like(province: Province) -> None:
+    audit = assessment(province, found("th-suoi-mo", "C37-4.2.1", "pass"))
+    scores = {score.unit: score for score in ranked(province, audit, no_sheet())}
+    schools = [scores[id] for id in ("th-suoi-mo", "mn-hoa-sen", "thcs-suoi-mo")]
+    assert [(score.rank, score.among, score.authority) for score in schools] == [
+        (1, 3, "vhxh-suoi-mo"), (2, 3, "vhxh-suoi-mo"), (2, 3, "vhxh-suoi-mo"),
+    ]  # fmt: skip
+    assert (scores["thpt-song-que"].rank, scores["thpt-song-que"].among) == (1, 1)
+
+
+def test_without_a_sheet_only_what_binds_as_written_counts(province: Province) -> None:
+    (item,) = no_sheet().items
+    assert {requirements()[name].strength for name in item.names} == {"M"}
+    assert "no score sheet" in no_sheet().name
+
+
+def test_the_csv_has_a_row_for_each_unit_and_no_formula(province: Province) -> None:
+    item = Item(name="=1+1", requirements=("C37-4.*",), points=100)
+    of = sheet(item, grades=[("-Tốt", 1)])
+    audit = assessment(province, found("so", "C37-4.1", "pass"), incomplete=["x"])
+    text = as_csv(province, audit, of, ranked(province, audit, of))
+    assert text.startswith("\ufeff")
+    rows = list(csv.reader(io.StringIO(text[1:])))
+    assert len(rows) == 1 + len(province.units)
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
+    first = dict(zip(rows[0], rows[1], strict=True))
+    assert (first["mã/unit"], first["hạng/rank"], first["mức/grade"]) == ("so", "1", "'-Tốt")
+    assert int(first["pass"]) == 1
+    assert "incomplete" in first["lần kiểm tra/run"]
+
+
+SHEET = """\
+name: Bảng điểm
+authority: Sở
+items:
+  - name: Thư
+    requirements: [C37-4.*]
+    points: 60
+  - name: Cổng
+    requirements: [C37-9.2]
+    points: 40
+    attested: 1
+grades:
+  - {name: Tốt, from: 80}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("C37-9.2", "C37-99.*", "bang.yml:8:20"),
+        ("C37-9.2", "C37-4.5", "bang.yml:8:20"),
+        ("C37-9.2", "9.2", "bang.yml:8:20"),
+        ("points: 40", "points: -1", "bang.yml:9:13"),
+        ("attested: 1", "attested: 2", "bang.yml:10:15"),
+        ("attested", "atested", "bang.yml:10:14"),
+        ("from: 80", "from: 101", "bang.yml:12:23"),
+        ("authority: Sở\n", "", "bang.yml:1:1"),
+        ("name: Bảng điểm", "name: Bảng: điểm", "bang.yml:1:11"),
+        (SHEET, "", "bang.yml:1:1"),
+    ],
+)
+def test_a_mistake_in_a_sheet_is_told_where_it_stands(old: str, new: str, place: str) -> None:
+    with pytest.raises(InventoryError) as caught:
+        read_sheet("bang.yml", SHEET.replace(old, new))
+    (problem, *_) = caught.value.problems
+    assert str(problem.where) == place
+    assert problem.vi != problem.en
+
+
+def test_the_example_of_a_sheet_has_100_points() -> None:
+    file = LAB / "weights.example.yml"
+    example = read_sheet(file.name, file.read_text(encoding="utf-8"))
+    assert example.total == 100
+    assert "ví dụ" in example.name
+
+
+# --- differences ---
+
+
+def test_what_changed_since_last_time(province: Province) -> None:
+    before = assessment(province, found("so", "C37-4.1", "pass"), found("so", "C37-4.2.1", "fail"))
+    now = assessment(province, found("so", "C37-4.1", "fail"), found("so", "C37-4.2.1", "pass"))
+    gone = replace(before.findings[0], unit="th-cu")
+    earlier = [*(f for f in before.findings if f.unit != "th-suoi-mo"), gone]
+    later = [f for f in now.findings if f.unit != "mn-hoa-sen"]
+    since = differences(replace(before, findings=earlier), replace(now, findings=later), province.units)
+    assert {(c.unit, c.requirement, c.before) for c in since.changes["fail"]} == {("so", "C37-4.1", "pass")}
+    assert {(c.unit, c.requirement, c.before) for c in since.changes["pass"]} == {("so", "C37-4.2.1", "fail")}
+    assert (since.new, since.gone, since.not_asked) == (("th-suoi-mo",), ("th-cu",), ("mn-hoa-sen",))
+    of = no_sheet()
+    text = page(province, replace(now, findings=later), of, ranked(province, replace(now, findings=later), of), since)
+    for words in ("nay không đạt", "nay đạt", "th-cu"):
+        assert words in text
+
+
+# --- the page ---
+
+
+def test_the_page_escapes_whatever_a_host_said_and_holds_no_script(province: Province) -> None:
+    given = [
+        found("so", name, verdict, HOSTILE) for name, verdict in zip(ASKED, ("fail", "pass", "not-tested"), strict=True)
+    ]  # type: ignore[arg-type]
+    text = html(province, assessment(province, *given, incomplete=[HOSTILE]))
+    assert "<script" not in text
+    assert "onerror" not in text
+    assert text.count("&lt;script&gt;") >= 4
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_all_its_links_lead_somewhere(province: Province) -> None:
+    text = html(province, assessment(province, found("so", "C37-4.1", "fail")))
+    assert not re.search(r"(?:src|href)=(?![\"']#)", text)
+    assert not re.search(r"url\(|@import|<script|<link|<iframe| on\w+=", text)
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+
+
+def test_each_unit_and_each_requirement_has_a_page(province: Province) -> None:
+    text = html(province, assessment(province))
+    for id in [*(f"unit-{id}" for id in province.units), *requirements()]:
+        assert f'<section class="page" id="{id}"' in text
+
+
+def part(text: str, id: str) -> str:
+    """The page called ``id`` of the page."""
+    start = text.index(f'<section class="page" id="{id}"')
+    return text[start : text.index("</section>", start)]
+
+
+def test_a_requirement_says_what_is_law_and_what_is_local_and_which_text_held_on_that_day(province: Province) -> None:
+    audit = assessment(province)
+    later = part(html(province, audit), "C37-3.4.2")
+    assert "chính Thông tư 37/2020" in later
+    assert "331/2026/NĐ-CP" in later
+    assert "85/2016/NĐ-CP (đến hết 30/06/2026" in later
+    assert "Local policy, not law" in later
+    assert "<strong>365</strong>" in later
+    earlier = part(html(province, replace(audit, at=datetime(2026, 1, 5, tzinfo=UTC))), "C37-3.4.2")
+    assert "331/2026" not in earlier
+    assert "Suy luận" in part(html(province, audit), "C37-4.1")
+    assert "A letter arrives." in part(html(province, audit), "C37-4.1")
+    assert "Dẫn chiếu" in part(html(province, audit), "C37-S39-tls")
+
+
+def test_what_people_attest_stands_apart_and_is_no_pass(province: Province) -> None:
+    text = html(province, assessment(province))
+    assert "31/QĐ-THPTSQ" in part(text, "attested")
+    unit = part(text, "unit-thpt-song-que")
+    assert "§" in unit
+    assert "✓" not in unit
+
+
+def test_no_report_certifies(province: Province) -> None:
+    audit = assessment(province, found("so", "C37-4.1", "pass"))
+    texts = [html(province, audit), "".join(junit(province, audit)), "".join(written(audit))]
+    for text in texts:
+        assert "certified" not in text.lower()
+        assert "assessed against" in text.replace("_", " ")
+
+
+def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: Province) -> None:
+    audit = assessment(province, found("so", "C37-4.2.1", "fail", "seen-a"), found("so", "C37-2.1", "pass", "seen-b"))
+    text = html(province, audit)
+    units = part(text, "units")
+    for words in ("đạt", "không đạt", "chưa thử"):
+        assert f"<span>{words}</span>" in units
+    for words in ("seen-a", "seen-b", "01:30 ngày 30/11/2026"):
+        assert words in text
+
+
+def test_an_incomplete_page_says_so_first(province: Province) -> None:
+    assert "chưa trọn vẹn" not in html(province, assessment(province))
+    text = html(province, assessment(province, incomplete=["mail-xa was not reached"]))
+    assert text.index("chưa trọn vẹn") < text.index("mail-xa was not reached") < text.index("<svg")
+
+
+def test_of_thousands_of_units_the_page_lists_some_and_says_how_many_more(province: Province) -> None:
+    unit = province.units["th-suoi-mo"]
+    many = {id: unit.model_copy(update={"id": id, "name": f"Trường {id}"}) for id in (f"th-{n}" for n in range(250))}
+    large = province.model_copy(update={"units": province.units | many})
+    findings = complete(large, large.units, [found(id, "C37-4.2.1", "fail", "x" * 900) for id in many])
+    text = html(large, replace(assessment(province), findings=findings))
+    assert "… và 190 nữa" in part(text, "C37-4.2.1")
+    assert "x" * 300 not in text
+    assert "Trường th-249" in part(text, "unit-th-249")
+
+
+# --- the command ---
+
+
+@pytest.fixture(scope="module")
+def verdicts(province: Province, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished audit, with a fail. It is not spoilt."""
+    file = tmp_path_factory.mktemp("verdicts") / "v.json"
+    file.write_text("".join(written(assessment(province, found("so", "C37-4.1", "fail", HOSTILE)))), encoding="utf-8")
+    return file
+
+
+def make(verdicts: Path, out: Path, *words: str, inventory: Path = LAB) -> int:
+    return cli.main(["report", str(inventory), "--out", str(out), "--verdicts", str(verdicts), "--lang", "en", *words])
+
+
+def check(path: Path, *words: str) -> int:
+    return cli.main(["report", "--check", str(path), *words, "--lang", "en"])
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keygen(tmp_path_factory.mktemp("key") / "id")
+
+
+def keygen(path: Path, kind: str = "ed25519") -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "lan@may", "-f", str(path)], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def audited(key: Path, tmp_path_factory: pytest.TempPathFactory) -> Inventory:
+    """An inventory with an auditor of its own. It is not spoilt."""
+    inventory = Inventory(tmp_path_factory.mktemp("audited") / "lab")
+    inventory.write("auditors/lan.pub", key.with_suffix(".pub").read_bytes())
+    return inventory
+
+
+@pytest.fixture(scope="module")
+def made(verdicts: Path, audited: Inventory, key: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report that this auditor signed."""
+    out = tmp_path_factory.mktemp("made") / "r"
+    assert make(verdicts, out, "--key", str(key), inventory=audited.folder) == 1  # something fails
+    return out
+
+
+@pytest.fixture
+def signed(made: Path, tmp_path: Path) -> Path:
+    """The same, to be spoilt."""
+    return Path(shutil.copytree(made, tmp_path / "signed"))
+
+
+def test_a_report_is_its_files_and_nothing_is_overwritten(
+    verdicts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r"
+    assert make(verdicts, out) == 1
+    assert {path.name for path in out.iterdir()} == FILES
+    assert "NOT SIGNED" in capsys.readouterr().out
+    assert (out / "verdicts.json").read_bytes() == verdicts.read_bytes()
+    subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=out, check=True)
+    before = (out / "report.html").read_bytes()
+    assert make(verdicts, out) == 1
+    assert "--previous" in capsys.readouterr().err
+    assert (out / "report.html").read_bytes() == before
+    assert make(verdicts, tmp_path / "r2", "--previous", str(out)) == 1
+    assert "Since last time" in (tmp_path / "r2" / "report.html").read_text(encoding="utf-8")
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("x")
+    assert make(verdicts, full) == 1
+    assert {path.name for path in full.iterdir()} == {"mine.txt"}
+
+
+def test_nothing_is_left_of_a_report_that_could_not_be_made(
+    verdicts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edumail.circular import junit as module
+
+    def broken(*_: object) -> list[str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "junit", broken)
+    assert make(verdicts, tmp_path / "r") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_is_part_of_the_report(verdicts: Path, tmp_path: Path) -> None:
+    example = LAB / "weights.example.yml"
+    make(verdicts, tmp_path / "r", "--weights", str(example))
+    assert (tmp_path / "r" / "weights.yml").read_bytes() == example.read_bytes()
+    assert "weights.yml" in (tmp_path / "r" / "SHA256SUMS").read_text()
+    assert "Bảng điểm 100 (ví dụ)" in (tmp_path / "r" / "ranking.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace('"province": "minhha"', '"province": "khac"'), "of the province khac"),
+        (lambda text: text.replace('"verdict": "fail"', '"verdict": "pass"'), "was changed after it was written"),
+        (lambda text: "{", "can't be used"),
+    ],
+)
+def test_verdicts_that_can_not_be_reported_are_refused(
+    verdicts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: object, words: str
+) -> None:
+    spoilt = tmp_path / "v.json"
+    spoilt.write_text(change(verdicts.read_text(encoding="utf-8")), encoding="utf-8")  # type: ignore[operator]
+    assert make(spoilt, tmp_path / "r") == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+
+
+def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
+    if not shutil.which("pdftotext"):
+        pytest.skip("needs pdftotext")
+    make(verdicts, tmp_path / "r")
+    done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
+    text = " ".join(done.stdout.decode().split())
+    digest = (tmp_path / "r" / "SHA256SUMS").read_text().partition("  verdicts.json")[0].split()[-1]
+    for words in ("Tỉnh Minh Hà", "Không phải là chứng nhận".lower(), "Người kiểm tra", "C37-4.1", "<script>alert(1)",
+                  "Trường Tiểu học Suối Mơ", "not a certificate", "trang 1/", digest[:32], digest[32:]):  # fmt: skip
+        assert words in text
+
+
+# --- signing ---
+
+
+def test_a_signed_report_is_good_by_our_check_and_by_openssh_s(
+    signed: Path, audited: Inventory, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (signed, signed / "report.html", signed / "SHA256SUMS"):
+        assert check(path, str(audited.folder)) == 0
+        assert "The signature holds: lan, SHA256:" in capsys.readouterr().out
+    signers = tmp_path / "signers"
+    signers.write_text(f"lan {key.with_suffix('.pub').read_text()}")
+    words = ["-Y", "verify", "-f", signers, "-I", "lan", "-n", "edumail-report", "-s", signed / "SHA256SUMS.sig"]
+    subprocess.run(["ssh-keygen", *words], input=(signed / "SHA256SUMS").read_bytes(), check=True)
+
+
+def test_without_an_inventory_nobody_knows_whose_key_it_is(
+    signed: Path, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(signed) == 3
+    mark = subprocess.run(["ssh-keygen", "-lf", key], check=True, capture_output=True, text=True).stdout.split()[1]
+    said = capsys.readouterr().out
+    assert mark in said
+    assert "not known" in said
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", sorted(FILES - {"SHA256SUMS"}))
+def test_one_changed_bit_shows(signed: Path, audited: Inventory, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    flip(signed / name)
+    assert check(signed, str(audited.folder)) == 1
+    assert f"CHANGED: {name}" in capsys.readouterr().out
+
+
+def test_who_mends_the_list_too_breaks_the_signature(
+    signed: Path, audited: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flip(signed / "ranking.csv")
+    done = subprocess.run(["sha256sum", *sorted(FILES - {"SHA256SUMS"})], cwd=signed, check=True, capture_output=True)
+    (signed / "SHA256SUMS").write_bytes(done.stdout)
+    assert check(signed, str(audited.folder)) == 1
+    said = capsys.readouterr().out
+    assert "WRONG SIGNATURE" in said
+    assert "CHANGED" not in said
+
+
+def test_missing_and_added_files_and_what_is_no_file_are_told_apart(
+    signed: Path, audited: Inventory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (signed / "junit.xml").unlink()
+    (signed / "extra.txt").write_text("x")
+    (signed / "ranking.csv").rename(signed.parent / "elsewhere.csv")
+    (signed / "ranking.csv").symlink_to(signed.parent / "elsewhere.csv")
+    assert check(signed / "extra.txt", str(audited.folder)) == 1
+    said = capsys.readouterr().out
+    for words in ("MISSING: junit.xml", "ADDED, no part of the report: extra.txt", "CHANGED: ranking.csv"):
+        assert words in said
+
+
+def test_unsigned_is_not_good(signed: Path, audited: Inventory, capsys: pytest.CaptureFixture[str]) -> None:
+    (signed / "SHA256SUMS.sig").unlink()
+    assert check(signed, str(audited.folder)) == 1
+    assert "NOT SIGNED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "x", "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n"])
+def test_what_is_no_signature_is_refused(
+    signed: Path, audited: Inventory, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (signed / "SHA256SUMS.sig").write_text(text)
+    assert check(signed, str(audited.folder)) == 1
+    assert "no signature of OpenSSH" in capsys.readouterr().out
+
+
+def resign(signed: Path, key: Path, namespace: str = "edumail-report") -> None:
+    (signed / "SHA256SUMS.sig").unlink()
+    words = ["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", namespace, signed / "SHA256SUMS"]
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def test_another_key_another_purpose_and_another_kind_of_key_do_not_do(
+    signed: Path, audited: Inventory, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resign(signed, keygen(tmp_path / "other"))
+    assert check(signed, str(audited.folder)) == 3
+    assert "UNKNOWN KEY" in capsys.readouterr().out
+    resign(signed, key, "file")
+    assert check(signed, str(audited.folder)) == 1
+    assert "not made for a report" in capsys.readouterr().out
+    resign(signed, keygen(tmp_path / "rsa", "rsa"))
+    assert check(signed, str(audited.folder)) == 1
+    assert "only Ed25519" in capsys.readouterr().out
+
+
+def test_a_key_of_another_kind_is_refused_before_anything_is_asked(
+    verdicts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert make(verdicts, tmp_path / "r", "--key", str(keygen(tmp_path / "ec", "ecdsa"))) == 1
+    assert "Ed25519" in capsys.readouterr().err
+    assert make(verdicts, tmp_path / "r", "--key", str(tmp_path / "none")) == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_what_is_no_report_can_not_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(tmp_path) == 1
+    assert "not part of a report" in capsys.readouterr().err
+    (tmp_path / "SHA256SUMS").write_text("x  ../../etc/passwd\n")
+    assert check(tmp_path) == 1
+    assert "can't be read" in capsys.readouterr().err
+
+
+def test_a_list_names_files_of_its_folder_alone() -> None:
+    with pytest.raises(seal.SealError):
+        seal.listed(f"{'0' * 64}  ../x\n")
+
+
+@pytest.mark.parametrize("words", [[], ["--out", "a", "--check", "b"], ["x", "--out", "a", "--lang", "e"]])
+def test_wrong_usage(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["report", *words])
+    assert stopped.value.code == 2
+
+
+def test_an_inventory_is_needed_to_make_a_report() -> None:
+    assert cli.main(["report", "--out", "a"]) == 2
