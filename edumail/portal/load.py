@@ -64,7 +64,8 @@ class Contents:
 
     def look(self) -> None:
         """Begin to look at all units' files, while there is other work to do."""
-        _ = self._look
+        if "_fingerprints" not in vars(self):
+            _ = self._look
 
     def fingerprint(self, unit: str) -> str:
         """A digest of the unit's files, which is had without opening them: with it a build tells in a moment which of
@@ -78,7 +79,9 @@ class Contents:
 
     @cached_property
     def _fingerprints(self) -> dict[str, str]:
-        return self._look()
+        seen = self._look()
+        del self._look  # trees that read from here can be sent to another process
+        return seen
 
     def state(self, unit: str) -> str:
         """A digest of all that decides whether the unit's content is sound: its own, the inventory's, the rules."""

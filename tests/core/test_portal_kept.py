@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -102,6 +103,15 @@ def test_what_changes_while_pages_are_made_is_seen_the_next_time(
     after = kept(folder, province)
     assert after.rendered == 1
     assert trees(after) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_trees_can_be_sent_to_another_process(folder: Path, province: Province) -> None:
+    portals = kept(folder, province)
+    assert portals.rendered == len(province.units)
+    assert trees(pickle.loads(pickle.dumps(portals))) == trees(portals)  # noqa: S301
+    contents = portals.contents
+    contents.look()
+    assert contents.fingerprint(SCHOOL) == pickle.loads(pickle.dumps(contents)).fingerprint(SCHOOL)  # noqa: S301
 
 
 def test_a_look_that_was_killed_is_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
