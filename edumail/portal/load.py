@@ -11,8 +11,9 @@ from pathlib import Path
 
 from edumail.collector import collector_paused
 from edumail.model import Province
+from edumail.portal.looking import begin, hidden
 from edumail.portal.model import Content
-from edumail.portal.reader import Reader, hidden
+from edumail.portal.reader import Reader
 from edumail.problems import InventoryError, Problem, Where
 
 _CODE = Path(__file__).resolve().parent.parent
@@ -61,32 +62,26 @@ class Contents:
         """Units that have a folder."""
         return tuple(name for name, folder in self._entries.items() if folder and name in self.province.units)
 
-    def fingerprint(self, unit: str) -> str:
-        """A digest over path, size and time of change of the unit's files: another one, when any of them changed.
+    def look(self) -> None:
+        """Begin to look at all units' files, while there is other work to do."""
+        if "_fingerprints" not in vars(self):
+            _ = self._look
 
-        No file is opened: with it a build tells in a moment which of thousands of units to read.
+    def fingerprint(self, unit: str) -> str:
+        """A digest of the unit's files, which is had without opening them: with it a build tells in a moment which of
+        thousands of units to read. All are looked at once; what changes after that is seen by the next run.
         """
-        lines: list[str] = []
-        pending = [(str(self.folder / unit), "")]
-        while pending:
-            path, below = pending.pop()
-            try:
-                with os.scandir(path) as entries:
-                    for entry in entries:
-                        if hidden(entry.name):
-                            continue
-                        name = f"{below}{entry.name}"
-                        if entry.is_dir(follow_symlinks=False):
-                            # Its own size and time say nothing that its entries do not.
-                            pending.append((entry.path, f"{name}/"))
-                            lines.append(f"{name}/\0")
-                            continue
-                        stat = entry.stat(follow_symlinks=False)
-                        lines.append(f"{name}\0{stat.st_mode}\0{stat.st_size}\0{stat.st_mtime_ns}\0")
-            except OSError as error:
-                lines.append(f"{below}\0{error.errno}\0")
-        lines.sort()
-        return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+        return self._fingerprints.get(unit, "")
+
+    @cached_property
+    def _look(self) -> Callable[[], dict[str, str]]:
+        return begin(self.folder)
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        seen = self._look()
+        del self._look  # trees that read from here can be sent to another process
+        return seen
 
     def state(self, unit: str) -> str:
         """A digest of all that decides whether the unit's content is sound: its own, the inventory's, the rules."""

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from edumail.portal import attachments
 from edumail.portal.colour import AA, contrast
+from edumail.portal.looking import hidden
 from edumail.portal.markdown import Source, check_markdown
 from edumail.portal.model import (
     ARTICLE_SECTIONS,
@@ -62,11 +63,6 @@ _MARKDOWN: Mapping[type[BaseModel], tuple[Keys, ...]] = {
     Disclosure: (("general",), ("finance",), ("conditions",), ("plan_and_results",)),
     Menu: (("text",),),
 }  # fmt: skip
-
-
-def hidden(name: str) -> bool:
-    """Whether a file is an editor's or the system's, and nobody's content."""
-    return name.startswith((".", "~")) or name.endswith("~")
 
 
 class _Marks(Examination):

@@ -35,6 +35,9 @@ class Contents(Protocol):
     def of(self, unit: str) -> Content:
         """What the unit publishes."""
 
+    def look(self) -> None:
+        """Begin to make the fingerprints."""
+
     def fingerprint(self, unit: str) -> str:
         """A digest of it, which is had without reading it."""
 

@@ -64,13 +64,12 @@ class KeptPortals(Portals):
         super().__init__(province, contents)
         self.folder = folder
         self._kept: dict[str, _Kept | None] = {}
-        self._states: dict[str, str] = {}
 
     def unit(self, unit: Unit) -> Mapping[str, File]:
         """The files of one unit, with everything that changed in the province rendered before."""
         _ = self.rendered
-        kept = self._recall(unit)
-        if kept is None or kept.key != self._key(unit):
+        kept = self._unchanged(unit)
+        if kept is None:
             return self._make(unit)
         try:
             rows = kept.files
@@ -101,7 +100,7 @@ class KeptPortals(Portals):
 
     def _renew(self, units: list[Unit]) -> int:
         with collector_paused():  # it would walk the whole province again and again
-            stale = [unit for unit in units if (kept := self._recall(unit)) is None or kept.key != self._key(unit)]
+            stale = [unit for unit in units if not self._unchanged(unit)]
         workers = min(os.cpu_count() or 1, 8) if len(stale) > FEW else 1
         if workers > 1:
             _in_processes([stale[number::workers] for number in range(workers)], self._make)
@@ -125,10 +124,14 @@ class KeptPortals(Portals):
 
     def _state(self, unit: Unit) -> str:
         """What ``lacking`` comes from: the unit's own part of the inventory, and its content."""
-        if unit.id not in self._states:
-            own = self.views.of(unit).digest
-            self._states[unit.id] = _digest(self._code, own, self.contents.fingerprint(unit.id))
         return self._states[unit.id]
+
+    @cached_property
+    def _states(self) -> dict[str, str]:
+        self.contents.look()
+        with collector_paused():
+            views = {unit.id: self.views.of(unit).digest for unit in self.province.units.values()}
+        return {id: _digest(self._code, view, self.contents.fingerprint(id)) for id, view in views.items()}
 
     def _key(self, unit: Unit) -> str:
         """What the pages come from: the units below besides."""
@@ -137,6 +140,12 @@ class KeptPortals(Portals):
     @cached_property
     def _code(self) -> str:
         return digest_of_code()
+
+    def _unchanged(self, unit: Unit) -> _Kept | None:
+        """What the cache has of the unit, where nothing changed. The key is made before any content is read: what
+        changes after that is seen the next time."""
+        key, kept = self._key(unit), self._recall(unit)
+        return kept if kept and kept.key == key else None
 
     def _recall(self, unit: Unit) -> _Kept | None:
         if unit.id not in self._kept:

@@ -95,12 +95,13 @@ def zones(province: Province, host: Host) -> str:
         hosts={name: province.hosts[name].fqdn for name in sorted(set(names.values()))},
         gateway=gateway.ipv4,
         socket=SOCKET,
+        tls=TLS,
     )
 
 
 def locations() -> str:
     """For nginx, in each server block of the portals."""
-    return render("feedback/etc/nginx/locations.conf.j2", tls=TLS)
+    return render("feedback/etc/nginx/locations.conf.j2")
 
 
 def peer_location(province: Province, host: Host) -> str:

@@ -34,9 +34,7 @@ def tree(province: Province, host: Host, sites: Mapping[str, str]) -> Tree:
             hosts=hosts,
             peers=sources(province, host, "peers"),
         )
-        files["sites/elsewhere.conf"] = render(
-            "nginx/etc/nginx/sites/elsewhere.conf.j2", names=away, moved=moved(province, away)
-        )
+        files["sites/elsewhere.conf"] = render("nginx/etc/nginx/sites/elsewhere.conf.j2", names=away)
     listens = {
         "entrances": [f"127.0.0.1:{HTTPS_PORT}"] if gateway else ["443", "[::]:443"],
         "trusted": ["127.0.0.1"] if gateway else sources(province, host, "peers"),

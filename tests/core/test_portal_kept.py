@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import pytest
 
 from edumail.model import Province
+from edumail.portal import looking
 from edumail.portal.load import Contents
-from edumail.portal.site import Portals
+from edumail.portal.looking import begin
+from edumail.portal.model import Content
+from edumail.portal.site import Portals, Site, build
+from edumail.portal.view import View
 from edumail.tree import Tree
 from roles.common import portals as module
 from roles.common.portals import KeptPortals, kept_portals
@@ -56,6 +62,62 @@ def test_one_article_changed_renders_one_unit(folder: Path, province: Province) 
     }
     assert changed == {f"sites/{SCHOOL}/tin-tuc/{article.stem}/index.html", f"index/{SCHOOL}.json"}
     assert after.rendered == 1
+
+
+@pytest.mark.parametrize("change", ["in place", "another kind", "another name", "a folder", "gone"])
+def test_every_change_of_a_file_is_seen_and_no_other(folder: Path, change: str) -> None:
+    content = folder / "content"
+    article = next((content / SCHOOL / "news").glob("*.md"))
+    before = begin(content)()
+    assert set(before) == {path.name for path in content.iterdir()}
+    article.with_name(f"{article.name}~").write_text("an editor's", encoding="utf-8")
+    assert begin(content)() == before
+    text = article.read_text(encoding="utf-8")
+    if change == "in place":
+        article.write_text(text[::-1], encoding="utf-8")
+    elif change == "another name":
+        article.rename(article.with_name("khac.md"))
+    elif change == "a folder":
+        (article.parent / "trong").mkdir()
+    else:
+        article.unlink()
+        if change == "another kind":
+            article.symlink_to(article.with_name("khac.md"))
+    after = begin(content)()
+    assert {name for name in before if after[name] != before[name]} == {SCHOOL}
+
+
+def test_what_changes_while_pages_are_made_is_seen_the_next_time(
+    folder: Path, province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article = next((folder / "content" / SCHOOL / "news").glob("*.md"))
+
+    def meanwhile(view: View, content: Content) -> Site:
+        if view.id == SCHOOL:
+            article.write_text(article.read_text(encoding="utf-8") + "\nThêm một dòng.\n", encoding="utf-8")
+        return build(view, content)
+
+    monkeypatch.setattr(module, "build", meanwhile)
+    assert kept(folder, province).rendered == len(province.units)
+    monkeypatch.undo()
+    after = kept(folder, province)
+    assert after.rendered == 1
+    assert trees(after) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_trees_can_be_sent_to_another_process(folder: Path, province: Province) -> None:
+    portals = kept(folder, province)
+    assert portals.rendered == len(province.units)
+    assert trees(pickle.loads(pickle.dumps(portals))) == trees(portals)  # noqa: S301
+    contents = portals.contents
+    contents.look()
+    assert contents.fingerprint(SCHOOL) == pickle.loads(pickle.dumps(contents)).fingerprint(SCHOOL)  # noqa: S301
+
+
+def test_a_look_that_was_killed_is_not_taken_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking.sys, "executable", "/bin/false")
+    with pytest.raises(CalledProcessError):
+        begin(tmp_path)()
 
 
 def test_a_section_that_went_missing_also_changes_the_pages_above(folder: Path, province: Province) -> None:

@@ -59,6 +59,10 @@ def test_the_gateway_passes_every_name_of_another_host_on_to_it(lab: Inventory) 
         "vhxh.suoimo.minhha.test": "198.18.37.12:443",
         "www.thptsongque.test": "198.18.37.13:443",
     }
+    plain = found.map(found.nginx["sites/elsewhere.conf"], "elsewhere")
+    assert plain.pop("default") == '""'
+    assert {name: f"{address}:443" for name, address in plain.items()} == names
+    assert "rewrite ^ /elsewhere last;" in found.nginx["nginx.conf"]
     assert found.map(found.nginx["stream.conf"], "to") == {
         "default": "$host_of_name",
         "host:mail-xa.minhha.test": "198.18.37.12:443",
@@ -71,6 +75,7 @@ def test_only_the_gateway_passes_on(lab: Inventory) -> None:
         files = configuration(lab, name).nginx
         assert "stream.conf" not in files
         assert "sites/elsewhere.conf" not in files
+        assert "elsewhere" not in files["nginx.conf"]
         assert "listen 443 ssl proxy_protocol;" in files["https.conf"]
         assert re.findall(r"set_real_ip_from (\S+);", files["nginx.conf"]) == ["198.18.37.11/32", "2001:db8:37::11/128"]
 

@@ -63,6 +63,9 @@ class Given:
     def of(self, unit: str) -> Content:
         return self.contents.get(unit.replace("-", "_"), Content(unit=unit))
 
+    def look(self) -> None:
+        pass
+
     def fingerprint(self, unit: str) -> str:
         return repr(self.of(unit))
 

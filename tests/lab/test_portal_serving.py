@@ -145,6 +145,11 @@ class TestTheWayIn:
             seen = visit(province, f"http://{name}/tin-tuc/?a=1", http="1.1")
             assert (seen.status, seen.headers["location"]) == (301, [f"https://{name}/tin-tuc/?a=1"])
 
+    def test_http_of_a_name_that_nobody_has_leads_nowhere(self, province: LabProvince) -> None:
+        for name in ("khong-co.minhha.test", "mail-xa.minhha.test"):
+            for path in ("/", "/elsewhere"):
+                assert visit(province, f"http://{name}{path}", http="1.1").status == 404
+
     @pytest.mark.parametrize("family", [4, 6])
     def test_a_former_name_leads_to_the_present_one(self, province: LabProvince, family: int) -> None:
         for scheme in ("http", "https"):
