@@ -23,12 +23,19 @@ def library() -> dict[str, bytes]:
 
 def line(mailbox: Mailbox) -> str:
     """A mailbox as the host's command reads it: its words between tabs, which none of them can hold."""
+    address, name, unit, person, *figures, forward_sender, holds, _, officer, check_hours, head = mailbox
     words = (
-        mailbox.address, mailbox.unit, mailbox.person or "", mailbox.name, mailbox.quota_mb, mailbox.trash_days,
-        mailbox.junk_days, mailbox.code_days, mailbox.idle_days, mailbox.leaver_days, mailbox.password_characters,
-        mailbox.password_classes, mailbox.forward_sender, ",".join(mailbox.holds), int(mailbox.officer),
-        mailbox.check_hours, mailbox.head,
-    )  # fmt: skip
+        address,
+        unit,
+        person or "",
+        name,
+        *figures,
+        forward_sender,
+        ",".join(holds),
+        int(officer),
+        check_hours,
+        head,
+    )
     return "\t".join(map(str, words)) + "\n"
 
 
