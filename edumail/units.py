@@ -70,7 +70,7 @@ class Units:
         if unit not in self._words:
             places = self._words[unit] = {}
             for place, person in enumerate(people):
-                for word in {person.id, *person.posts}:
+                for word in (person.id, *person.posts):
                     places.setdefault(word, []).append(place)
         found = {place for word in words for place in self._words[unit].get(word, ())}
         return [people[place] for place in sorted(found)]

@@ -24,19 +24,11 @@ def library() -> dict[str, bytes]:
 def line(mailbox: Mailbox) -> str:
     """A mailbox as the host's command reads it: its words between tabs, which none of them can hold."""
     address, name, unit, person, *figures, forward_sender, holds, _, officer, check_hours, head = mailbox
-    words = (
-        address,
-        unit,
-        person or "",
-        name,
-        *figures,
-        forward_sender,
-        ",".join(holds),
-        int(officer),
-        check_hours,
-        head,
+    said = "\t".join(map(str, figures))
+    return (
+        f"{address}\t{unit}\t{person or ''}\t{name}\t{said}\t{forward_sender}\t{','.join(holds)}\t{officer:d}"
+        f"\t{check_hours}\t{head}\n"
     )
-    return "\t".join(map(str, words)) + "\n"
 
 
 def wanted(mail: HostMail) -> dict[str, str]:
