@@ -85,9 +85,9 @@ def _digest(*parts: str) -> str:
 
 @lru_cache(1)
 def _program() -> bytes:
-    """All that makes a value of a file."""
+    """All that makes of a file what is noted of it."""
     state = hashlib.sha256(f"{sys.version} {pydantic.VERSION} {yaml.__version__}".encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in (".py", ".json")):
         state.update(str(path).encode() + path.read_bytes())
     return state.digest()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,33 @@ def test_a_file_that_did_not_change_is_not_read_through_again(inventory: Path, m
     (inventory / "group_vars" / "all.yml").write_text("posts: {thu_kho: {name: Thủ kho, name_en: Storekeeper}}\n")
     look(inventory)
     assert {*ROSTERS, "group_vars/all.yml"} <= set(read)  # what a roster says rests on the catalogue of posts
+
+
+def test_what_was_sound_to_the_letter_is_not_checked_again_on_the_same_day(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = date(2026, 3, 1)
+    look(inventory, day)
+    checked: list[date] = []
+    original = load.check
+    monkeypatch.setattr(
+        load, "check", lambda province, sources: checked.append(province.today) or original(province, sources)
+    )
+    look(inventory, day)
+    assert checked == []
+    look(inventory, day + timedelta(1))
+    assert checked.pop() == day + timedelta(1)
+    text = (inventory / "hosts.yml").read_text()
+    for unsound in (text.replace("mail-so", "mail-khac"), text.replace("198.18.37.", "198.18.x.")):
+        (inventory / "hosts.yml").write_text(unsound)
+        for _ in range(2):
+            look(inventory, day)
+            assert checked.pop() == day
+    (inventory / "hosts.yml").unlink()
+    assert look(inventory, day).problems
+    assert checked.pop() == day
+    (inventory / "hosts.yml").write_text(text)
+    assert not look(inventory, day, {"hosts.yml": text}).problems
 
 
 def test_a_memory_that_somebody_touched_is_none(inventory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
