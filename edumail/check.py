@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Any
 
 from edumail import discovery
 from edumail.circular.catalogue import requirements
@@ -17,6 +18,9 @@ from edumail.units import Units, portal_host
 
 _LONGEST_NAME = 110
 """Of 253 characters, two names and what DMARC puts between them must fit: RFC 7489, 7.1."""
+
+_Place = tuple[Any, ...]
+"""What ``Sources.at`` takes: looked up only for a problem, since a province has 150,000 places."""
 
 
 def check(province: Province, sources: Sources) -> list[Problem]:
@@ -254,15 +258,15 @@ def _tree(units: Units, sources: Sources) -> Iterator[Problem]:
                     f"a unit of kind '{unit.kind}' needs a 'parent': a unit of kind {_names(kind.parents)}",
                 )
             continue
-        where = sources.at("unit", unit.id, "parent")
+        place = ("unit", unit.id, "parent")
         parent = province.units.get(unit.parent)
         if parent is None:
             if not sources.missing("unit", unit.parent):
-                yield _unknown_unit(where, unit.parent)
+                yield _unknown_unit(sources.at(*place), unit.parent)
         elif kind is not None and parent.kind not in kind.parents:
             allowed = _names(kind.parents) or "–"
             yield Problem(
-                where,
+                sources.at(*place),
                 "wrong-parent",
                 f"đơn vị loại «{unit.kind}» không thể thuộc đơn vị loại «{parent.kind}» (được phép: {allowed})",
                 f"a unit of kind '{unit.kind}' can't stand under one of kind '{parent.kind}' (allowed: {allowed})",
@@ -270,7 +274,7 @@ def _tree(units: Units, sources: Sources) -> Iterator[Problem]:
         top = list(units.ancestors(unit))[-1]
         if top.parent == unit.id:
             yield Problem(
-                where,
+                sources.at(*place),
                 "tree-loop",
                 f"«{unit.id}» nằm trong một vòng cấp trên: {' → '.join(u.id for u in units.ancestors(unit))}; "
                 "sửa một «parent»",
@@ -297,11 +301,10 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
         names: list[tuple[str, tuple[str | int, ...]]] = [(unit.domain, ("domain",)), (unit.portal, ("portal",))]
         names += [(name, ("former_portals", index)) for index, name in enumerate(unit.former_portals)]
         for name, key in names:
-            where = sources.at("unit", unit.id, *key)
             if "province" not in sources.gaps and not _lies_under(name, province.settings.allowed_suffixes):
                 allowed = _names(province.settings.allowed_suffixes)
                 yield Problem(
-                    where,
+                    sources.at("unit", unit.id, *key),
                     "outside-suffixes",
                     f"{name} không thuộc đuôi tên miền được phép ({allowed}); sửa tên hoặc «allowed_suffixes»",
                     f"{name} is outside the allowed suffixes ({allowed}); mend the name or 'allowed_suffixes'",
@@ -310,10 +313,9 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
             yield from _discovery(province, name, sources, "unit", unit.id, *key)
         yield from _hosts_own(province, unit.domain, sources, "unit", unit.id, "domain")
         for name, key in names[1:]:
-            where = sources.at("unit", unit.id, *key)
             if name in portals:
                 yield Problem(
-                    where,
+                    sources.at("unit", unit.id, *key),
                     "duplicate-portal",
                     f"{name} đã là tên cổng thông tin của «{portals[name]}»; mỗi tên chỉ dẫn tới một đơn vị",
                     f"{name} is a name of the portal of '{portals[name]}' already; each leads to one unit",
@@ -321,7 +323,7 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
             portals.setdefault(name, unit.id)
             if name in hosts:
                 yield Problem(
-                    where,
+                    sources.at("unit", unit.id, *key),
                     "portal-is-host",
                     f"{name} là tên riêng của máy chủ «{hosts[name]}», mà cổng thông tin đi qua gateway; chọn tên khác",
                     f"{name} is host '{hosts[name]}''s own, but a portal is reached through the gateway; "
@@ -348,18 +350,18 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
 def _placement(hosts: dict[str, Host], unit: Unit, sources: Sources) -> Iterator[Problem]:
     for key, name, role in (("host", unit.host, "mailstore"), ("portal_host", portal_host(unit), "portal")):
         host = hosts.get(name)
-        where = sources.at("unit", unit.id, key if key == "host" or unit.portal_host else "host")
+        place = ("unit", unit.id, key if key == "host" or unit.portal_host else "host")
         if host is None:
             if (key == "host" or unit.portal_host) and not sources.missing("host", name):
                 yield Problem(
-                    where,
+                    sources.at(*place),
                     "unknown-host",
                     f"không có máy chủ «{name}» trong hosts.yml (có: {_names(hosts)})",
                     f"there is no host '{name}' in hosts.yml (there are: {_names(hosts)})",
                 )
         elif role not in host.roles:
             yield Problem(
-                where,
+                sources.at(*place),
                 "wrong-host-role",
                 f"máy chủ «{name}» không có vai trò «{role}»; thêm vai trò trong hosts.yml hoặc chọn máy khác",
                 f"host '{name}' does not have the role '{role}'; add the role in hosts.yml or choose another host",
@@ -449,83 +451,84 @@ def _people(units: Units, sources: Sources) -> Iterator[Problem]:
 
 def _addresses(units: Units, sources: Sources) -> Iterator[Problem]:
     """Each address has one owner in the whole province."""
-    owners: dict[str, Where] = {}
-    own = [(unit, unit.domain) for unit in units.units.values()]
-    entries: list[tuple[str, Where]] = []
+    owners: dict[str, _Place] = {}
+    entries: list[tuple[str, _Place]] = []
     people = {person.address for person in units.province.people}
-    for unit, domain in own:
-        listed = [("mailboxes", i, m.address) for i, m in enumerate(unit.mailboxes)]
-        listed += [("sections", i, s.address) for i, s in enumerate(unit.sections)]
-        for table, index, address in listed:
-            where = sources.at("unit", unit.id, table, index, "address")
-            entries.append((address, where))
-            if not address.endswith("@" + domain):
+    for unit in units.units.values():
+        listed = _addresses_of(unit)
+        entries += listed
+        for address, place in listed:
+            if not address.endswith("@" + unit.domain):
                 yield Problem(
-                    where,
+                    sources.at(*place),
                     "foreign-address",
-                    f"{address} không thuộc tên miền thư của đơn vị ({domain})",
-                    f"{address} is not in the unit's mail domain ({domain})",
+                    f"{address} không thuộc tên miền thư của đơn vị ({unit.domain})",
+                    f"{address} is not in the unit's mail domain ({unit.domain})",
                 )
-    entries += [(person.address, sources.at("person", person.id)) for person in units.province.people]
+    entries += [(person.address, ("person", person.id)) for person in units.province.people]
     domains = {unit.domain for unit in units.units.values()}
     for group in units.province.groups:
-        where = sources.at("group", group.address, "address")
-        entries.append((group.address, where))
+        place = ("group", group.address, "address")
+        entries.append((group.address, place))
         if group.address.partition("@")[2] not in domains and sources.complete("unit"):
             yield Problem(
-                where,
+                sources.at(*place),
                 "foreign-address",
                 f"{group.address} không thuộc tên miền thư nào của tỉnh",
                 f"{group.address} is in none of the province's mail domains",
             )
     for former in units.province.former:
-        where = sources.at("former", former.address, "address")
-        entries.append((former.address, where))
+        entries.append((former.address, ("former", former.address, "address")))
         domain = former.address.partition("@")[2]
         if domain not in domains and sources.complete("unit"):
             yield from _in_zone(units.province, domain, sources, "former", former.address, "address")
             yield from _hosts_own(units.province, domain, sources, "former", former.address, "address")
-    for address, where in entries:
+    for address, place in entries:
         local = address.partition("@")[0]
         if len(local) > 64:
             yield Problem(
-                where,
+                sources.at(*place),
                 "long-local-part",
                 f"phần trước @ của {address} dài quá 64 ký tự (RFC 5321)",
                 f"the part of {address} before the @ is longer than 64 characters (RFC 5321)",
             )
         if local in (NAMES_OF_RFC_2142 if address in people else DUTIES_OF_RFC_2142):
             yield Problem(
-                where,
+                sources.at(*place),
                 "reserved-address",
                 f"{address} đã tự động thuộc về cán bộ phụ trách thư của tên miền; chọn địa chỉ khác",
                 f"{address} belongs to the domain's officer in charge by itself; choose another address",
             )
         if address in owners:
             yield Problem(
-                where,
+                sources.at(*place),
                 "two-owners",
-                f"{address} đã được dùng ở {owners[address]}; mỗi địa chỉ một chủ",
-                f"{address} is used at {owners[address]} already; an address has one owner",
+                f"{address} đã được dùng ở {sources.at(*owners[address])}; mỗi địa chỉ một chủ",
+                f"{address} is used at {sources.at(*owners[address])} already; an address has one owner",
             )
         else:
-            owners[address] = where
+            owners[address] = place
+
+
+def _addresses_of(unit: Unit) -> list[tuple[str, _Place]]:
+    """The addresses that are the unit's own, and where they stand."""
+    listed = [("mailboxes", i, mailbox.address) for i, mailbox in enumerate(unit.mailboxes)]
+    listed += [("sections", i, section.address) for i, section in enumerate(unit.sections)]
+    return [(address, ("unit", unit.id, table, index, "address")) for table, index, address in listed]
 
 
 def _left(units: Units, sources: Sources) -> Iterator[Problem]:
     """The register of those who left is true, and keeps what it keeps."""
-    owners: dict[str, Where] = {}
+    owners: dict[str, _Place] = {}
     for person in units.province.people:
-        owners[person.address] = sources.at("person", person.id)
+        owners[person.address] = ("person", person.id)
     for unit in units.units.values():
-        listed = [("mailboxes", i, m.address) for i, m in enumerate(unit.mailboxes)]
-        listed += [("sections", i, s.address) for i, s in enumerate(unit.sections)]
-        for table, index, address in listed:
-            owners.setdefault(address, sources.at("unit", unit.id, table, index, "address"))
+        for address, place in _addresses_of(unit):
+            owners.setdefault(address, place)
     for group in units.province.groups:
-        owners.setdefault(group.address, sources.at("group", group.address, "address"))
+        owners.setdefault(group.address, ("group", group.address, "address"))
     for former in units.province.former:
-        owners.setdefault(former.address, sources.at("former", former.address, "address"))
+        owners.setdefault(former.address, ("former", former.address, "address"))
     kept: dict[str, Where] = {}
     for left in units.province.left:
         where = sources.at("left", left.id)
@@ -546,7 +549,7 @@ def _left(units: Units, sources: Sources) -> Iterator[Problem]:
             )
         elif left.address in owners:
             yield Problem(
-                owners[left.address],
+                sources.at(*owners[left.address]),
                 "address-of-a-leaver",
                 f"{left.address} là của {left.name} ({left.id}), đã nghỉ ({where}); không ai khác được dùng, chọn địa "
                 "chỉ mới",

@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+MANY = 500_000
+"""More new objects than this are not walked even once: the process is one that has a large province to the end."""
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -16,5 +19,7 @@ def collector_paused() -> Iterator[None]:
     try:
         yield
     finally:
+        if gc.get_count()[0] > MANY:
+            gc.freeze()
         if was_enabled:
             gc.enable()

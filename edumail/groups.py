@@ -10,7 +10,7 @@ from typing import cast
 
 from edumail.model import Group, Person, Rule, Unit
 from edumail.policies import Posting
-from edumail.units import Units, holds
+from edumail.units import Units
 
 DUTIES_OF_RFC_2142 = ("abuse", "postmaster")
 """Local parts of every mail domain that reach the officer in charge, whatever an inventory would like (RFC 2142;
@@ -93,12 +93,14 @@ class Groups:
     def holders(self, address: str) -> set[str]:
         """The addresses of a group's holders: who may write where only they may."""
         group = self.all[address]
-        people = self.units.people[group.unit]
         if group.holders is not None:
-            return {person.address for person in people if holds(person, group.holders)}
+            return {person.address for person in self.units.named(group.unit, group.holders)}
         posts = self.units.province.posts
         duty = {code for code, post in posts.items() if post.head or post.clerk}
-        return {person.address for person in people if not duty.isdisjoint(person.posts)}
+        return {person.address for person in self._with_posts(group.unit, duty)}
+
+    def _with_posts(self, unit: str, posts: set[str]) -> list[Person]:
+        return [person for person in self.units.named(unit, posts) if not posts.isdisjoint(person.posts)]
 
     def _sections(self) -> list[Expansion]:
         result = []
@@ -200,12 +202,8 @@ class Groups:
                 continue
             if rule.levels and set(rule.levels).isdisjoint(unit.levels):
                 continue
-            result += [
-                person
-                for person in self.units.people[unit.id]
-                if (not posts or not posts.isdisjoint(person.posts))
-                and (not rule.sections or person.section in rule.sections)
-            ]
+            people = self._with_posts(unit.id, posts) if posts else self.units.people[unit.id]
+            result += [person for person in people if not rule.sections or person.section in rule.sections]
         return result
 
     @cached_property

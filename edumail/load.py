@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 
 from edumail.check import check
 from edumail.collector import collector_paused
+from edumail.memory import Memory
 from edumail.model import (
     Attestation,
     Auditor,
@@ -32,7 +34,7 @@ from edumail.model import (
 from edumail.people.journal import unfinished
 from edumail.people.left import read_left
 from edumail.problems import InventoryError, Problem, Where
-from edumail.roster import post_codes, read_roster
+from edumail.roster import Roster, post_codes, read_roster, recalled
 from edumail.sources import Sources
 from edumail.validation import validate
 from edumail.yamlsource import Document, read_yaml
@@ -91,10 +93,18 @@ def look(folder: Path, today: date | None = None, instead: Mapping[str, str] | N
 
     ``instead`` has texts by file: as if these files were written already. An empty text stands for no file.
     """
+    today = today or datetime.now(UTC).date()
+    memory = Memory(Path(folder))
     with collector_paused():
-        reader = _Reader(Path(folder), instead or {})
-        province = reader.province(today or datetime.now(UTC).date())
-        unsound = check(province, reader.sources) if province is not None else []
+        reader = _Reader(Path(folder), instead or {}, memory=memory)
+        province = reader.province(today)
+        # What was sound to the letter on this day is: a deploy reads the inventory twice.
+        state = ("sound", str(today), reader.read.hexdigest())
+        known = not reader.problems and memory.recall(*state)
+        unsound = check(province, reader.sources) if province is not None and not known else []
+        if not reader.problems and not unsound:
+            memory.note(True, *state)
+        memory.keep()
     return Survey(province, reader.sources, reader.problems, unsound)
 
 
@@ -144,15 +154,24 @@ class _Reader:
     instead: Mapping[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     sources: Sources = field(default_factory=Sources)
+    memory: Memory | None = None
+    read: Any = field(default_factory=hashlib.sha256)
+    """Over all that was read."""
 
     def exists(self, file: str) -> bool:
         return bool(self.instead[file]) if file in self.instead else (self.folder / file).exists()
 
     def text(self, path: Path, file: str) -> str | None:
-        if file in self.instead:
-            return self.instead[file]
+        text = self.instead[file] if file in self.instead else self.stored(path, file)
+        if text is not None:
+            data = text.encode("utf-8", "surrogatepass")
+            self.read.update(f"{len(data)} {file}\n".encode("utf-8", "surrogateescape") + data)
+        return text
+
+    def stored(self, path: Path, file: str) -> str | None:
         try:
-            return path.read_text(encoding="utf-8-sig")
+            text = path.read_bytes().decode("utf-8-sig")
+            return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             vi, en = "không phải UTF-8; lưu lại tệp với mã UTF-8", "this is not UTF-8; save the file as UTF-8"
@@ -167,11 +186,30 @@ class _Reader:
 
     def document(self, file: str, path: Path | None = None) -> Document:
         text = self.text(path or self.folder / file, file)
-        document = Document(file) if text is None else read_yaml(file, text)
+        document = Document(file) if text is None else self.yaml(file, text)
         document.readable = text is not None and not document.problems
         self.problems += document.problems
         document.problems = []
         return document
+
+    def yaml(self, file: str, text: str) -> Document:
+        known = self.memory.recall(file, text) if self.memory else None
+        if known is not None:
+            return Document(file, known, text=text)
+        document = read_yaml(file, text)
+        if self.memory and not document.problems:
+            self.memory.note(document.value, file, text)
+        return document
+
+    def roster(self, file: str, text: str, unit: str, posts: dict[str, str]) -> Roster:
+        state = (file, unit, str(posts), text)
+        known = self.memory.recall(*state) if self.memory else None
+        if known is not None:
+            return recalled(unit, known)
+        roster = read_roster(file, text, unit, posts)
+        if self.memory and not roster.problems:
+            self.memory.note(roster.rows(), *state)
+        return roster
 
     def model(self, kind: type[M], document: Document, path: tuple[str | int, ...], value: Any) -> M | None:
         result = validate(kind, document, path, value)
@@ -305,7 +343,6 @@ class _Reader:
     def left(self) -> list[Left]:
         """Everybody who left. The unit of a register may be gone: its addresses are not."""
         result: list[Left] = []
-        first: dict[str, Where] = {}
         for file in self.files("left", ".csv"):
             text = self.text(self.folder / file, file)
             register = read_left(file, text or "", PurePosixPath(file).stem)
@@ -313,20 +350,18 @@ class _Reader:
                 self.problems += register.problems
             for left in register.left:
                 where = Where(file, register.lines[left.id])
-                if left.id in first:
-                    vi = f"mã «{left.id}» đã có ở {first[left.id]}; xóa một dòng"
-                    en = f"id '{left.id}' stands at {first[left.id]} already; delete one of the two"
+                first = self.sources.add_row("left", left.id, where)
+                if first is not None:
+                    vi = f"mã «{left.id}» đã có ở {first}; xóa một dòng"
+                    en = f"id '{left.id}' stands at {first} already; delete one of the two"
                     self.problems.append(Problem(where, "duplicate-person", vi, en))
                     continue
-                first[left.id] = where
-                self.sources.add_row("left", left.id, where)
                 result.append(left)
         return result
 
     def people(self, units: dict[str, Unit], defaults: Defaults) -> list[Person]:
         codes = post_codes(defaults.posts)
         result: list[Person] = []
-        first: dict[str, Where] = {}
         for file in self.files("people", ".csv"):
             unit = PurePosixPath(file).stem
             if unit not in units and not self.sources.missing("unit", unit):
@@ -339,7 +374,7 @@ class _Reader:
                 self.sources.gaps.add("person")
                 self.sources.unread.add(("roster", unit))
                 continue
-            roster = read_roster(file, text, unit, codes)
+            roster = self.roster(file, text, unit, codes)
             self.problems += [p for p in roster.problems if p.code != "unknown-post" or "post" not in self.sources.gaps]
             self.sources.unread |= {("person", id) for id in roster.unread}
             if roster.broken:
@@ -348,13 +383,12 @@ class _Reader:
                 self.sources.unread.add(("roster", unit))
             for person in roster.people:
                 where = Where(file, roster.lines[person.id])
-                if person.id in first:
-                    vi = f"mã «{person.id}» đã dùng ở {first[person.id]}; mỗi người một mã"
-                    en = f"id '{person.id}' is used at {first[person.id]} already; one id a person"
+                first = self.sources.add_row("person", person.id, where)
+                if first is not None:
+                    vi = f"mã «{person.id}» đã dùng ở {first}; mỗi người một mã"
+                    en = f"id '{person.id}' is used at {first} already; one id a person"
                     self.problems.append(Problem(where, "duplicate-person", vi, en))
                     continue
-                first[person.id] = where
-                self.sources.add_row("person", person.id, where)
                 if unit in units:
                     result.append(person)
         return result

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from edumail.collector import collector_paused
 from edumail.groups import NAMES_OF_RFC_2142, Groups
@@ -27,8 +28,7 @@ HEADROOM_MB = 1
 """MiB that a message may grow on its way through our hosts (Received, signatures, verdicts), above the size limit."""
 
 
-@dataclass(frozen=True)
-class Mailbox:
+class Mailbox(NamedTuple):
     """A mailbox on a host. ``person`` is None for a shared one, which nobody signs in to.
 
     The figures are those of the unit's policies. ``holds`` are the shared mailboxes that the person reads and may send
@@ -122,6 +122,7 @@ class Mail:
         return {unit.id: self.units.policies(unit) for unit in self.province.units.values()}
 
     @cached_property
+    @collector_paused()
     def mailboxes(self) -> dict[str, dict[str, Mailbox]]:
         """Host name → its mailboxes by address."""
         result: dict[str, dict[str, Mailbox]] = {name: {} for name in self.province.hosts}

@@ -26,9 +26,10 @@ class Sources:
         self.entries[table, key] = (document, path)
         return None
 
-    def add_row(self, table: str, key: str, where: Where) -> None:
-        """Register a CSV row."""
-        self.rows[table, key] = where
+    def add_row(self, table: str, key: str, where: Where) -> Where | None:
+        """Register a CSV row; gives the place of the first one if ``key`` is taken, and keeps that."""
+        first = self.rows.setdefault((table, key), where)
+        return None if first is where else first
 
     def missing(self, table: str, key: str) -> bool:
         """Whether ``key`` may well be there and just could not be read: then to call it unknown would mislead."""

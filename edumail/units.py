@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from edumail.inherit import Held, above_units, descend
@@ -24,6 +24,8 @@ class Units:
         for person in province.people:
             self.people[person.unit].append(person)
         self._held: dict[str, Mapping[str, Held]] = {}
+        self._policies: dict[int, Policies] = {}
+        self._words: dict[str, dict[str, list[int]]] = {}
 
     @cached_property
     def person(self) -> dict[str, Person]:
@@ -52,14 +54,26 @@ class Units:
 
         Holders are people of the unit by id, and whoever holds a named post in the unit, or in the section.
         """
-        people = self.people[unit.id]
         result: list[tuple[SharedMailbox | Section, list[Person]]] = [
-            (mailbox, [p for p in people if holds(p, mailbox.holders)]) for mailbox in unit.mailboxes
+            (mailbox, self.named(unit.id, mailbox.holders)) for mailbox in unit.mailboxes
         ]
         for section in unit.sections:
             if section.holders:
-                result.append((section, [p for p in people if holds(p, section.holders, section.id)]))
+                people = self.named(unit.id, section.holders)
+                here = [p for p in people if p.id in section.holders or p.section == section.id]
+                result.append((section, here))
         return result
+
+    def named(self, unit: str, words: Iterable[str]) -> list[Person]:
+        """People of the unit who have one of these ids or posts, in the roster's order."""
+        people = self.people[unit]
+        if unit not in self._words:
+            places = self._words[unit] = {}
+            for place, person in enumerate(people):
+                for word in (person.id, *person.posts):
+                    places.setdefault(word, []).append(place)
+        found = {place for word in words for place in self._words[unit].get(word, ())}
+        return [people[place] for place in sorted(found)]
 
     def officer(self, unit: Unit) -> Person:
         """The officer in charge of email (4.5). Raises KeyError where the inventory was not checked."""
@@ -92,13 +106,10 @@ class Units:
 
     def policies(self, unit: Unit) -> Policies:
         """What holds for the unit: its own settings, else those of the units above, of the province, the defaults."""
-        return Policies.model_construct(**{name: held.value for name, held in self.held(unit).items()})
-
-
-def holds(person: Person, holders: tuple[str, ...], section: str | None = None) -> bool:
-    """Whether ``holders`` means the person: by id, or by a post in the unit, or in the section if one is given."""
-    by_post = section is None or person.section == section
-    return person.id in holders or (by_post and not set(holders).isdisjoint(person.posts))
+        held = self.held(unit)  # the same mapping for all units that say nothing themselves
+        if id(held) not in self._policies:
+            self._policies[id(held)] = Policies.model_construct(**{name: each.value for name, each in held.items()})
+        return self._policies[id(held)]
 
 
 def portal_host(unit: Unit) -> str:

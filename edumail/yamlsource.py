@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import yaml
@@ -33,14 +34,20 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass
 class Document:
-    """The plain value of a YAML file, the place of each value by its path, and what could not be read."""
+    """The plain value of a YAML file, and what could not be read."""
 
     file: str
     value: Any = None
-    places: dict[Path, Where] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     readable: bool = True
     """Whether ``value`` is what the file says."""
+    text: str | None = None
+    """The file, where ``value`` was known before it was read: for the places, should one be asked for."""
+
+    @cached_property
+    def places(self) -> dict[Path, Where]:
+        """Of each value by its path."""
+        return {} if self.text is None else read_yaml(self.file, self.text).places
 
     def where(self, path: Path) -> Where:
         """The place of the value at ``path``, or of the nearest one above it."""

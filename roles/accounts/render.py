@@ -25,13 +25,12 @@ def library() -> dict[str, bytes]:
 
 def line(mailbox: Mailbox) -> str:
     """A mailbox as the host's command reads it: its words between tabs, which none of them can hold."""
-    words = (
-        mailbox.address, mailbox.unit, mailbox.person or "", mailbox.name, mailbox.quota_mb, mailbox.trash_days,
-        mailbox.junk_days, mailbox.code_days, mailbox.idle_days, mailbox.leaver_days, mailbox.password_characters,
-        mailbox.password_classes, mailbox.forward_sender, ",".join(mailbox.holds), int(mailbox.officer),
-        mailbox.check_hours, mailbox.head,
-    )  # fmt: skip
-    return "\t".join(map(str, words)) + "\n"
+    address, name, unit, person, *figures, forward_sender, holds, _, officer, check_hours, head = mailbox
+    said = "\t".join(map(str, figures))
+    return (
+        f"{address}\t{unit}\t{person or ''}\t{name}\t{said}\t{forward_sender}\t{','.join(holds)}\t{officer:d}"
+        f"\t{check_hours}\t{head}\n"
+    )
 
 
 def wanted(mail: HostMail) -> dict[str, str]:
