@@ -22,6 +22,7 @@ from edumail.load import load
 from edumail.problems import InventoryError
 from roles.common.paths import has_mail
 from tests.circular.audit import Audit, AuditError
+from tests.circular.journal import Journal, about
 
 INVENTORY = pytest.StashKey[Path]()
 FINDINGS = pytest.StashKey[list[Finding]]()
@@ -34,6 +35,10 @@ PAGES = pytest.StashKey[set[str]]()
 TURNS = frozenset({"on", "serving"})
 CHECKS = pytest.StashKey[dict[str, dict[str, Any]]]()
 """By test: what it says of itself and which requirements it answers, for whoever reads the report."""
+JOURNAL = pytest.StashKey[Journal]()
+GONE_ON = pytest.StashKey[int]()
+"""How many questions an earlier run that was cut had answered."""
+MINE = pytest.StashKey[list[Finding]]()
 Record = Callable[[str, str, Verdict, list[str]], None]
 
 
@@ -41,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("edumail")
     group.addoption("--inventory", default=os.environ.get("EDUMAIL_INVENTORY", "inventories/lab"), help="the province")
     group.addoption("--verdicts", help="write all findings to this JSON file")
+    group.addoption("--journal", help="keep answers in this file as they come, and do not ask again what is in it")
     group.addoption("--outside", help="your own address outside the province: proves that mail leaves it (C37-4.1)")
 
 
@@ -53,6 +59,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[ASKED] = set()
     config.stash[PAGES] = set()
     config.stash[CHECKS] = {}
+    path = config.getoption("--journal")
+    words = [str(config.getoption("--hosts")), str(config.getoption("--outside"))] if path else []
+    subject = about(config.stash[INVENTORY], words) if path else ""
+    config.stash[JOURNAL] = Journal(Path(path) if path else None, subject)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -83,6 +93,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         check = config.stash[CHECKS].setdefault(test, {"test": test, "about": about, "requirements": []})
         check["requirements"] += [name for name in _requirements(item) if name not in check["requirements"]]
     items[:] = [item for item in items if _host(item) or not TURNS & set(item.fixturenames)]
+    answered = config.stash[JOURNAL].answered
+    for item in items:
+        config.stash[FINDINGS] += answered.get(item.nodeid, ())
+    items[:] = [item for item in items if item.nodeid not in answered]
+    config.stash[GONE_ON] = len(answered)
 
 
 @pytest.fixture(scope="session")
@@ -104,6 +119,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     """Say a verdict. The test fails in the end with all the fails it recorded, so that no unit hides another."""
     failed: list[str] = []
+    request.node.stash[MINE] = []
     veil = request.getfixturevalue("audit").veil
 
     def say(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
@@ -111,6 +127,7 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         finding = Finding(unit, requirement, verdict, tuple(evidence), _host(request.node), at)
         request.config.stash[FINDINGS].append(finding)
+        request.node.stash[MINE].append(finding)
         if verdict == "fail":
             failed.append(f"{unit} {requirement}: {'; '.join(evidence)}")
 
@@ -123,7 +140,8 @@ def _progress(request: pytest.FixtureRequest) -> None:
     """A line for each question and host when someone watches (``edumail verify``)."""
     if os.environ.get("EDUMAIL_PROGRESS"):
         items = request.session.items
-        number = f"[{items.index(request.node) + 1}/{len(items)}]"
+        before = request.config.stash[GONE_ON]
+        number = f"[{before + items.index(request.node) + 1}/{before + len(items)}]"
         names = ", ".join(_requirements(request.node))
         print(f"  {number} {_host(request.node)}: {names}", file=sys.__stderr__, flush=True)
 
@@ -162,7 +180,10 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """A check that broke (rather than found something) leaves its question open: the run is then incomplete."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
-    if report.failed and call.excinfo is not None and not call.excinfo.errisinstance(AssertionError):
+    broke = call.excinfo is not None and not call.excinfo.errisinstance(AssertionError)
+    if call.when == "call" and not broke:
+        item.config.stash[JOURNAL].add(item.nodeid, item.stash.get(MINE, []))
+    if report.failed and call.excinfo is not None and broke:
         host, stash = _host(item), item.config.stash
         why = stash[UNREACHABLE].get(host)
         if why is None:
