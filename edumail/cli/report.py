@@ -101,9 +101,12 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Make a report, or check one."""
     if args.check:
+        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", "host", "outside")
         return _check(args.check, args.inventory)
     if args.inventory is None:
         raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
+    if args.verdicts:
+        _refuse_beside("--verdicts", args, "host", "outside")
     _refuse(args.out)
     refuse_no_font()
     if args.key:
@@ -168,6 +171,15 @@ def _fill(folder: Path, province: Province, assessment: Assessment, before: Asse
         (folder / _PDF).write_bytes(pdf(province, assessment, sheet, scores, digest))
     finally:
         progress.clear()
+
+
+def _refuse_beside(option: str, args: Namespace, *names: str) -> None:
+    """What would have no effect is a mistake."""
+    for name in names:
+        if getattr(args, name):
+            raise UserError(
+                f"--{name} không dùng cùng với {option}", f"--{name} is not allowed with {option}", status=2
+            )
 
 
 def _refuse(out: Path) -> None:

@@ -584,3 +584,11 @@ def test_wrong_usage(words: list[str]) -> None:
 
 def test_an_inventory_is_needed_to_make_a_report() -> None:
     assert cli.main(["report", "--out", "a"]) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["--check", "r", "--key", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
+)
+def test_an_option_without_effect_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", *words, "--lang", "en"]) == 2
+    assert "is not allowed with" in capsys.readouterr().err
