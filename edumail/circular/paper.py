@@ -16,7 +16,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import CondPageBreak, Flowable, LongTable, Paragraph, SimpleDocTemplate, Spacer, Table
 
 from edumail.circular.assessment import Assessment
-from edumail.circular.catalogue import requirements
+from edumail.circular.catalogue import Requirement, requirements
 from edumail.circular.page import WORDS
 from edumail.circular.ranking import Score
 from edumail.circular.sheet import Sheet
@@ -157,16 +157,15 @@ def _cover(province: Province, assessment: Assessment, digest: str, units: int) 
 
 
 def _units(province: Province, sheet: Sheet, scores: Sequence[Score]) -> list[Flowable]:
-    head = ["Đơn vị", "đạt", "không đạt", "xác nhận", "chưa thử", f"điểm/{sheet.total:g}", "hạng"]
+    head = ["Đơn vị", "đạt", "không đạt", "xác nhận", "chưa thử", f"điểm/{sheet.total:g}", "mức", "hạng"]
     rows: list[list[Flowable]] = [[Paragraph(word, _HEAD) for word in head]]
     for score in scores:
         number = [str(score.counts[name]) for name in ("pass", "fail", "attested", "not-tested")]
-        grade = f" {score.grade}" if score.grade else ""
-        cells = [*number, f"{score.points:.2f}{grade}", f"{score.rank}/{score.among}"]
+        cells = [*number, f"{score.points:.2f}", score.grade, f"{score.rank}/{score.among}"]
         rows.append(
             [Paragraph(_said(province.units[score.unit].name), _CELL), *(Paragraph(_said(c), _RIGHT) for c in cells)]
         )
-    widths = [14 * mm, 16 * mm, 16 * mm, 15 * mm, 21 * mm, 17 * mm]
+    widths = [11 * mm, 14 * mm, 13 * mm, 13 * mm, 19 * mm, 21 * mm, 17 * mm]
     return [
         Paragraph("Theo đơn vị", _SECTION),
         Paragraph(f"Bảng điểm: {_said(sheet.name)}; {_said(sheet.authority)}. Trọng số là chính sách của cơ quan "
@@ -184,13 +183,21 @@ def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
         more = ["…"] if len(finding.evidence) > _LINES else []
         rows.append([
             Paragraph(_said(province.units[finding.unit].name), _CELL),
-            Paragraph(f"<font name='bold'>{finding.requirement}</font><br/>{_said(row.vi)}", _CELL),
+            Paragraph(f"<font name='bold'>{row.id}</font>{_footing(row)}<br/>{_said(row.vi)}", _CELL),
             Paragraph("<br/>".join(map(_said, [*lines, *more])), _SMALL),
         ])  # fmt: skip
     if not fails:
         return [Paragraph("Không đạt", _SECTION), Paragraph("Không có điểm nào không đạt.", _PLAIN)]
     table = _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])
     return [Paragraph(f"Không đạt: {len(fails)}", _SECTION), table]
+
+
+def _footing(row: Requirement) -> str:
+    """What a fail stands on where that is not the circular's plain "must"."""
+    if row.basis != "law":
+        words = "dẫn chiếu" if row.basis == "reference" else "suy luận"
+        return f" ({words}, khuyến nghị)" if row.strength == "R" else f" ({words})"
+    return " (khi có điều kiện)" if row.strength == "C" else ""
 
 
 def _by_requirement(fails: Iterable[Finding]) -> list[Flowable]:

@@ -6,6 +6,7 @@ The folder is made beside its place and put there whole; one that is there alrea
 from __future__ import annotations
 
 import hashlib
+import shlex
 import subprocess
 import tempfile
 from argparse import Namespace
@@ -101,9 +102,12 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Make a report, or check one."""
     if args.check:
+        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", "host", "outside")
         return _check(args.check, args.inventory)
     if args.inventory is None:
         raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
+    if args.verdicts:
+        _refuse_beside("--verdicts", args, "host", "outside")
     _refuse(args.out)
     refuse_no_font()
     if args.key:
@@ -128,11 +132,11 @@ def run(args: Namespace) -> int:
         if text is not None:
             (folder / _WEIGHTS).write_text(text, encoding="utf-8")
         (folder / seal.SUMS).write_text(seal.sums(_digests(folder)), encoding="utf-8")
-        key = _sign(folder, args.key) if args.key else None
     print(say(f"Đã ghi báo cáo vào {args.out}", f"Wrote the report to {args.out}"))
-    if key is None:
+    if args.key is None:
         print(say("Báo cáo CHƯA KÝ (--key).", "The report is NOT SIGNED (--key)."))
     else:
+        key = _sign(args.out, args.key)
         whose = _whose(key, province)
         words = f"{whose or say('khóa không có trong inventory', 'a key that the inventory does not have')}"
         print(say(f"Đã ký: {words}, {seal.fingerprint(key)}", f"Signed: {words}, {seal.fingerprint(key)}"))
@@ -168,6 +172,15 @@ def _fill(folder: Path, province: Province, assessment: Assessment, before: Asse
         (folder / _PDF).write_bytes(pdf(province, assessment, sheet, scores, digest))
     finally:
         progress.clear()
+
+
+def _refuse_beside(option: str, args: Namespace, *names: str) -> None:
+    """What would have no effect is a mistake."""
+    for name in names:
+        if getattr(args, name):
+            raise UserError(
+                f"--{name} không dùng cùng với {option}", f"--{name} is not allowed with {option}", status=2
+            )
 
 
 def _refuse(out: Path) -> None:
@@ -245,8 +258,19 @@ def _refuse_key(path: Path) -> None:
 
 
 def _sign(folder: Path, key: Path) -> str:
-    """Sign the list; the public key. ssh-keygen asks for a passphrase itself, on the terminal, or asks the agent."""
-    _keygen("-Y", "sign", "-q", "-f", str(key), "-n", seal.NAMESPACE, str(folder / seal.SUMS))
+    """Sign the list; the public key. ssh-keygen asks for a passphrase itself, on the terminal, or asks the agent.
+
+    A wrong passphrase must not cost an audit: the report stays, unsigned, and UserError says how to sign it.
+    """
+    words = ["-Y", "sign", "-q", "-f", str(key), "-n", seal.NAMESPACE, str(folder / seal.SUMS)]
+    try:
+        _keygen(*words)
+    except UserError as error:
+        later = f"ssh-keygen {shlex.join(words)}"
+        raise UserError(
+            f"{error.vi}. Báo cáo đã ghi nhưng CHƯA KÝ; ký sau bằng: {later}",
+            f"{error.en}. The report is written and NOT SIGNED; sign it later with: {later}",
+        ) from None
     return seal.signer((folder / seal.SUMS).read_bytes(), (folder / seal.SIGNATURE).read_text(encoding="ascii"))
 
 

@@ -473,3 +473,35 @@ def test_the_real_pytest_with_a_wrong_host_is_an_incomplete_run(tmp_path: Path) 
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8")
     assert done.returncode == 2, done.stdout + done.stderr
     assert "THE RUN WAS INCOMPLETE" in done.stdout
+
+
+# --- report ---
+
+
+def test_a_report_asks_the_hosts_itself_and_an_incomplete_audit_makes_an_incomplete_report(
+    child: Child, said: Say, province: Province, tmp_path: Path
+) -> None:
+    content = verdicts(province) | {"incomplete": ["mail-xa was not reached: no route"]}
+    content["checks"] = [{"test": "tests/x.py::test_mail_arrives", "about": "", "requirements": ["C37-4.1"]}]
+    child.verdicts = content
+    out = tmp_path / "r"
+    assert cli.main(["report", str(LAB), "--out", str(out), "--host", "mail-thpt", "--lang", "en"]) == 2
+    assert "THE RUN WAS INCOMPLETE" in said()
+    assert "ssh://auditor@mail-thpt" in child.commands[0]
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "mail-xa was not reached: no route" in text
+    assert "mail arrives" in text
+    assert 'errors="1"' in (out / "junit.xml").read_text(encoding="utf-8")
+
+
+def test_an_interrupted_audit_leaves_no_report(child: Child, tmp_path: Path) -> None:
+    child.raises = KeyboardInterrupt()
+    assert cli.main(["report", str(LAB), "--out", str(tmp_path / "r")]) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_a_report_that_can_not_be_written_asks_nobody(child: Child, said: Say, tmp_path: Path) -> None:
+    assert cli.main(["report", str(LAB), "--out", str(tmp_path / "a" / "b"), "--lang", "en"]) == 1
+    assert "there is no folder" in said()
+    assert cli.main(["report", str(LAB), "--out", str(tmp_path / "r"), "--weights", str(tmp_path / "none.yml")]) == 1
+    assert not child.commands

@@ -562,6 +562,19 @@ def test_a_key_of_another_kind_is_refused_before_anything_is_asked(
     assert not (tmp_path / "r").exists()
 
 
+def test_a_signature_that_fails_costs_no_report(
+    verdicts: Path, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "")
+    lone = tmp_path / "lone.pub"
+    shutil.copy(key.with_suffix(".pub"), lone)  # no agent holds its other half
+    assert make(verdicts, tmp_path / "r", "--key", str(lone)) == 1
+    command = capsys.readouterr().err.rpartition("sign it later with: ")[2]
+    assert {path.name for path in (tmp_path / "r").iterdir()} == FILES
+    subprocess.run(command.replace(str(lone), str(key)), shell=True, check=True, capture_output=True)  # noqa: S602
+    assert check(tmp_path / "r") == 3
+
+
 def test_what_is_no_report_can_not_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(tmp_path) == 1
     assert "not part of a report" in capsys.readouterr().err
@@ -584,3 +597,11 @@ def test_wrong_usage(words: list[str]) -> None:
 
 def test_an_inventory_is_needed_to_make_a_report() -> None:
     assert cli.main(["report", "--out", "a"]) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["--check", "r", "--key", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
+)
+def test_an_option_without_effect_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report", *words, "--lang", "en"]) == 2
+    assert "is not allowed with" in capsys.readouterr().err
