@@ -26,15 +26,21 @@ _STOP_SECONDS = 15
 _ENVIRONMENT = {"PYTHONIOENCODING": "utf-8:backslashreplace", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
+def state_folder() -> Path:
+    """Where this user's logs and unfinished runs are kept: below ``XDG_STATE_HOME`` (``~/.local/state``). Made."""
+    folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edumail"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 @contextlib.contextmanager
 def opened_log(command: str) -> Iterator[TextIO]:
-    """A new log file for a run of ``command``, readable by its owner only; the oldest ones go.
+    """A new log file for a run of ``command`` in :func:`state_folder`, for its owner only; the oldest ones go.
 
-    It lies under ``XDG_STATE_HOME`` (``~/.local/state``) in ``edumail/``. Raises UserError when it can't be written.
+    Raises UserError when it can't be written.
     """
     try:
-        folder = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "edumail"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = state_folder()
         path = folder / f"{command}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         file = open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))  # noqa: SIM115
     except (OSError, RuntimeError) as error:

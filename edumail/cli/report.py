@@ -18,9 +18,10 @@ from edumail import seal
 from edumail.circular.assessment import Assessment, read, written
 from edumail.circular.sheet import Sheet, no_sheet, read_sheet
 from edumail.cli.arguments import refuse_no_font
+from edumail.cli.audit import add_questions, audit, status
 from edumail.cli.language import Commands, Parser, UserError, say
 from edumail.cli.terminal import Status, plain
-from edumail.cli.verify import add_questions, audit, status, tell_counts, tell_incomplete
+from edumail.cli.verdict_table import tell_counts, tell_incomplete
 from edumail.load import load
 from edumail.model import Province
 

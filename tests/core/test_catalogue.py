@@ -13,7 +13,7 @@ import pytest
 from edumail.circular.catalogue import closed, requirements
 from edumail.circular.texts import in_force, topics
 from edumail.circular.verdicts import Finding, Verdict, complete
-from edumail.cli.verify import ASSESSABLE
+from edumail.cli.audit import ASSESSABLE
 from edumail.model import Province
 
 CHECKS = Path(__file__).parents[1] / "circular"

@@ -467,7 +467,7 @@ def test_the_real_pytest_with_a_wrong_host_is_an_incomplete_run(tmp_path: Path) 
     """One true child: usage errors of pytest come back as an incomplete run, not as a good one."""
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path)}
     program = (
-        "from edumail.cli import main, verify; verify.chosen_hosts = lambda known, wanted: ['mail-x'];"
+        "from edumail.cli import audit, main; audit.chosen_hosts = lambda known, wanted: ['mail-x'];"
         f"raise SystemExit(main(['verify', {str(LAB)!r}, '--host', 'mail-x', '--lang', 'en']))"
     )
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8")
@@ -505,3 +505,23 @@ def test_a_report_that_can_not_be_written_asks_nobody(child: Child, said: Say, t
     assert "there is no folder" in said()
     assert cli.main(["report", str(LAB), "--out", str(tmp_path / "r"), "--weights", str(tmp_path / "none.yml")]) == 1
     assert not child.commands
+
+
+def test_an_audit_that_was_cut_goes_on_with_its_answers_and_only_when_it_is_told_to(
+    child: Child, said: Say, province: Province
+) -> None:
+    def journal() -> Path:
+        return Path(child.commands[-1][child.commands[-1].index("--journal") + 1])
+
+    child.raises = KeyboardInterrupt()
+    assert cli.main(["verify", str(LAB), "--lang", "en"]) == 130
+    assert "--resume" in said()
+    journal().write_text("answers")
+    assert cli.main(["verify", str(LAB), "--lang", "en", "--resume"]) == 130
+    assert journal().read_text() == "answers"
+    cli.main(["verify", str(LAB), "--lang", "en"])
+    assert not journal().exists()
+    child.raises, child.verdicts = None, verdicts(province)
+    journal().write_text("answers")
+    cli.main(["verify", str(LAB), "--lang", "en", "--resume"])
+    assert not journal().exists()  # it came to its end

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, Inventory
 
 from edumail.circular.verdicts import Finding
-from edumail.cli.verify import Answers, judge
+from edumail.cli.audit import Answers, judge
 from edumail.dns import zones
 from edumail.load import load
 from edumail.mail import Mail

@@ -1,0 +1,213 @@
+"""Puts the questions of ``tests/circular`` to the hosts, in a process of their own, and judges the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from edumail.circular.assessment import Assessment, Check
+from edumail.circular.catalogue import requirements
+from edumail.circular.verdicts import Finding, complete, from_json
+from edumail.cli import child
+from edumail.cli.arguments import add_hosts, chosen_hosts
+from edumail.cli.language import Parser, UserError, say
+from edumail.cli.terminal import Status, plain
+from edumail.model import Province, Unit
+from edumail.units import page_turn, portal_host
+
+GOOD, SOME_FAIL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 130
+ASSESSABLE = "C37-16.1"
+"""The one requirement that the audit itself answers."""
+_PYTEST_RAN = (0, 1)
+"""All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
+_UNSAID = "a check failed without saying for which unit"
+
+
+def add_questions(parser: Parser) -> None:
+    """The options of an audit: whom to ask."""
+    add_hosts(parser)
+    parser.add_argument(
+        "--outside",
+        metavar="ADDRESS",
+        help=say(
+            "một địa chỉ của chính bạn ở ngoài tỉnh: chứng minh thư ra được Internet (4.1)",
+            "an address of your own outside the province: proves that mail leaves it (4.1)",
+        ),
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help=say(
+            "làm tiếp lần kiểm tra bị dừng giữa chừng (trong 12 giờ, cùng inventory)",
+            "go on with an audit that was cut (within 12 hours, of the same inventory)",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the checks gave back."""
+
+    found: list[Finding] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    """Why the run is not whole; empty when it is."""
+    asked: list[str] = field(default_factory=list)
+    """The requirements that have a check, in the circular's order."""
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By host and requirement: why a question stayed open."""
+    pages: frozenset[str] = frozenset()
+    """The requirements that are asked of the server of a unit's page, not of the host with its mailboxes."""
+    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+    """By requirement: the tests that answer it."""
+
+
+def audit(args: Namespace, province: Province) -> tuple[Assessment, str]:
+    """Ask the hosts of ``args.host``: what they said, and the path of the log."""
+    hosts = chosen_hosts(province.hosts, args.host)
+    with child.opened_log("verify") as log:
+        answers = _ask(args, hosts, log)
+    at = datetime.now(UTC).replace(microsecond=0)
+    findings, incomplete = judge(province, hosts, answers)
+    assessment = Assessment(
+        inventory=str(args.inventory),
+        province=province.settings.id,
+        at=at,
+        hosts=tuple(hosts),
+        incomplete=tuple(incomplete),
+        asked=tuple(shown(answers.asked)),
+        checks=answers.checks,
+        findings=findings,
+    )
+    return assessment, log.name
+
+
+def shown(asked: Sequence[str]) -> list[str]:
+    """The requirements that an audit answers: asked of hosts, following from these, or answered by the audit itself."""
+    names = {*asked, ASSESSABLE} if asked else set()
+    rows = requirements().values()
+    return [row.id for row in rows if row.id in names or not names.isdisjoint(row.follows_from)]
+
+
+def status(assessment: Assessment) -> int:
+    """The exit status: incomplete before all, then whether anything fails."""
+    if assessment.incomplete:
+        return INCOMPLETE
+    return SOME_FAIL if any(finding.verdict == "fail" for finding in assessment.findings) else GOOD
+
+
+def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
+    """Run the checks in pytest, in a process of their own: whatever happens there, here it is told."""
+    journal = _journal(args)
+    if not args.resume:
+        journal.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edumail-verify-") as scratch:
+        verdicts = Path(scratch) / "verdicts.json"
+        # Progress goes to the real standard error, so pytest may only hold back what Python prints.
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--capture=sys", "-p", "no:cacheprovider"]
+        command += ["--inventory", str(args.inventory.resolve()), "--verdicts", str(verdicts)]
+        command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
+        command += ["--outside", args.outside] if args.outside else []
+        command += ["--journal", str(journal)]
+        status = Status()
+        try:
+            code, said = child.run(
+                [*command, "tests/circular"],
+                {"EDUMAIL_PROGRESS": "1", "PYTEST_ADDOPTS": ""},
+                log,
+                lambda line: _progress(status, line),
+                status,
+            )
+        except KeyboardInterrupt:
+            raise UserError(
+                "đã dừng theo yêu cầu; chưa có kết luận nào. Chạy lại với --resume để làm tiếp",
+                "interrupted; there is no verdict. Run again with --resume to go on",
+                INTERRUPTED,
+            ) from None
+        try:
+            content = json.loads(verdicts.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = None
+    if content is not None:
+        journal.unlink(missing_ok=True)  # it came to its end; what is mended now has to be asked anew
+    return read_answers(code, content, said)
+
+
+def _journal(args: Namespace) -> Path:
+    """Where the answers of an unfinished audit of this inventory are kept."""
+    name = hashlib.sha256(os.fsencode(args.inventory.resolve())).hexdigest()[:16]
+    return child.state_folder() / f"verify-{name}.journal"
+
+
+def _progress(status: Status, line: str) -> None:
+    if line.startswith("  "):
+        text = line.strip()
+        status.now(text) if status.live else status.line(text)
+
+
+def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Answers:
+    """What pytest's exit status ``code``, the file of ``--verdicts`` (None: there is none) and its output mean."""
+    if content is None:
+        last = " | ".join(line.strip() for line in said.strip().splitlines()[-4:])
+        return Answers(incomplete=[plain(f"pytest ended with {code} and gave no verdicts: {last}")])
+    found = from_json(content["findings"])
+    incomplete = [plain(" ".join(reason.split())) for reason in content["incomplete"]]
+    if code not in _PYTEST_RAN:
+        incomplete.append(f"pytest ended with {code}")
+    if code == 1 and not incomplete and not any(finding.verdict == "fail" for finding in found):
+        incomplete.append(_UNSAID)
+    asked = sorted(content["asked"], key=list(requirements()).index)
+    if not asked and not incomplete:
+        incomplete.append("nothing was asked")
+    reasons = {(row["host"], name): row["why"] for row in content.get("open", []) for name in row["requirements"]}
+    checks: dict[str, tuple[Check, ...]] = {}
+    for row in content.get("checks", ()):
+        for name in row["requirements"]:
+            checks[name] = (*checks.get(name, ()), Check(row["test"], row["about"]))
+    pages = frozenset(content.get("pages", ()))
+    return Answers(found, list(dict.fromkeys(incomplete)), asked, reasons, pages, checks)
+
+
+def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[list[Finding], list[str]]:
+    """All findings on the units with mailboxes or a page on ``hosts``, and why the run is incomplete, if it is.
+
+    A question that has a check, binds the unit and got no answer is open, and makes the run incomplete; one for a host
+    that nobody wanted to ask is only open.
+    """
+    units = [unit for unit in province.units.values() if not {unit.host, portal_host(unit)}.isdisjoint(hosts)]
+    answered = {(finding.unit, finding.requirement) for finding in answers.found}
+    unanswered, unwanted = [], []
+    for unit in units:
+        for name in answers.asked:
+            if not requirements()[name].applies_to(province.kinds[unit.kind]) or (unit.id, name) in answered:
+                continue
+            where = page_turn(unit, hosts) if name in answers.pages else unit.host
+            if where in hosts:
+                why = answers.reasons.get((where, name), "the check gave no answer for this unit")
+                unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
+            else:
+                unwanted.append(Finding(unit.id, name, "not-tested", (f"{where} was not asked",)))
+    incomplete = list(answers.incomplete)
+    if unanswered and not incomplete:
+        incomplete.append(f"{len(unanswered)} questions got no answer")
+    found = [*answers.found, *unanswered, *unwanted, *_assessable(units, answers.found, [*unanswered, *unwanted])]
+    return complete(province, [unit.id for unit in units], found), incomplete
+
+
+def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:
+    """16.1: a unit can be inspected when every question about it got an answer, and this audit is the proof."""
+    answers = Counter(finding.unit for finding in found)
+    gaps = Counter(finding.unit for finding in left)
+    for unit in units:
+        said = f"{answers[unit.id]} answers of hosts to this audit's questions, {gaps[unit.id]} questions without one"
+        sound = answers[unit.id] and not gaps[unit.id]
+        yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,))
