@@ -165,7 +165,7 @@ class _Reader:
         text = self.instead[file] if file in self.instead else self.stored(path, file)
         if text is not None:
             data = text.encode("utf-8", "surrogatepass")
-            self.read.update(f"{len(data)} {file}\n".encode("utf-8", "surrogateescape") + data)
+            self.read.update(f"{len(data)} {file!a}\n".encode() + data)
         return text
 
     def stored(self, path: Path, file: str) -> str | None:
@@ -193,6 +193,7 @@ class _Reader:
         return document
 
     def yaml(self, file: str, text: str) -> Document:
+        """As :func:`read_yaml`, or from the memory."""
         known = self.memory.recall(file, text) if self.memory else None
         if known is not None:
             return Document(file, known, text=text)
@@ -202,6 +203,7 @@ class _Reader:
         return document
 
     def roster(self, file: str, text: str, unit: str, posts: dict[str, str]) -> Roster:
+        """As :func:`read_roster`, or from the memory."""
         state = (file, unit, str(posts), text)
         known = self.memory.recall(*state) if self.memory else None
         if known is not None:

@@ -55,7 +55,7 @@ class Memory:
         if len(self._now) <= FEW or self._now == self._before:
             return
         lines = [self._folder, *(f"{key} {line}" for key, line in self._now.items())]
-        staged = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        staged = self._path.with_suffix(".new")  # should two write at once, digests tell what is left of it
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _forget(self._path.parent)
