@@ -331,7 +331,6 @@ def share(database: sqlite3.Connection) -> None:
     """
     shared = {tuple(row) for row in database.execute("SELECT address, home FROM account WHERE state = 'shared'")}
     rows = "".join(f"shared/shared-boxes/group/{address}/{address}\n1\n" for address, _ in sorted(shared))
-    opened = {tuple(row) for row in database.execute("SELECT * FROM opened")}
     known = {tuple(row) for row in database.execute("SELECT holder, address FROM holding")}
     wanted = {
         (row["address"], address)
@@ -347,14 +346,12 @@ def share(database: sqlite3.Connection) -> None:
     }
     with _as_vmail():
         _write(Path(SHARING_MAP), rows)
-        for address, home in sorted(shared - opened):
+        for address, home in sorted(shared):
             _write(_maildir(home) / "dovecot-acl", f"group={address} {RIGHTS}\n")
         for holder, address in sorted(known ^ wanted):
             if holder in homes:
                 _subscribe(_maildir(homes[holder]), address, (holder, address) in wanted)
     with transaction(database):
-        database.executemany("DELETE FROM opened WHERE address = ? AND home = ?", sorted(opened - shared))
-        database.executemany("INSERT INTO opened VALUES (?, ?)", sorted(shared - opened))
         database.executemany("DELETE FROM holding WHERE holder = ? AND address = ?", sorted(known - wanted))
         database.executemany("INSERT INTO holding VALUES (?, ?)", sorted(wanted - known))
 

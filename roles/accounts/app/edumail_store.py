@@ -102,11 +102,6 @@ CREATE TABLE IF NOT EXISTS holding (
   address TEXT NOT NULL,
   PRIMARY KEY (holder, address)
 ) STRICT;
-CREATE TABLE IF NOT EXISTS opened (
-  address TEXT NOT NULL,
-  home TEXT NOT NULL,
-  PRIMARY KEY (address, home)
-) STRICT;
 CREATE TABLE IF NOT EXISTS route (
   address TEXT PRIMARY KEY,
   host TEXT NOT NULL,
