@@ -7,7 +7,7 @@ import importlib.util
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -86,8 +86,9 @@ def sync(
     routes: Mapping[str, Sequence[str]],
     now: int,
     elsewhere: Iterable[str] = (),
+    make_homes: Callable[[list[str]], None] = lambda homes: None,
 ) -> dict[str, int]:
-    counts: dict[str, int] = app.sync(database, wanted_of(app, rows, routes, elsewhere), now)
+    counts: dict[str, int] = app.sync(database, wanted_of(app, rows, routes, elsewhere), now, make_homes)
     return counts
 
 
@@ -763,21 +764,28 @@ def test_whose_rights_change_is_signed_out_and_nobody_else(
     assert ended == [B]
 
 
-def test_rights_are_written_where_they_are_not_yet(app: ModuleType, tmp_path: Path) -> None:
-    """Not for all shared mailboxes at each deploy; but for one that is back, or has another home."""
+def test_rights_that_somebody_deleted_come_back(app: ModuleType, tmp_path: Path) -> None:
     database = app.connect(":memory:")
     sync(app, database, [row(A, None), row(B, None)], {}, 0)
     app.share(database)
-    rights = {name: tmp_path / "x.test" / name / "Maildir" / "dovecot-acl" for name in ("a", "a#2", "b")}
-    for file in (rights["a"], rights["b"]):
+    rights = [tmp_path / "x.test" / name / "Maildir" / "dovecot-acl" for name in ("a", "b")]
+    for file in rights:
         file.unlink()
-    sync(app, database, [row(A, "p"), row(B, None)], {}, 1)  # and the run dies here
-    sync(app, database, [row(A, None), row(B, None)], {}, 2)
     app.share(database)
-    assert rights["a#2"].read_text().startswith("group=a@x.test ")
-    assert not rights["a"].exists()
-    assert not rights["b"].exists()
-    for boxes in ([row(A, None)], [row(A, None), row(B, None)]):
-        sync(app, database, boxes, {}, 3)
-        app.share(database)
-    assert rights["b"].exists()
+    assert [file.read_text().split()[0] for file in rights] == ["group=a@x.test", "group=b@x.test"]
+
+
+def test_a_new_account_has_its_home_before_anybody_writes(app: ModuleType, tmp_path: Path) -> None:
+    database = app.connect(":memory:")
+    made: list[str] = []
+
+    def make(homes: list[str]) -> None:
+        assert database.in_transaction
+        made.extend(homes)
+        app._make_homes(homes)
+
+    sync(app, database, [row(A, "p"), row(B, None)], {}, 0, make_homes=make)
+    assert sorted(made) == [str(tmp_path / "x.test" / name) for name in ("a", "b")]
+    assert all(Path(home).is_dir() for home in made)
+    sync(app, database, [row(A, "p"), row(B, None)], {}, 1, make_homes=make)
+    assert len(made) == 2

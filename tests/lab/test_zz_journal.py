@@ -179,6 +179,46 @@ EXPLAINED = [
         "test_webmail sends too much, and too often",
     ),
     Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* connect\(\) to unix:/run/edumail-(?:search|feedback)\.socket failed \(111: .*",
+        "test_mutation stops the portal's services",
+    ),
+    Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* directory index of \"/var/lib/edumail/trees/portal/current/(?:assets|sites/[\w/-]+)/\""
+        r" is forbidden, .*",
+        "an audit and test_portal_serving ask whether folders are listed",
+    ),
+    Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* broken header: \"\" while reading PROXY protocol, client: (?:198\.18\.37\.11|2001:db8:37::11),"
+        r" server: \S+:443",
+        "test_doors knocks from the gateway, and says nothing",
+    ),
+    Explained(
+        "dovecot",
+        r"lmtp\(bangnv@suoimo\.minhha\.test\).*: Error: (?:Mailbox INBOX: open\(.*/bangnv/Maildir/tmp/.*"
+        r"|sieve: .*(?:temporary failure|Permission denied))",
+        "test_groups takes a mailbox from Dovecot, and mail waits",
+    ),
+    Explained(
+        "dovecot",
+        r"(?:quota-status|indexer-worker)\S*: Error: (?:conn unix:indexer-worker .*: User |Failed to lookup user"
+        r"|auth-master: userdb lookup\()enct@suoimo\.minhha\.test.*(?:Internal error occurred\..*|Auth USER lookup failed)"
+        r"|quota-status\(enct@suoimo\.minhha\.test\)\S*: Warning: Mailbox INBOX: Expunged message reappeared, .*",
+        "test_moving moves this mailbox and kills the move: mail waits, as long as it is nowhere",
+    ),
+    Explained(
+        "dovecot",
+        r"auth-worker\(\d+\): Error: conn unix:/run/dovecot/stats-writer .* failed: Connection refused",
+        "test_mutation stops and starts Dovecot",
+    ),
+    Explained(
+        "rspamd",
+        r"<\w+>; proxy; rspamd_tokenize_text: too long time has been spent on tokenization: .*",
+        "test_hostile and test_queue send the longest letters that fit, while the machine does more",
+    ),
+    Explained(
         "systemd",
         r"rspamd\.service: State 'stop-sigterm' timed out\. Killing\.",
         "test_faults kills its master, and the workers that are left end no sooner",

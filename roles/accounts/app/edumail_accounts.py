@@ -143,8 +143,12 @@ def _schema_version(path: str) -> int:
     return version
 
 
-def sync(database: sqlite3.Connection, wanted: Wanted, now: int) -> dict[str, int]:
+def sync(
+    database: sqlite3.Connection, wanted: Wanted, now: int, make_homes: Callable[[list[str]], None] = lambda homes: None
+) -> dict[str, int]:
     """Make the accounts those of ``wanted`` in one transaction; how many were new, changed, left, returned, set aside.
+
+    ``make_homes`` gets the homes of those that are new before they are there for anybody else.
 
     An account, with its home and its password, belongs to one person (or to the unit) for ever. It follows its person
     to another address; whoever gets an address that was somebody else's begins with an empty mailbox.
@@ -196,6 +200,7 @@ def sync(database: sqlite3.Connection, wanted: Wanted, now: int) -> dict[str, in
             f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
             new,
         )
+        make_homes([str(row["home"]) for row in new])
         counts["new"] = len(new)
         counts["left"] = _leave(database, rest, wanted, now)
         _route(database, wanted.routes)
@@ -366,6 +371,15 @@ def _end_sessions(addresses: list[str]) -> None:
 def _as_vmail() -> contextlib.AbstractContextManager[None]:
     """Act as the mailboxes' owner: whoever got hold of a mail process must not make root write where a link leads."""
     return acting_as(VMAIL_ID, VMAIL_ID)
+
+
+def _make_homes(homes: list[str]) -> None:
+    """What Sieve remembers of letters lies there, and it does not make the folder for the first of them."""
+    with _as_vmail():
+        for home in map(Path, homes):
+            for folder in (home.parent, home):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700)
 
 
 def _maildir(home: str) -> Path:
@@ -796,7 +810,7 @@ def _run(options: argparse.Namespace, wanted: Wanted | None, hashes: dict[str, s
     match options.command:
         case "sync":
             assert wanted is not None
-            print(json.dumps(sync(database, wanted, now)))
+            print(json.dumps(sync(database, wanted, now, _make_homes)))
             share(database)
             end_sessions(database)
         case "code":
