@@ -191,8 +191,8 @@ EXPLAINED = [
     ),
     Explained(
         "nginx",
-        r"\S+ \S+ \[error\] .* broken header: \"\" while reading PROXY protocol, client: (?:198\.18\.37\.11|2001:db8:37::11),"
-        r" server: \S+:443",
+        r"\S+ \S+ \[error\] .* broken header: \"\" while reading PROXY protocol,"
+        r" client: (?:198\.18\.37\.11|2001:db8:37::11), server: \S+:443",
         "test_doors knocks from the gateway, and says nothing",
     ),
     Explained(
@@ -204,7 +204,8 @@ EXPLAINED = [
     Explained(
         "dovecot",
         r"(?:quota-status|indexer-worker)\S*: Error: (?:conn unix:indexer-worker .*: User |Failed to lookup user"
-        r"|auth-master: userdb lookup\()enct@suoimo\.minhha\.test.*(?:Internal error occurred\..*|Auth USER lookup failed)"
+        r"|auth-master: userdb lookup\()enct@suoimo\.minhha\.test.*"
+        r"(?:Internal error occurred\..*|Auth USER lookup failed)"
         r"|quota-status\(enct@suoimo\.minhha\.test\)\S*: Warning: Mailbox INBOX: Expunged message reappeared, .*",
         "test_moving moves this mailbox and kills the move: mail waits, as long as it is nowhere",
     ),
