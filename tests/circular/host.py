@@ -113,13 +113,17 @@ class HostFacts:
     @property
     def down(self) -> list[str]:
         """Services that do not run."""
-        return [name for name, unit in self._services if unit.get("ActiveState") != "active"]
+        return [name for name, unit in self._services if unit.get("ActiveState") != "active" and self._possible(name)]
 
     @property
     def lost(self) -> list[str]:
         """Services that would not come back after a boot, or after a crash."""
         disabled = [name for name, unit in self._services if unit.get("UnitFileState") in ("disabled", "masked", "")]
         return disabled + [name for name, unit in self._services if unit.get("Restart") in ("no", None)]
+
+    def _possible(self, name: str) -> bool:
+        """Whether it could run at all: a container can't set its clock."""
+        return self.seen["container"] == "none" or name not in ("chrony", "chronyd")
 
     @property
     def _services(self) -> Iterable[tuple[str, dict[str, str]]]:
@@ -128,15 +132,15 @@ class HostFacts:
 
     @property
     def readable(self) -> list[str]:
-        """Places of :data:`CLOSED` that the auditor, or anybody, could read, or that are not there."""
+        """Places of :data:`CLOSED` that the auditor, or anybody, could read; what lies in a closed folder can't be."""
         places = self.seen["places"].items()
-        return [path for path, seen in places if seen["readable"] or not seen["access"] or _for_others(seen["access"])]
+        return [path for path, seen in places if seen["readable"] or _for_others(seen["access"])]
 
     @property
     def mixed(self) -> list[str]:
         """Daemons and applications that do not run as a user of their own."""
         running = self.seen["users"]
-        daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own]]
+        daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own] and self._possible(name)]
         services = self.seen["units"].items()
         owner = {name: unit.get("User", "") for name, unit in services if name.startswith("edumail-")}
         alone = Counter(owner.values())
@@ -149,7 +153,7 @@ class HostFacts:
 
 
 def _for_others(access: str) -> bool:
-    return bool(int(access.split()[1], 8) & 0o7)
+    return bool(access) and bool(int(access.split()[1], 8) & 0o7)
 
 
 def _accepted(expressions: list[dict[str, Any]]) -> set[int]:

@@ -101,7 +101,7 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "container": said("systemd-detect-virt", "--container").strip() or "none",
         "store": store,
         "encrypted": encrypted(store),
-        "sudo": [line.strip() for line in sudo.splitlines() if line.startswith("    ")],
+        "sudo": [line.strip() for line in sudo.splitlines() if line.startswith("    (")],
         "signatures_age": age(*SIGNATURES),
     }
 

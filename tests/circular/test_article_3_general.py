@@ -192,7 +192,7 @@ def test_personal_information_is_out_of_strangers_reach(audit: Audit, on: str, r
     facts = facts_of(audit, on)
     places = facts.seen["places"]
     evidence = [
-        f"{on}: {'; '.join(' '.join((path, seen['access'] or 'NOT SEEN')) for path, seen in places.items())}",
+        f"{on}: {'; '.join(' '.join((path, seen['access'] or 'not to be seen')) for path, seen in places.items())}",
         f"open to others: {', '.join(facts.readable) or 'none'}",
         f"mailboxes lie on {facts.seen['store'] or '?'},"
         f" {'encrypted' if facts.seen['encrypted'] else 'not seen to be encrypted at rest'}",
@@ -211,11 +211,11 @@ def test_the_page_names_who_answers_for_it(audit: Audit, serving: str, record: R
     for reading in readings(audit, serving, "C37-3.4.4"):
         page = reading.portal.page("/")
         footer = " ".join(" ".join(page.root.xpath("//footer//text()")).split())
-        named = [person for person in reading.leaders if person.name in footer]
+        named = [person for person in audit.mail.units.people[reading.unit.id] if person.name in footer]
         posts = [audit.province.posts[code].name for person in named for code in person.posts]
         shown = [post for post in posts if post.casefold() in footer.casefold()]
         evidence = [
-            f"{page.said}; the footer names {len(named)} leaders, as {', '.join(shown) or 'NOBODY'}",
+            f"{page.said}; the footer names {len(named)} of the unit's people, as {', '.join(shown) or 'NOBODY'}",
             "that this person answers for it has to be attested",
         ]
         record(reading.unit.id, "C37-3.4.4", "not-tested" if named and shown else "fail", evidence)

@@ -339,7 +339,7 @@ class TestOfficialMailboxes:
             "sys.path.insert(0, '/var/lib/edumail/trees/accounts/current');"
             "runpy.run_path('/usr/local/sbin/edumail-accounts')['main'](['tend'])"
         )
-        said = json.loads(province.run(HOST, f'python3 -W ignore -c "{script % hours}"'))
+        said = json.loads(province.run(HOST, f'python3 -B -W ignore -c "{script % hours}"'))
         return [box for box in said["reminded"] if box in self.BOXES]
 
     def read_all(self, province: LabProvince) -> None:

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Accounts of a mail host: who exists, in which state, and how a password comes to be.
 
 Runs on the host with Debian's own Python and passlib. A deploy upserts people in one transaction and never touches a
@@ -641,7 +641,7 @@ def tend(database: sqlite3.Connection, now: int) -> int:
     else:
         print("the clock has jumped, or this host was off: nobody is suspended or deleted for a day", file=sys.stderr)
     reminded = []
-    for address, hours, hearers in overdue(database, _unread, edumail_calendar.read(), now, failed):
+    for address, hours, hearers in overdue(database, _unread, _calendar(), now, failed):
         with _noted(failed, address):
             remind(database, address, hours, hearers, now)
             reminded.append(address)
@@ -658,13 +658,19 @@ def _unopened(database: sqlite3.Connection, now: int) -> list[dict[str, object]]
     """What an audit may know: address, unit, limit and working hours, and on which day a holder last signed in."""
     failed: list[str] = []
     found: list[dict[str, object]] = []
-    for row, holders, hours in unopened(database, _unread, edumail_calendar.read(), now, failed):
+    for row, holders, hours in unopened(database, _unread, _calendar(), now, failed):
         seen = [account["seen"] for account in _accounts(database, holders).values() if account["state"] == "active"]
         words = {"address": row["address"], "unit": row["unit"], "limit": row["check_hours"], "hours": hours}
         found.append({**words, "days": (now - max(seen)) // 86400 if seen else None})
     if failed:
         raise OSError("; ".join(failed)[:300])
     return found
+
+
+def _calendar() -> Calendar:
+    """The file belongs to root, as the whole tree does."""
+    with as_root():
+        return edumail_calendar.read()
 
 
 def _unread(holder: str, address: str) -> dict[str, int]:

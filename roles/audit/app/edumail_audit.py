@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """What an auditor may ask of a mail host, through sudo: an audit's one-time token and sign-in, and facts.
 
 While an audit is open, a message that carries its token is filed into the folder Audit of the real mailbox, and its

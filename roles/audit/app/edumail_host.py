@@ -11,8 +11,8 @@ from pathlib import Path
 
 TREES = Path("/var/lib/edumail/trees")
 RESERVED = frozenset({".manifest", ".sums", ".access", ".gzip"})
-COMPILED = (".cdb", ".svbin", ".gz")
-"""What compiling and compressing add to a release."""
+COMPILED = {".cdb": "", ".gz": "", ".svbin": ".sieve", ".db": ".csv"}
+"""What compiling and compressing add to a release: how the made file ends, and how the one that it is made of does."""
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
 
 
@@ -55,7 +55,9 @@ def _strangers(live: Path) -> Iterator[str]:
     for folder, _, files in live.walk():
         for name in files:
             inside = str((folder / name).relative_to(live))
-            if inside not in known and inside not in RESERVED and not inside.endswith(COMPILED):
+            stem, dot, ending = inside.rpartition(".")
+            source = stem + COMPILED.get(dot + ending, "?")
+            if inside not in known and inside not in RESERVED and source not in known:
                 yield f"{folder / name}: nobody deployed it"
 
 

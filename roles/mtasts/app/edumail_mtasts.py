@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """Debian's postfix-mta-sts-resolver, which makes way for DANE.
 
 Its answer to Postfix replaces the level "dane", so that a key which DNS proves wrong would pass with any public
