@@ -93,7 +93,7 @@ class HostFacts:
         meant = {door.port for door in doors(self.host) if door.to == "everyone"}
         asked = [port for port in SHUT if port not in meant]
         with ThreadPoolExecutor(len(asked)) as pool:
-            answers = pool.map(lambda port: _knock(address, port), asked)
+            answers = pool.map(lambda port: knock(address, port), asked)
             return [port for port, answered in zip(asked, answers, strict=True) if answered]
 
     @property
@@ -169,7 +169,8 @@ def _accepted(expressions: list[dict[str, Any]]) -> set[int]:
     return found
 
 
-def _knock(address: str, port: int) -> bool:
+def knock(address: str, port: int) -> bool:
+    """Whether a TCP port takes a connection from here."""
     try:
         socket.create_connection((address, port), timeout=KNOCK_SECONDS).close()
     except OSError:

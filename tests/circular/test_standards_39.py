@@ -10,6 +10,7 @@ import imaplib
 import smtplib
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -23,10 +24,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
+from tests.circular.host import knock
 from tests.circular.network import TIMEOUT, certificate_text, offers_version
 from tests.circular.portal import readings
 from tests.circular.test_article_4_mail import opened
 
+LDAP = (389, 636)
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
@@ -188,14 +191,14 @@ def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, reco
 def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
     """LDAP is asked for where there is a directory; edumail has none, and a port that answers would be one."""
     host = audit.province.hosts[on].fqdn
-    evidence, offered = [], False
-    for port in (389, 636):
-        try:
-            socket.create_connection((audit.network.address(host), port), timeout=3).close()
-            offered = True
-            evidence.append(f"{host}:{port} answers: a directory that edumail did not set up, look at it by hand")
-        except OSError as error:
-            evidence.append(f"{host}:{port} {type(error).__name__}")
+    address = audit.network.address(host)
+    with ThreadPoolExecutor(len(LDAP)) as pool:
+        answers = list(pool.map(lambda port: knock(address, port), LDAP))
+    offered = any(answers)
+    evidence = [
+        f"{host}:{port} {'answers: a directory that edumail did not set up, look at it by hand' if answer else 'is shut'}"
+        for port, answer in zip(LDAP, answers, strict=True)
+    ]
     for unit in audit.units(on):
         record(unit.id, "C37-S39-dir", "not-tested" if offered else "not-applicable", evidence)
 
