@@ -196,7 +196,7 @@ def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
         answers = list(pool.map(lambda port: knock(address, port), LDAP))
     offered = any(answers)
     evidence = [
-        f"{host}:{port} {'answers: a directory that edumail did not set up, look at it by hand' if answer else 'is shut'}"
+        f"{host}:{port} {'answers: a directory of somebody else, look at it by hand' if answer else 'is shut'}"
         for port, answer in zip(LDAP, answers, strict=True)
     ]
     for unit in audit.units(on):

@@ -24,9 +24,6 @@ FAULTS: Mapping[str, Fault] = {
     "a person without an account": Fault(
         {THPT: {"C37-4.3.1"}}, "roster", **of_teacher("state = 'closed'", "state = 'waiting'")
     ),
-    "a person whose account is suspended": Fault(
-        {THPT: {"C37-4.3.1"}}, "roster", **of_teacher("state = 'suspended'", "state = 'waiting'")
-    ),
     "a leaver who is still enabled": Fault(
         {THPT: {"C37-4.3.1"}},
         "roster",

@@ -22,6 +22,7 @@ from edumail.circular.verdicts import Finding, Verdict, complete, from_json
 from edumail.load import load
 from edumail.model import Province
 from lab import ssh, web
+from lab.text import LabError
 from tests.full import commit_of
 from tests.mutation.fault import RANK, Fault
 from tests.mutation.faults import FAULTS
@@ -89,7 +90,7 @@ def worse(before: Verdicts, after: Verdicts) -> set[About]:
 
 
 def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
-    """Seed a fault, ask, and mend it whatever happens. Raises Broken, and lab.text.LabError when it can't be seeded."""
+    """Seed a fault, ask, and mend it whatever happens. Raises Broken."""
     began = time.monotonic()
     sound = load(INVENTORY)
     before = verdicts(sound, baseline)
@@ -99,11 +100,20 @@ def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
         try:
             ssh.call(fault.at, f"set -e\n{fault.broken}")
             found = audit(inventory, *words)
+        except LabError as error:
+            return Outcome([f"it could not be seeded: {error}"[:300]], [], 0, 0, commit())
         finally:
-            ssh.call(fault.at, fault.mended)
+            _mend(fault)
         after = verdicts(load(inventory), over(baseline, found))
     red, wanted = worse(before, after), fault.expected(before)
     return Outcome(_lines(wanted - red), _lines(red - wanted), len(red), round(time.monotonic() - began), commit())
+
+
+def _mend(fault: Fault) -> None:
+    try:
+        ssh.call(fault.at, fault.mended)
+    except LabError as error:
+        raise Broken(f"{fault.at} could not be mended: {error}") from None
 
 
 def _copy(scratch: Path, fault: Fault) -> Path:
