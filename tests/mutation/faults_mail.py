@@ -223,8 +223,8 @@ FAULTS: Mapping[str, Fault] = {
         mended="ip -6 address add 2001:db8:37::13/64 dev host0 nodad",
     ),
     "a certificate for another name": Fault(
-        {THPT: {"C37-S39-smtps", "C37-S39-imaps", "C37-S39-mbox", "C37-11.3.2", "C37-4.1"}},
-        "39 or exchange or servers_with",
+        {THPT: {"C37-S39-smtps", "C37-S39-imaps", "C37-S39-mbox", "C37-11.3.2"}},
+        "handed_in or read_over_tls or imap_and_pop3 or servers_with",
         broken=(
             "cp -p /etc/edumail/tls/shown/host.pem /root/mutation.kept && cd /root && "
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=khac.test"
