@@ -270,7 +270,7 @@ FAULTS: Mapping[str, Fault] = {
                 "C37-3.4.1", "C37-S39-imaps", "C37-S39-mbox", "C37-S39-ip", "C37-S39-tls", "C37-11.3.2",
             }
         },
-        "39_standards or come_back or servers_with or of_their_own",
+        "read_over_tls or imap_and_pop3 or by_ipv4 or only_tls or come_back or servers_with",
         **stopped("dovecot"),
     ),
 }  # fmt: skip

@@ -79,8 +79,8 @@ OF_SCHOOLS: Mapping[str, Fault] = {
         {"C37-9.2"}, "9.2", **on_school("tin-tuc/index.html", "s#/2026</time>#/2020</time>#g")
     ),
     "no list of news": school(
-        {"C37-9.2", "C37-6.2", "C37-7.3", "C37-11.2c", "C37-12.4", "C37-12.5"},
-        "9.2 or of_what_day or author_and_source or own_limit or finds_it or feed",
+        {"C37-9.2", "C37-6.2", "C37-11.2c", "C37-12.4", "C37-12.5"},
+        "9.2 or of_what_day or own_limit or finds_it or feed",
         **gone(f"{OF_SCHOOL}/tin-tuc/index.html"),
     ),
     "news without their day": school(
