@@ -9,7 +9,7 @@ from tests.mutation.fault import LIVE, MANAGED, Fault, dropin, edited, stopped
 
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
-JOURNALD = f"{LIVE}/base/current/journald.conf"
+JOURNALD = "/etc/systemd/journald.conf.d/edumail.conf"
 KNOT = "knotc zone-begin minhha.test"
 INPUT = "nft insert rule inet edumail input tcp dport 8080 accept"
 LISTEN = "systemd-run -q --unit=mutation-listener python3 -m http.server {port}"
@@ -147,10 +147,10 @@ FAULTS: Mapping[str, Fault] = {
     "a deployed file that somebody edited": host(
         {MANAGED},
         "as_this_checkout",
-        **edited(f"{LIVE}/rspamd/current/local.d/actions.conf", "1i # by hand"),
+        **edited(f"{LIVE}/rspamd/current/local.d/options.inc", "1i # by hand"),
     ),
     "a junk rule that never trains": host(
-        {MANAGED}, "as_this_checkout", **edited(f"{LIVE}/dovecot/current/sieve/learn_spam.sieve", "1i stop;")
+        {MANAGED}, "as_this_checkout", **edited(f"{LIVE}/dovecot/current/sieve/learn-spam.sieve", "1i stop;")
     ),
     "a file that nobody deployed": host(
         {MANAGED},

@@ -6,6 +6,7 @@ caught on a commit is not seeded again on it, so a run that was cut goes on. ``d
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -99,9 +100,12 @@ def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
         words = [f"--hosts=ssh://auditor@{fault.judged}", "-k", f"({fault.only}) or as_this_checkout"]
         try:
             ssh.call(fault.at, f"set -e\n{fault.broken}")
-            found = audit(inventory, *words)
         except LabError as error:
+            with contextlib.suppress(LabError):  # what was done of it; whether all is well the next whole audit says
+                ssh.call(fault.at, fault.mended)
             return Outcome([f"it could not be seeded: {error}"[:300]], [], 0, 0, commit())
+        try:
+            found = audit(inventory, *words)
         finally:
             _mend(fault)
         after = verdicts(load(inventory), over(baseline, found))
