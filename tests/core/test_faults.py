@@ -42,6 +42,8 @@ def test_what_follows_is_expected_too_but_not_what_was_no_better(province: Provi
     withdrawn = Fault({"so": {"C37-4.3.2"}}, "x", edits=(Edit("a", "b", "c"),), turns="not-tested")
     assert withdrawn.expected(everything(province, "attested")) == {("so", "C37-4.3.2"), ("so", "C37-15.1")}
     assert withdrawn.expected(everything(province, "not-tested")) == {("so", "C37-4.3.2")}
+    beside = everything(province, "attested") | {("so", "C37-15.1"): "not-applicable"}
+    assert withdrawn.expected(beside) == {("so", "C37-4.3.2")}
 
 
 def test_what_was_asked_again_replaces_what_was_said_and_only_worse_counts(province: Province) -> None:

@@ -60,7 +60,8 @@ class Fault:
         if self.managed and self.judged == self.at:
             direct |= {(unit, MANAGED) for unit in UNITS[self.at]}
         following = {(unit, name) for unit, source in direct for name in closed({source}) if name != source}
-        return direct | {about for about in following if RANK[self.turns] < RANK[baseline[about]]}
+        binding = {about for about in following if baseline[about] != "not-applicable"}
+        return direct | {about for about in binding if RANK[self.turns] < RANK[baseline[about]]}
 
 
 RANK: Mapping[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3, "not-applicable": 3}
