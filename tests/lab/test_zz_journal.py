@@ -220,6 +220,9 @@ EXPLAINED = [
         "test_hostile and test_queue send the longest letters that fit, while the machine does more",
     ),
     Explained(
+        "systemd", r"mutation-fails\.service: Failed with result 'exit-code'\.", "test_mutation has a service fail"
+    ),
+    Explained(
         "systemd",
         r"rspamd\.service: State 'stop-sigterm' timed out\. Killing\.",
         "test_faults kills its master, and the workers that are left end no sooner",

@@ -184,9 +184,15 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "TLS 1.0 for those who submit": Fault(
         {THPT: {"C37-S39-tls"}},
-        "39",
+        "only_tls",
         managed=True,
-        **edited(MAIN, "$ a smtpd_tls_mandatory_protocols = >=TLSv1\\nsmtpd_tls_protocols = >=TLSv1\\nsmtpd_tls_mandatory_ciphers = low\\ntls_low_cipherlist = ALL:@SECLEVEL=0", "postfix reload"),
+        **edited(
+            MAIN,
+            "s/^smtpd_tls_mandatory_protocols.*/smtpd_tls_mandatory_protocols = >=TLSv1/;"
+            " s/^smtpd_tls_protocols.*/smtpd_tls_protocols = >=TLSv1/;"
+            " $ a smtpd_tls_mandatory_ciphers = low\\ntls_low_cipherlist = ALL:@SECLEVEL=0",
+            "postfix reload",
+        ),
     ),
     "port 25 without 8-bit mail": Fault(
         {THPT: {"C37-S39-smtp"}},
