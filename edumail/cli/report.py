@@ -103,12 +103,12 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Make a report, or check one."""
     if args.check:
-        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", "host", "outside")
+        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", "host", "outside", "resume")
         return _check(args.check, args.inventory)
     if args.inventory is None:
         raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
     if args.verdicts:
-        _refuse_beside("--verdicts", args, "host", "outside")
+        _refuse_beside("--verdicts", args, "host", "outside", "resume")
     _refuse(args.out)
     refuse_no_font()
     if args.key:
