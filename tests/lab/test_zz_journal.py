@@ -203,7 +203,7 @@ EXPLAINED = [
     ),
     Explained(
         "dovecot",
-        r"(?:quota-status|indexer-worker)\S*: Error: (?:conn unix:indexer-worker .*: User |Failed to lookup user"
+        r"(?:quota-status|indexer-worker)\S*: Error: (?:conn unix:indexer-worker .*: User |Failed to lookup user "
         r"|auth-master: userdb lookup\()enct@suoimo\.minhha\.test.*"
         r"(?:Internal error occurred\..*|Auth USER lookup failed)"
         r"|quota-status\(enct@suoimo\.minhha\.test\)\S*: Warning: Mailbox INBOX: Expunged message reappeared, .*",

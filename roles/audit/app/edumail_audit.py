@@ -83,6 +83,21 @@ def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
     return {"login": login, "password": password, "token": token, "expires": expires}
 
 
+def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
+    """Take out probes that nobody has taken: where something is wrong, one may have come to another mailbox.
+
+    A folder that is empty then goes too; Dovecot deletes it only as long as it is.
+    """
+    for address, home in ask(database, "SELECT address, home FROM account"):
+        if not Path(home, "Maildir", ".Audit").is_dir():
+            continue
+        for token in tokens:
+            words = ["expunge", "-u", address, "mailbox", "Audit", "header", "X-Edumail-Audit", token]
+            subprocess.run(["/usr/bin/doveadm", *words], check=True, capture_output=True, text=True)
+        words = ["mailbox", "delete", "-u", address, "-e", "Audit"]
+        subprocess.run(["/usr/bin/doveadm", *words], check=False, capture_output=True, text=True)
+
+
 def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> int:
     """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
 
@@ -213,8 +228,10 @@ def main(words: list[str]) -> int:
         case ["open"]:
             print(json.dumps(open_audit(database, now)))
         case ["close", login]:
+            tokens = [row[0] for row in ask(database, "SELECT token FROM audit WHERE login = ?", login)]
             ask(database, "DELETE FROM audit WHERE login = ?", login)
             refresh(database, now)
+            clear(database, tokens)
         case ["refresh"]:
             refresh(database, now)
         case ["send"]:
