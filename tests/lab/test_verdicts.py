@@ -76,7 +76,8 @@ def test_a_host_out_of_reach_makes_the_run_incomplete(province: LabProvince, inv
 AS_IT_WAS = """\
 set -eu
 find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name 'dovecot[.-]*' ! -name '*.db' \\
-  ! -name '*.db-*' ! -name maildirsize ! -name maildirfolder ! -name subscriptions -print0 | sort -z | xargs -0 -r sha256sum
+  ! -name '*.db-*' ! -name maildirsize ! -name maildirfolder ! -name subscriptions ! -name shared-mailboxes \\
+  -print0 | sort -z | xargs -0 -r sha256sum
 python3 - <<'END'
 import hashlib, sqlite3
 database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
@@ -85,9 +86,11 @@ for table, in database.execute("SELECT name FROM sqlite_master WHERE type = 'tab
     print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
 END
 """
-"""Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line. Left out are counters of
-UIDs and other files of Dovecot's own beside the mail (folders too, which it makes when a mailbox is opened for the first
-time), the folder Audit, the table of open audits, and logs."""
+"""Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line.
+
+Left out are what Dovecot keeps for itself beside the mail (counters of UIDs, indexes, folders that it makes when a
+mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, and logs.
+"""
 
 
 def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
