@@ -77,19 +77,22 @@ AS_IT_WAS = """\
 set -eu
 find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name 'dovecot[.-]*' ! -name '*.db' \\
   ! -name '*.db-*' ! -name maildirsize ! -name maildirfolder ! -name subscriptions ! -name shared-mailboxes \\
+  ! -name accounts-journal-cursor \\
   -print0 | sort -z | xargs -0 -r sha256sum
 python3 - <<'END'
 import hashlib, sqlite3
 database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
 for table, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'audit' ORDER BY name"):
-    rows = repr(sorted(map(repr, database.execute(f'SELECT * FROM "{table}"'))))
+    names = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")') if row[1] != "seen"]
+    rows = repr(sorted(map(repr, database.execute(f'SELECT {", ".join(names)} FROM "{table}"'))))
     print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
 END
 """
 """Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line.
 
 Left out are what Dovecot keeps for itself beside the mail (counters of UIDs, indexes, folders that it makes when a
-mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, and logs.
+mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, logs, and
+how far the host itself has read them for who signed in when.
 """
 
 

@@ -250,6 +250,11 @@ EXPLAINED = [
         r"|warning: resetting file time stamps - this hurts performance",
         "a file is made at the turn of a second: the kernel dates it by a coarser clock than Postfix asks",
     ),
+    Explained(
+        "dovecot",
+        r"\S+: Warning: Time moved forward by 0\.\d+ seconds - adjusting timeouts\.",
+        "the machine that carries the lab stood still for a moment",
+    ),
     # What a daemon says of being reloaded, stopped or started
     Explained(
         "dovecot", r"master: Warning: SIGHUP received - reloading configuration", "a deploy, or renewed certificates"
