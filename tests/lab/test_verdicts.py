@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -113,3 +114,24 @@ def test_an_audit_leaves_hosts_as_it_found_them(province: LabProvince, inventory
     after = as_it_is(province)
     changed = {f"{host}: {path}" for host in before for path, _ in set(before[host].items()) ^ set(after[host].items())}
     assert changed == set()
+
+
+def test_an_audit_that_is_cut_goes_on_where_it_stopped(inventory: Path, tmp_path: Path) -> None:
+    words = ["verify", str(inventory), "--lang", "en", "--host", "mail-thpt"]
+    command = [sys.executable, "-m", "edumail", *words]
+    environment = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path)}
+    with subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=environment) as cut:
+        assert cut.stderr is not None
+        for line in cut.stderr:
+            if line.strip().startswith("[6/"):
+                cut.send_signal(signal.SIGINT)
+        assert cut.wait() == 130
+    target = tmp_path / "verdicts.json"
+    again = [*command, "--resume", "--json", str(target)]
+    result = subprocess.run(again, cwd=ROOT, text=True, capture_output=True, check=False, env=environment)
+    asked = [line.strip() for line in result.stderr.splitlines() if line.strip().startswith("[")]
+    assert not asked[0].startswith("[1/")
+    content = json.loads(target.read_text())
+    assert content["incomplete"] == []
+    early = [f for f in content["findings"] if f["unit"] == "thpt-song-que" and f["requirement"] == "C37-10.2"]
+    assert [f["verdict"] for f in early] == ["pass"]  # article 10 comes first, and was not asked again
