@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +45,15 @@ def add_questions(parser: Parser) -> None:
         ),
     )
     parser.add_argument(
+        "--sample",
+        type=_number,
+        metavar="N",
+        help=say(
+            "trên mỗi máy chỉ tìm kiếm và mở trình duyệt ở N đơn vị, bốc thăm theo ngày (mặc định 12; 0: mọi đơn vị)",
+            "on each host, search and open a browser for N units only, drawn by the day (by default 12; 0: all units)",
+        ),
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help=say(
@@ -52,6 +61,13 @@ def add_questions(parser: Parser) -> None:
             "go on with an audit that was cut (within 12 hours, of the same inventory)",
         ),
     )
+
+
+def _number(text: str) -> int:
+    """A count of units. Raises ArgumentTypeError."""
+    if not text.isdecimal():
+        raise ArgumentTypeError(say(f"«{text}» không phải số đơn vị", f"'{text}' is no number of units"))
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -117,6 +133,7 @@ def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
         command += ["--inventory", str(args.inventory.resolve()), "--verdicts", str(verdicts)]
         command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
         command += ["--outside", args.outside] if args.outside else []
+        command += ["--sample", str(args.sample)] if args.sample is not None else []
         command += ["--journal", str(journal)]
         status = Status()
         try:

@@ -34,6 +34,10 @@ class Contents:
             raise InventoryError(problems)
         return content
 
+    def forget(self, unit: str) -> None:
+        """What a unit publishes is read again when it is asked for: that of thousands would fill the memory."""
+        self._read.pop(unit, None)
+
     def problems(self, progress: Callable[[int], None] = lambda number: None) -> list[Problem]:
         """Every mistake of every unit, in order of place. ``progress`` hears how many units have been read."""
         return self.judge({}, progress)[0]

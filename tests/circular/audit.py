@@ -13,18 +13,22 @@ import os
 import secrets
 import shlex
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import testinfra
 
+from edumail.circular.catalogue import requirements
 from edumail.load import load
 from edumail.mail import HostMail, Mail
 from edumail.model import Unit
 from edumail.portal.load import Contents
+from edumail.portal.view import Views
 from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.network import Network
@@ -37,6 +41,7 @@ PLAIN = (
 ).encode()
 WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
 """How long a probe may take from acceptance to the mailbox."""
+SAMPLE = 12
 
 
 class AuditError(Exception):
@@ -79,6 +84,14 @@ class HostAudit:
         """Accounts as the host has them."""
         return self.ask("facts")
 
+    @cached_property
+    def accounts(self) -> Mapping[str, list[dict[str, Any]]]:
+        """By unit: the accounts of :attr:`facts`."""
+        found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for account in self.facts["accounts"]:
+            found[account["unit"]].append(account)
+        return found
+
     def taken(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> dict[str, bytes]:
         """The messages in the folder Audit of ``mailbox`` by Message-ID; waits for all of them and takes them out."""
         end = time.monotonic() + seconds
@@ -118,10 +131,15 @@ class Audit:
     folder: Path
     judged: frozenset[str]
     """The hosts that this run is about; an audit needs the others too, to exchange mail with."""
+    sample: int = SAMPLE
+    """Of each host, how many units are asked what takes seconds for each; 0: all."""
     hosts: dict[str, HostAudit] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
+    homes: dict[str, Any] = field(default_factory=dict)
+    """By unit: what was seen of its home page."""
+    _drawn: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.province = load(self.folder)
@@ -129,6 +147,11 @@ class Audit:
         self.contents = Contents(self.folder, self.province)
         self.veil = Veil(self.province)
         self.network = Network(self.province, self.folder / "published" / "ca.pem")
+
+    @cached_property
+    def views(self) -> Views:
+        """What the core shows of each unit."""
+        return Views(self.province)
 
     def open(self, ssh_config: str | None) -> None:
         """Open an audit on every host; hosts that can't be reached are noted with the reason."""
@@ -177,6 +200,24 @@ class Audit:
         """The units whose page is asked for on this host's turn: on its own server's, or else with the mailboxes."""
         units = self.province.units.values()
         return [unit for unit in units if page_turn(unit, self.judged) == host]
+
+    def bound(self, requirement: str, units: Iterable[Unit]) -> list[Unit]:
+        """Those of ``units`` that the requirement binds."""
+        bound, kinds = requirements()[requirement], self.province.kinds
+        return [unit for unit in units if bound.applies_to(kinds[unit.kind])]
+
+    def left_out(self, unit: Unit) -> str:
+        """Why the unit is not asked what takes seconds for each; empty when it is.
+
+        On another day others are drawn, and on the same day the same: an audit that was cut goes on with them.
+        """
+        host, day = page_turn(unit, self.judged), self.province.today
+        if host not in self._drawn:
+            lots = sorted((sha256(f"{day} {unit.id}".encode()).digest(), unit.id) for unit in self.pages(host))
+            self._drawn[host] = frozenset(unit for _, unit in lots[: self.sample or None])
+        if unit.id in self._drawn[host]:
+            return ""
+        return f"not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
 
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""

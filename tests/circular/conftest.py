@@ -19,10 +19,12 @@ import pytest
 
 from edumail.circular.verdicts import Finding, Verdict, as_json
 from edumail.load import load
+from edumail.model import Unit
 from edumail.problems import InventoryError
 from roles.common.paths import has_mail
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import SAMPLE, Audit, AuditError
 from tests.circular.journal import Journal, about
+from tests.circular.survey import Ask, Question, Survey
 
 INVENTORY = pytest.StashKey[Path]()
 FINDINGS = pytest.StashKey[list[Finding]]()
@@ -40,6 +42,9 @@ GONE_ON = pytest.StashKey[int]()
 """How many questions an earlier run that was cut had answered."""
 MINE = pytest.StashKey[list[Finding]]()
 Record = Callable[[str, str, Verdict, list[str]], None]
+Answers = Iterator[tuple[Unit, Any]]
+FEW = 20
+"""Units that are asked so soon that nobody needs to hear how far it is."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -47,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--inventory", default=os.environ.get("EDUMAIL_INVENTORY", "inventories/lab"), help="the province")
     group.addoption("--verdicts", help="write all findings to this JSON file")
     group.addoption("--journal", help="keep answers in this file as they come, and do not ask again what is in it")
+    group.addoption(
+        "--sample",
+        type=int,
+        default=SAMPLE,
+        help="of each host, how many units are searched and seen in a browser; 0: all",
+    )
     group.addoption("--outside", help="your own address outside the province: proves that mail leaves it (C37-4.1)")
 
 
@@ -60,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[PAGES] = set()
     config.stash[CHECKS] = {}
     path = config.getoption("--journal")
-    words = [str(config.getoption("--hosts")), str(config.getoption("--outside"))] if path else []
+    words = [str(config.getoption(name)) for name in ("--hosts", "--outside", "--sample")] if path else []
     subject = about(config.stash[INVENTORY], words) if path else ""
     config.stash[JOURNAL] = Journal(Path(path) if path else None, subject)
 
@@ -104,7 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     """The audit of all hosts, closed at the end whatever happens."""
     judged = frozenset(map(_host, request.session.items))
-    audit = Audit(request.config.stash[INVENTORY], judged)
+    audit = Audit(request.config.stash[INVENTORY], judged, request.config.getoption("--sample"))
     try:
         audit.open(request.config.getoption("--ssh-config"))
         unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}
@@ -113,6 +124,49 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
         yield audit
     finally:
         audit.close()
+
+
+@pytest.fixture(scope="session")
+def survey(request: pytest.FixtureRequest, audit: Audit) -> Survey:
+    """What the tests of this run ask of each unit alone."""
+    questions = [question for item in request.session.items for question in _questions(item)]
+    return Survey(audit, questions, _heard)
+
+
+@pytest.fixture
+def of_pages(request: pytest.FixtureRequest, survey: Survey, serving: str) -> Answers:
+    """The answers to the test's :func:`each_unit` question, of each unit whose page is asked for on this turn."""
+    return survey.answers(_questions(request.node)[0])
+
+
+@pytest.fixture
+def of_units(request: pytest.FixtureRequest, survey: Survey, on: str) -> Answers:
+    """The answers to the test's :func:`each_unit` question, of each unit whose mailboxes are on this host."""
+    return survey.answers(_questions(request.node)[0])
+
+
+def each_unit(ask: Ask) -> pytest.MarkDecorator:
+    """The question that a test puts to each unit on a host's turn; it comes with ``of_pages`` or ``of_units``."""
+    return pytest.mark.each_unit.with_args(ask)
+
+
+def each(requirement: str, ask: Ask) -> Any:
+    """A parameter of a test: a requirement, and the question to each unit that answers it."""
+    marks = [pytest.mark.requirement(requirement), each_unit(ask)]
+    return pytest.param(requirement, marks=marks, id=requirement)
+
+
+def _questions(item: pytest.Item) -> list[Question]:
+    """The question that a test puts to each unit, if it does."""
+    turn = "serving" if "serving" in getattr(item, "fixturenames", ()) else "on"
+    asks = [mark.args[0] for mark in item.iter_markers("each_unit")]
+    return [Question(ask, _host(item), turn, tuple(_requirements(item))) for ask in asks]
+
+
+def _heard(host: str, done: int, units: int) -> None:
+    """A line now and then while units are asked, when someone watches."""
+    if os.environ.get("EDUMAIL_PROGRESS") and units > FEW and (done % FEW == 0 or done == units):
+        print(f"  {host}: {done}/{units}", file=sys.__stderr__, flush=True)
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from http.client import HTTPResponse, HTTPSConnection
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -28,6 +29,10 @@ from edumail.dnscheck import Difference, Signature, difference, signature, wante
 from edumail.model import Province
 
 TIMEOUT = 15
+PATIENCE = 120
+"""Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
+HTTPS_PORT = 443
+LARGEST_PAGE = 2_000_000
 NO_IPV6 = "this machine has no IPv6"
 
 
@@ -42,12 +47,19 @@ class Network:
     authority: Path
     _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _signatures: dict[str, tuple[Signature, str]] = field(default_factory=dict)
+    _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
+    _open: tuple[str, HTTPSConnection] | None = None
+    """The connection that the last page came by, and whose page it was."""
 
     def __post_init__(self) -> None:
         self.resolver = dns.resolver.Resolver(configure=False)
         servers = [str(ip) for ns in self.province.settings.nameservers for ip in (ns.ipv4, ns.ipv6) if ip]
         self.resolver.nameservers = servers
         self.resolver.lifetime = TIMEOUT
+
+    def own(self) -> None:
+        """In a process that was forked: its connections are its own, and not its parent's."""
+        self._open = None
 
     def lookup(self, name: str, kind: str) -> list[str]:
         """Records as text, sorted; none when there are none. Raises OSError when no server answers."""
@@ -76,12 +88,19 @@ class Network:
             raise OSError(f"{domain} has no MX record")
         return found[0][1]
 
-    def context(self) -> ssl.SSLContext:
-        """A client's TLS settings that check name and chain."""
-        context = ssl.create_default_context()
-        if self.authority.exists():
-            context.load_verify_locations(self.authority)
-        return context
+    def context(self, *protocols: str) -> ssl.SSLContext:
+        """A client's TLS settings that check name and chain, and offer ``protocols`` (ALPN).
+
+        Made once: to read all authorities takes longer than a handshake.
+        """
+        if protocols not in self._contexts:
+            context = ssl.create_default_context()
+            if self.authority.exists():
+                context.load_verify_locations(self.authority)
+            if protocols:
+                context.set_alpn_protocols(list(protocols))
+            self._contexts[protocols] = context
+        return self._contexts[protocols]
 
     def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
         """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell."""
@@ -135,10 +154,10 @@ class Network:
             return [one for one in found if one is not None]
         raise OSError("no name server of the province answers")
 
-    def tls(self, host: str, port: int) -> ssl.SSLSocket:
+    def tls(self, host: str, port: int, *protocols: str) -> ssl.SSLSocket:
         """A verified TLS connection to ``host``."""
         raw = socket.create_connection((self.address(host), port), timeout=TIMEOUT)
-        return self.context().wrap_socket(raw, server_hostname=host)
+        return self.context(*protocols).wrap_socket(raw, server_hostname=host)
 
     def smtp(self, host: str, port: int = 25) -> smtplib.SMTP:
         """An SMTP dialogue after EHLO; without TLS, but for port 465, which has it from the start (RFC 8314)."""
@@ -158,9 +177,41 @@ class Network:
                 client.logout()
 
     def https(self, host: str, path: str = "/", form: Mapping[str, str] | None = None) -> tuple[HTTPResponse, bytes]:
-        """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read."""
+        """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read.
+
+        The page after it comes by the same connection if it is of the same host. One that the server has closed
+        meanwhile is opened anew. Where too many asked (429), it is asked again as soon as the server allows it.
+        """
+        end = time.monotonic() + PATIENCE
+        while True:
+            response, body = self._once(host, path, form)
+            pause = _pause(response)
+            if response.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() + pause > end:
+                return response, body
+            time.sleep(pause)
+
+    def plain_http(self, host: str) -> tuple[int, str]:
+        """The status of GET / without TLS, and where it leads."""
+        connection = HTTPConnection(self.address(host), timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            connection.request("GET", "/", headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.getheader("Location") or ""
+
+    def _once(self, host: str, path: str, form: Mapping[str, str] | None) -> tuple[HTTPResponse, bytes]:
+        kept, self._open = self._open, None
+        if kept and kept[0] == host and form is None:  # a form is never sent twice
+            with contextlib.suppress(OSError, HTTPException):
+                return self._exchange(kept[1], host, path, form)
+        if kept:
+            kept[1].close()
         connection = HTTPSConnection(host, timeout=TIMEOUT)
-        connection.sock = self.tls(host, 443)
+        connection.sock = self.tls(host, HTTPS_PORT)
+        return self._exchange(connection, host, path, form)
+
+    def _exchange(
+        self, connection: HTTPSConnection, host: str, path: str, form: Mapping[str, str] | None
+    ) -> tuple[HTTPResponse, bytes]:
         headers = {"User-Agent": "edumail-audit"}
         if form is None:
             connection.request("GET", path, headers=headers)
@@ -168,7 +219,18 @@ class Network:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
             connection.request("POST", path, urlencode(form), headers)
         response = connection.getresponse()
-        return response, response.read(2_000_000)
+        body = response.read(LARGEST_PAGE)
+        if response.isclosed() and connection.sock:
+            self._open = (host, connection)
+        else:
+            connection.close()
+        return response, body
+
+
+def _pause(response: HTTPResponse) -> float:
+    """Seconds to wait before asking again."""
+    said = response.getheader("Retry-After") or ""
+    return float(said) if said.isdigit() else 1.0
 
 
 def _elsewhere(name: str, kind: str) -> list[str]:

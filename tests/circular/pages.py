@@ -132,6 +132,10 @@ class Portal:
             self._pages[path] = get(self.network, f"https://{self.unit.portal}{path}")
         return self._pages[path]
 
+    def has(self, path: str) -> bool:
+        """Whether the page at ``path`` was asked for."""
+        return path in self._pages
+
     def answer(self, path: str, form: Mapping[str, str]) -> Page:
         """What the form at ``path`` answers to these fields; asked anew each time."""
         return get(self.network, f"https://{self.unit.portal}{path}", form)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 
-from edumail.circular.catalogue import requirements
 from edumail.model import Person, Unit
 from edumail.portal.model import Content
-from edumail.portal.view import Views
 from tests.circular.audit import Audit
+from tests.circular.network import mailto_addresses
 from tests.circular.pages import Page, Portal, answered
 
 RCPTS_AT_ONCE = 50
@@ -38,7 +37,7 @@ class Reading:
     @cached_property
     def leaders(self) -> list[Person]:
         """Whom the roster has as the unit's leaders."""
-        return Views(self.audit.province).leaders(self.unit)
+        return self.audit.views.leaders(self.unit)
 
     @property
     def seen(self) -> dict[str, Page]:
@@ -106,14 +105,47 @@ class Reading:
         return found, f"from outside to {address}: {reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
 
 
+@dataclass(frozen=True)
+class Home:
+    """What others need to know of a unit's home page."""
+
+    good: bool
+    said: str
+    title: str
+    """The words of its headings and of its head."""
+    mailto: tuple[str, ...]
+    """The addresses that it publishes."""
+
+
+def home(reading: Reading) -> Home:
+    """The unit's home page."""
+    page = reading.portal.page("/")
+    title = " ".join(" ".join(page.root.xpath("//h1//text()|//header//text()")).split())
+    return Home(page.good, page.said, title, tuple(mailto_addresses(page.text)) if page.good else ())
+
+
+def home_of(audit: Audit, unit: Unit) -> Home:
+    """The home page of any unit, asked for once in an audit."""
+    if unit.id not in audit.homes:
+        about = reading(audit, unit)
+        audit.homes[unit.id] = home(about)
+        forget(audit, about)
+    seen: Home = audit.homes[unit.id]
+    return seen
+
+
 def readings(audit: Audit, serving: str, requirement: str) -> list[Reading]:
     """The portals on a host's turn whose units the requirement binds."""
-    bound = requirements()[requirement]
-    kinds = audit.province.kinds
-    return [reading(audit, unit) for unit in audit.pages(serving) if bound.applies_to(kinds[unit.kind])]
+    return [reading(audit, unit) for unit in audit.bound(requirement, audit.pages(serving))]
 
 
 def reading(audit: Audit, unit: Unit) -> Reading:
-    """The one reading of a unit in this audit."""
+    """The one reading of a unit in this audit, until it is forgotten."""
     known: Reading = audit.kept.setdefault(f"portal of {unit.id}", Reading(audit, unit))
     return known
+
+
+def forget(audit: Audit, reading: Reading) -> None:
+    """Let go of a unit's pages and of its content: those of thousands would fill the memory."""
+    audit.kept.pop(f"portal of {reading.unit.id}", None)
+    audit.contents.forget(reading.unit.id)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
-from tests.circular.conftest import Record
-from tests.circular.portal import Reading, reading, readings
+from tests.circular.conftest import Answers, Record, each
+from tests.circular.portal import Reading, home_of, readings
+from tests.circular.sections import Answer
 
 SWITCHED = {
     "C37-10.2": "elearning",
@@ -43,18 +45,19 @@ def test_an_office_links_to_its_department_and_its_schools(audit: Audit, serving
         record(office.unit.id, "C37-10.1.2", "pass" if good and up else "fail", evidence)
 
 
-@pytest.mark.parametrize(
-    "requirement", [pytest.param(name, marks=pytest.mark.requirement(name), id=name) for name in SWITCHED]
-)
-def test_what_is_switched_on_is_there(audit: Audit, serving: str, requirement: str, record: Record) -> None:
-    path = next(section.path for section in SECTIONS if section.id == SWITCHED[requirement])
-    for unit in readings(audit, serving, requirement):
-        if not unit.content.articles.get(SWITCHED[requirement]):
-            record(unit.unit.id, requirement, "not-applicable", ["the inventory does not switch this section on"])
-            continue
-        page, items = unit.portal.page(path), unit.portal.below(path)
-        good = page.good and bool(items) and all(item.good for item in items)
-        record(unit.unit.id, requirement, "pass" if good else "fail", [f"{page.said}: {len(items)} items"])
+def _switched(section: str, reading: Reading) -> Answer:
+    if not reading.content.articles.get(section):
+        return "not-applicable", ["the inventory does not switch this section on"]
+    path = next(known.path for known in SECTIONS if known.id == section)
+    page, items = reading.portal.page(path), reading.portal.below(path)
+    good = page.good and bool(items) and all(item.good for item in items)
+    return "pass" if good else "fail", [f"{page.said}: {len(items)} items"]
+
+
+@pytest.mark.parametrize("requirement", [each(name, partial(_switched, section)) for name, section in SWITCHED.items()])
+def test_what_is_switched_on_is_there(of_pages: Answers, requirement: str, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, requirement, *answer)
 
 
 def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
@@ -64,7 +67,7 @@ def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
     shown = {url for part in (page, *above.portal.below("/lien-ket/")) for url, _ in part.links()}
     wanted = {f"https://{unit.portal}/": unit for unit in below}
     absent = [url for url in wanted if url not in shown]
-    silent = [home.said for unit in below if not (home := reading(audit, unit).portal.page("/")).good]
+    silent = [home.said for unit in below if not (home := home_of(audit, unit)).good]
     evidence = [f"{page.said}: {len(wanted) - len(absent)} of {len(wanted)} units below linked"]
     evidence += [f"not linked: {url}" for url in absent[:10]] + silent[:10]
     return page.good and not absent and not silent, evidence

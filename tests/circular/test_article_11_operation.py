@@ -6,16 +6,18 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 
 import pytest
 
 from edumail.dnscheck import Difference
 from tests.circular import sections
 from tests.circular.audit import Audit
-from tests.circular.conftest import Record
+from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import facts_of
-from tests.circular.network import certificate_text
-from tests.circular.portal import readings
+from tests.circular.network import HTTPS_PORT, Network, certificate_text
+from tests.circular.portal import Reading
+from tests.circular.sections import Answer
 from tests.circular.test_article_4_mail import opened
 
 CERTIFICATE_DAYS = 7
@@ -26,9 +28,9 @@ STRONG = frozenset({"argon2", "bcrypt", "sha512_crypt", "sha256_crypt"})
 
 @pytest.mark.requirement("C37-11.3.5")
 def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, on: str, record: Record) -> None:
-    accounts = opened(audit, on).facts["accounts"]
+    accounts = opened(audit, on).accounts
     for unit in audit.units(on):
-        people = [a for a in accounts if a["unit"] == unit.id and a["person"] and a["state"] in ("waiting", "active")]
+        people = [a for a in accounts[unit.id] if a["person"] and a["state"] in ("waiting", "active")]
         waiting = [a for a in people if a["state"] == "waiting"]
         given = sorted(a["address"] for a in waiting if a["scheme"])
         weak = sorted(a["address"] for a in people if a["state"] == "active" and a["scheme"] not in STRONG)
@@ -44,42 +46,58 @@ def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, 
         record(unit.id, "C37-11.3.5", "pass" if people and not (given or weak or alike) else "fail", evidence)
 
 
+def _in_time(reading: Reading) -> Answer:
+    limit = reading.content.portal.news_max_age_days
+    days = [day for item in reading.portal.below("/tin-tuc/") for day in sections.days(item)]
+    if limit is None:
+        evidence, good = ["the unit has set no limit of its own (portal.yml: news_max_age_days)"], True
+    elif not days:
+        evidence, good = [f"{reading.portal.page('/tin-tuc/').said}: no dated item; own limit {limit} days"], False
+    else:
+        good, said = reading.fresh(max(days))
+        evidence = [f"the newest of {len(days)} dated items is {said}"]
+    evidence.append("the regulation that sets the limits has to be attested")
+    return "not-tested" if good else "fail", evidence
+
+
 @pytest.mark.requirement("C37-11.2c")
-def test_what_is_posted_keeps_the_units_own_limit(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(_in_time)
+def test_what_is_posted_keeps_the_units_own_limit(of_pages: Answers, record: Record) -> None:
     """The circular sets no limit; the unit's regulation does. Its text is on paper, and its figure in the inventory."""
-    for reading in readings(audit, serving, "C37-11.2c"):
-        limit = reading.content.portal.news_max_age_days
-        days = [day for item in reading.portal.below("/tin-tuc/") for day in sections.days(item)]
-        if limit is None:
-            evidence, good = ["the unit has set no limit of its own (portal.yml: news_max_age_days)"], True
-        elif not days:
-            evidence, good = [f"{reading.portal.page('/tin-tuc/').said}: no dated item; own limit {limit} days"], False
-        else:
-            good, said = reading.fresh(max(days))
-            evidence = [f"the newest of {len(days)} dated items is {said}"]
-        evidence.append("the regulation that sets the limits has to be attested")
-        record(reading.unit.id, "C37-11.2c", "not-tested" if good else "fail", evidence)
+    for unit, answer in of_pages:
+        record(unit.id, "C37-11.2c", *answer)
+
+
+def _certified(reading: Reading) -> tuple[bool, str]:
+    """Whether the certificate of the portal is for its name and holds for some time yet."""
+    return _certificate(reading.audit.network, reading.unit.portal, HTTPS_PORT)
+
+
+def _certificate(network: Network, name: str, port: int) -> tuple[bool, str]:
+    try:
+        with network.tls(name, port) as connection:
+            certificate = connection.getpeercert() or {}
+            rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
+            return rest > CERTIFICATE_DAYS, f"{name}:{port} {certificate_text(connection)}: {rest:.0f} days left"
+    except OSError as error:
+        return False, f"{name}:{port} {type(error).__name__}: {error}"
 
 
 @pytest.mark.requirement("C37-11.3.2")
-def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, serving: str, record: Record) -> None:
-    for unit in audit.pages(serving):
-        evidence, good = [], True
-        for name, port in dict.fromkeys(((unit.portal, 443), (audit.province.hosts[unit.host].fqdn, 993))):
-            try:
-                with audit.network.tls(name, port) as connection:
-                    certificate = connection.getpeercert() or {}
-                    rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
-                    evidence.append(f"{name}:{port} {certificate_text(connection)}: {rest:.0f} days left")
-                    good &= rest > CERTIFICATE_DAYS
-            except OSError as error:
-                good = False
-                evidence.append(f"{name}:{port} {type(error).__name__}: {error}")
+@each_unit(_certified)
+def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages: Answers, record: Record) -> None:
+    network = audit.network
+    of_host = cache(_certificate)
+    for unit, (good, said) in of_pages:
+        fqdn = audit.province.hosts[unit.host].fqdn
+        fine, of_mailboxes = of_host(network, fqdn, 993)
+        good &= fine
+        evidence = [said, of_mailboxes]
         try:
-            exchanger = audit.network.exchanger(unit.domain)
-            evidence.append(f"{unit.domain} MX {exchanger} [{audit.network.address(exchanger)}]")
-            names = (unit.portal, unit.domain, exchanger, audit.province.hosts[unit.host].fqdn)
-            differing = [said for said in audit.network.differences if _about(said, names)]
+            exchanger = network.exchanger(unit.domain)
+            evidence.append(f"{unit.domain} MX {exchanger} [{network.address(exchanger)}]")
+            names = (unit.portal, unit.domain, exchanger, fqdn)
+            differing = [said for said in network.differences if _about(said, names)]
             good &= not differing
             evidence.append(f"DNS against the inventory, at and below {', '.join(names)}: {len(differing)} differ")
             evidence += [

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from edumail.circular.verdicts import Verdict
 from edumail.portal.model import MODES
 from edumail.ports import doors
 from edumail.text import fold
-from tests.circular import portal
 from tests.circular.audit import Audit
-from tests.circular.conftest import Record
+from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.portal import readings
+from tests.circular.portal import Reading, home_of
+from tests.circular.sections import Answer
 
 SUPPORTED_DEBIAN = ("13",)
 LIST_DAYS = 2
@@ -27,74 +26,86 @@ LISTING = "Index of "
 """How nginx heads what it lists."""
 
 
+def _names(reading: Reading) -> Answer:
+    suffixes, unit = reading.audit.province.settings.allowed_suffixes, reading.unit
+    evidence, good = [], True
+    for name, kind in ((unit.portal, "A"), (unit.domain, "MX")):
+        allowed = any(name == suffix or name.endswith(f".{suffix}") for suffix in suffixes)
+        try:
+            answers = reading.audit.network.lookup(name, kind)
+        except OSError as error:
+            answers, kind = [], f"{kind}: {error}"
+        good &= allowed and bool(answers)
+        where = "below an allowed suffix" if allowed else "NOT below an allowed suffix"
+        evidence.append(f"{name} {kind} {', '.join(answers) or 'no answer'}; {where}")
+    evidence.append("that the names are registered for the unit has to be attested")
+    return "not-tested" if good else "fail", evidence
+
+
 @pytest.mark.requirement("C37-3.1b.1")
-def test_names_lie_where_the_province_allows_them(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(_names)
+def test_names_lie_where_the_province_allows_them(of_pages: Answers, record: Record) -> None:
     """The half that DNS shows; that the names are registered for the unit is on paper."""
-    suffixes = audit.province.settings.allowed_suffixes
-    for unit in audit.pages(serving):
-        evidence, good = [], True
-        for name, kind in ((unit.portal, "A"), (unit.domain, "MX")):
-            allowed = any(name == suffix or name.endswith(f".{suffix}") for suffix in suffixes)
-            try:
-                answers = audit.network.lookup(name, kind)
-            except OSError as error:
-                answers, kind = [], f"{kind}: {error}"
-            good &= allowed and bool(answers)
-            where = "below an allowed suffix" if allowed else "NOT below an allowed suffix"
-            evidence.append(f"{name} {kind} {', '.join(answers) or 'no answer'}; {where}")
-        evidence.append("that the names are registered for the unit has to be attested")
-        record(unit.id, "C37-3.1b.1", "not-tested" if good else "fail", evidence)
+    for unit, answer in of_pages:
+        record(unit.id, "C37-3.1b.1", *answer)
+
+
+def _below_edu_vn(reading: Reading) -> Answer:
+    unit = reading.unit
+    names = [name for name in (unit.portal, *unit.former_portals) if name.endswith(".edu.vn")]
+    if not names:
+        return "not-tested", ["no name below edu.vn in the inventory; why there is none has to be attested"]
+    page = reading.portal.page("/")
+    resolved = [name for name in names if reading.audit.network.lookup(name, "A")]
+    good = page.good and len(resolved) == len(names) and unit.domain.endswith(".edu.vn")
+    evidence = [f"{', '.join(names)}: {len(resolved)} resolve; {page.said}; mail domain {unit.domain}"]
+    return "pass" if good else "fail", evidence
 
 
 @pytest.mark.requirement("C37-3.1b.2")
-def test_a_name_below_edu_vn_leads_to_the_portal(audit: Audit, serving: str, record: Record) -> None:
-    for reading in readings(audit, serving, "C37-3.1b.2"):
-        unit = reading.unit
-        names = [name for name in (unit.portal, *unit.former_portals) if name.endswith(".edu.vn")]
-        mail = unit.domain.endswith(".edu.vn")
-        verdict: Verdict = "not-tested"
-        evidence = ["no name below edu.vn in the inventory; why there is none has to be attested"]
-        if names:
-            page = reading.portal.page("/")
-            resolved = [name for name in names if audit.network.lookup(name, "A")]
-            evidence = [f"{', '.join(names)}: {len(resolved)} resolve; {page.said}; mail domain {unit.domain}"]
-            verdict = "pass" if page.good and len(resolved) == len(names) and mail else "fail"
-        record(unit.id, "C37-3.1b.2", verdict, evidence)
+@each_unit(_below_edu_vn)
+def test_a_name_below_edu_vn_leads_to_the_portal(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-3.1b.2", *answer)
 
 
 @pytest.mark.requirement("C37-3.1c")
 def test_every_school_below_has_a_portal_of_its_own(audit: Audit, serving: str, record: Record) -> None:
-    for above in readings(audit, serving, "C37-3.1c"):
+    for above in audit.bound("C37-3.1c", audit.pages(serving)):
         schools = [
-            unit for unit in audit.mail.units.below(above.unit.id) if audit.province.kinds[unit.kind].binds == "school"
+            unit for unit in audit.mail.units.below(above.id) if audit.province.kinds[unit.kind].binds == "school"
         ]
         if not schools:
-            record(above.unit.id, "C37-3.1c", "not-applicable", ["no school stands below this unit"])
+            record(above.id, "C37-3.1c", "not-applicable", ["no school stands below this unit"])
             continue
         silent = []
         for school in schools:
-            home = portal.reading(audit, school).portal.page("/")
-            title = " ".join(" ".join(home.root.xpath("//h1//text()|//header//text()")).split())
-            if not home.good or school.name not in title:
+            home = home_of(audit, school)
+            if not home.good or school.name not in home.title:
                 silent.append(f"{home.said}: without the name of {school.id}")
         evidence = [
             f"{len(schools) - len(silent)} of {len(schools)} schools answer under their own name with it",
             *silent,
         ]
-        record(above.unit.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+        record(above.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+
+
+def _mode(reading: Reading) -> Answer:
+    mode = reading.content.portal.mode
+    page = reading.portal.page("/lien-he/")
+    said = next((words for term, words in page.terms().items() if term.startswith(fold(MODE_TERM))), "")
+    evidence = [
+        f"inventory: {MODES[mode] if mode else 'NOT SAID (portal.yml: mode)'}",
+        f"{page.said}: «{said or 'nothing'}»",
+    ]
+    return "pass" if mode and said == MODES[mode] else "fail", evidence
 
 
 @pytest.mark.requirement("C37-3.2")
-def test_the_page_says_how_the_system_is_run(audit: Audit, serving: str, record: Record) -> None:
-    for reading in readings(audit, serving, "C37-3.2"):
-        mode = reading.content.portal.mode
-        page = reading.portal.page("/lien-he/")
-        said = next((words for term, words in page.terms().items() if term.startswith(fold(MODE_TERM))), "")
-        evidence = [
-            f"inventory: {MODES[mode] if mode else 'NOT SAID (portal.yml: mode)'}",
-            f"{page.said}: «{said or 'nothing'}»",
-        ]
-        record(reading.unit.id, "C37-3.2", "pass" if mode and said == MODES[mode] else "fail", evidence)
+@each_unit(_mode)
+def test_the_page_says_how_the_system_is_run(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-3.2", *answer)
 
 
 @pytest.mark.requirement("C37-3.3b")
@@ -187,8 +198,17 @@ def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
     return [line for line, so in wrong.items() if so], [line for line, so in left.items() if so]
 
 
+def _listing(reading: Reading) -> list[str]:
+    """Folders of the portal that list what is in them."""
+    pages = map(reading.portal.page, FOLDERS)
+    return [page.url for page in pages if page.good and LISTING in page.text]
+
+
 @pytest.mark.requirement("C37-3.4.3")
-def test_personal_information_is_out_of_strangers_reach(audit: Audit, on: str, record: Record) -> None:
+@each_unit(_listing)
+def test_personal_information_is_out_of_strangers_reach(
+    audit: Audit, on: str, of_units: Answers, record: Record
+) -> None:
     facts = facts_of(audit, on)
     places = facts.seen["places"]
     evidence = [
@@ -198,24 +218,27 @@ def test_personal_information_is_out_of_strangers_reach(audit: Audit, on: str, r
         f" {'encrypted' if facts.seen['encrypted'] else 'not seen to be encrypted at rest'}",
         "consent, and who answers for personal data, have to be attested",
     ]
-    for unit in audit.units(on):
-        pages = portal.reading(audit, unit).portal
-        listing = [page.url for page in map(pages.page, FOLDERS) if page.good and LISTING in page.text]
+    for unit, listing in of_units:
         said = [*evidence, f"https://{unit.portal}: folders that list what is in them: {', '.join(listing) or 'none'}"]
         record(unit.id, "C37-3.4.3", "fail" if facts.readable or listing else "not-tested", said)
 
 
+def _answerable(reading: Reading) -> Answer:
+    page, audit = reading.portal.page("/"), reading.audit
+    footer = " ".join(" ".join(page.root.xpath("//footer//text()")).split())
+    named = [person for person in audit.mail.units.people[reading.unit.id] if person.name in footer]
+    posts = [audit.province.posts[code].name for person in named for code in person.posts]
+    shown = [post for post in posts if post.casefold() in footer.casefold()]
+    evidence = [
+        f"{page.said}; the footer names {len(named)} of the unit's people, as {', '.join(shown) or 'NOBODY'}",
+        "that this person answers for it has to be attested",
+    ]
+    return "not-tested" if named and shown else "fail", evidence
+
+
 @pytest.mark.requirement("C37-3.4.4")
-def test_the_page_names_who_answers_for_it(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(_answerable)
+def test_the_page_names_who_answers_for_it(of_pages: Answers, record: Record) -> None:
     """The half that pages show; the duty itself is the head's."""
-    for reading in readings(audit, serving, "C37-3.4.4"):
-        page = reading.portal.page("/")
-        footer = " ".join(" ".join(page.root.xpath("//footer//text()")).split())
-        named = [person for person in audit.mail.units.people[reading.unit.id] if person.name in footer]
-        posts = [audit.province.posts[code].name for person in named for code in person.posts]
-        shown = [post for post in posts if post.casefold() in footer.casefold()]
-        evidence = [
-            f"{page.said}; the footer names {len(named)} of the unit's people, as {', '.join(shown) or 'NOBODY'}",
-            "that this person answers for it has to be attested",
-        ]
-        record(reading.unit.id, "C37-3.4.4", "not-tested" if named and shown else "fail", evidence)
+    for unit, answer in of_pages:
+        record(unit.id, "C37-3.4.4", *answer)

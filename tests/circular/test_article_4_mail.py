@@ -9,9 +9,10 @@ import pytest
 
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError, HostAudit
-from tests.circular.conftest import Record
+from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import facts_of
 from tests.circular.network import mailto_addresses
+from tests.circular.portal import home
 
 ACCEPTED = 250
 RCPTS_AT_ONCE = 50
@@ -35,10 +36,11 @@ def page_of(audit: Audit, unit: Unit) -> tuple[list[str], str]:
 
 
 @pytest.mark.requirement("C37-4.2.1", "C37-4.2.2")
-def test_the_public_address_is_on_the_page(audit: Audit, serving: str, record: Record) -> None:
-    for unit in audit.pages(serving):
-        found, seen = page_of(audit, unit)
-        verdict = "pass" if unit.public_address in found else "fail"
+@each_unit(home)
+def test_the_public_address_is_on_the_page(of_pages: Answers, record: Record) -> None:
+    for unit, page in of_pages:
+        seen = f"{page.said}, mailto: {', '.join(page.mailto) or 'none'}"
+        verdict = "pass" if unit.public_address in page.mailto else "fail"
         record(unit.id, "C37-4.2.1", verdict, [f"inventory: public_address {unit.public_address}", seen])
         record(unit.id, "C37-4.2.2", verdict, [seen])
 
@@ -255,11 +257,11 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
 @pytest.mark.requirement("C37-4.4d")
 def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str, record: Record) -> None:
     """The host's half: rules for passwords, none shared, and unit accounts with holders. The text is on paper."""
-    accounts = opened(audit, on).facts["accounts"]
+    accounts = opened(audit, on).accounts
     for unit in audit.units(on):
         policies = audit.mail.units.policies(unit)
         rule = [policies.password_min_characters, policies.password_character_classes]
-        theirs = [a for a in accounts if a["unit"] == unit.id]
+        theirs = accounts[unit.id]
         personal = [a for a in theirs if a["person"] and a["state"] in ("waiting", "active")]
         shared = [a for a in theirs if a["state"] == "shared"]
         loose = sorted(a["address"] for a in personal if a["rule"] != rule)

@@ -5,29 +5,34 @@ from __future__ import annotations
 import pytest
 
 from tests.circular import sections
-from tests.circular.audit import Audit
-from tests.circular.conftest import Record
-from tests.circular.portal import readings
+from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.portal import Reading
 
 
 @pytest.mark.requirement("C37-6.1")
-def test_services_are_gathered_and_answer(audit: Audit, serving: str, record: Record) -> None:
-    for reading in readings(audit, serving, "C37-6.1"):
-        record(reading.unit.id, "C37-6.1", *sections.services(reading))
+@each_unit(sections.services)
+def test_services_are_gathered_and_answer(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-6.1", *answer)
+
+
+def _dated(reading: Reading) -> sections.Answer:
+    items = reading.portal.below("/tin-tuc/")
+    undated = [item.url for item in items if not (item.good and item.metadata("DC.date"))]
+    newest = max((day for item in items for day in sections.days(item)), default=None)
+    evidence = [f"{len(items) - len(undated)} of {len(items)} news items with their date", *undated[:5]]
+    good = bool(items) and not undated and newest is not None
+    if newest is not None:
+        fresh, said = reading.fresh(newest)
+        good &= fresh
+        evidence.append(said)
+    evidence.append("that it is official, complete and exact has to be attested")
+    return "not-tested" if good else "fail", evidence
 
 
 @pytest.mark.requirement("C37-6.2")
-def test_pages_say_of_what_day_they_are(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(_dated)
+def test_pages_say_of_what_day_they_are(of_pages: Answers, record: Record) -> None:
     """The half that pages show; that they are official, complete and exact is for the head to answer."""
-    for reading in readings(audit, serving, "C37-6.2"):
-        items = reading.portal.below("/tin-tuc/")
-        undated = [item.url for item in items if not (item.good and item.metadata("DC.date"))]
-        newest = max((day for item in items for day in sections.days(item)), default=None)
-        evidence = [f"{len(items) - len(undated)} of {len(items)} news items with their date", *undated[:5]]
-        good = bool(items) and not undated and newest is not None
-        if newest is not None:
-            fresh, said = reading.fresh(newest)
-            good &= fresh
-            evidence.append(said)
-        evidence.append("that it is official, complete and exact has to be attested")
-        record(reading.unit.id, "C37-6.2", "not-tested" if good else "fail", evidence)
+    for unit, answer in of_pages:
+        record(unit.id, "C37-6.2", *answer)

@@ -8,10 +8,10 @@ import pytest
 
 from edumail.portal.model import ARTICLE_SECTIONS
 from edumail.portal.sections import SECTIONS
-from tests.circular.audit import Audit
-from tests.circular.conftest import Record
+from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.pages import Page
-from tests.circular.portal import Reading, readings
+from tests.circular.portal import Reading
+from tests.circular.sections import Answer
 
 SECRET = re.compile(r"(?:^|[^\w])(?:TUYỆT MẬT|TỐI MẬT|ĐỘ MẬT|MẬT)(?:$|[^\w])")
 """The marks of the law on state secrets, as they stand on documents: in capitals."""
@@ -24,21 +24,31 @@ def _articles(reading: Reading) -> list[Page]:
     return [page for path in paths if reading.portal.page(path).good for page in reading.portal.below(path)]
 
 
+def _origin(reading: Reading) -> Answer:
+    articles = _articles(reading)
+    bare = [page.url for page in articles if not ORIGIN.search(" ".join(page.main.text_content().split()))]
+    evidence = [f"{len(articles) - len(bare)} of {len(articles)} articles with author and source", *bare[:5]]
+    return "pass" if articles and not bare else "fail", evidence
+
+
 @pytest.mark.requirement("C37-7.3")
-def test_what_is_posted_names_author_and_source(audit: Audit, serving: str, record: Record) -> None:
-    for reading in readings(audit, serving, "C37-7.3"):
-        articles = _articles(reading)
-        bare = [page.url for page in articles if not ORIGIN.search(" ".join(page.main.text_content().split()))]
-        evidence = [f"{len(articles) - len(bare)} of {len(articles)} articles with author and source", *bare[:5]]
-        record(reading.unit.id, "C37-7.3", "pass" if articles and not bare else "fail", evidence)
+@each_unit(_origin)
+def test_what_is_posted_names_author_and_source(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-7.3", *answer)
+
+
+def _secrecy(reading: Reading) -> Answer:
+    pages = [reading.portal.page("/van-ban/"), *_articles(reading)]
+    marked = [page.url for page in pages if page.good and SECRET.search(page.main.text_content())]
+    evidence = [f"{len(pages)} pages read, {len(marked)} with a mark of secrecy", *marked[:5]]
+    evidence.append("obedience to the law has to be attested")
+    return "fail" if marked or not pages[0].good else "not-tested", evidence
 
 
 @pytest.mark.requirement("C37-7.2")
-def test_nothing_posted_bears_a_mark_of_secrecy(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(_secrecy)
+def test_nothing_posted_bears_a_mark_of_secrecy(of_pages: Answers, record: Record) -> None:
     """The half that pages show; the rest of the law is for the head to answer."""
-    for reading in readings(audit, serving, "C37-7.2"):
-        pages = [reading.portal.page("/van-ban/"), *_articles(reading)]
-        marked = [page.url for page in pages if page.good and SECRET.search(page.main.text_content())]
-        evidence = [f"{len(pages)} pages read, {len(marked)} with a mark of secrecy", *marked[:5]]
-        evidence.append("obedience to the law has to be attested")
-        record(reading.unit.id, "C37-7.2", "fail" if marked or not pages[0].good else "not-tested", evidence)
+    for unit, answer in of_pages:
+        record(unit.id, "C37-7.2", *answer)

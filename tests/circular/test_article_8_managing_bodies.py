@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.circular import sections
-from tests.circular.audit import Audit
-from tests.circular.conftest import Record
-from tests.circular.portal import Reading, readings
+from tests.circular.conftest import Answers, Record, each
+from tests.circular.portal import Reading
 
 CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
     "C37-8.1a.1": sections.introduction,
@@ -37,9 +36,7 @@ CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "requirement", [pytest.param(name, marks=pytest.mark.requirement(name), id=name) for name in CHECKS]
-)
-def test_the_portal_of_a_managing_body_shows(audit: Audit, serving: str, requirement: str, record: Record) -> None:
-    for reading in readings(audit, serving, requirement):
-        record(reading.unit.id, requirement, *CHECKS[requirement](reading))
+@pytest.mark.parametrize("requirement", [each(name, ask) for name, ask in CHECKS.items()])
+def test_the_portal_of_a_managing_body_shows(of_pages: Answers, requirement: str, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, requirement, *answer)

@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import imaplib
 import smtplib
-import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -23,10 +22,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
-from tests.circular.conftest import Record
+from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import knock
-from tests.circular.network import TIMEOUT, certificate_text, offers_version
-from tests.circular.portal import readings
+from tests.circular.network import HTTPS_PORT, TIMEOUT, Network, certificate_text, offers_version
+from tests.circular.portal import Reading
+from tests.circular.sections import Answer
 from tests.circular.test_article_4_mail import opened
 
 LDAP = (389, 636)
@@ -177,7 +177,6 @@ def _signed_message() -> bytes:
 @pytest.mark.requirement("C37-S39-ip")
 def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-
     reached = cache(audit.network.reached)
     for unit in audit.units(on):
         doors = [(audit.network.exchanger(unit.domain), 25), (host, 993), (host, 465), (unit.portal, 443)]
@@ -203,91 +202,95 @@ def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
         record(unit.id, "C37-S39-dir", "not-tested" if offered else "not-applicable", evidence)
 
 
+def _https_only(reading: Reading) -> Answer:
+    name, network = reading.unit.portal, reading.audit.network
+    evidence, good = [], False
+    try:
+        with network.tls(name, HTTPS_PORT) as connection:
+            evidence.append(f"{name}:443 {certificate_text(connection)}")
+        response, _ = network.https(name)
+        hsts = response.getheader("Strict-Transport-Security")
+        status, location = network.plain_http(name)
+        evidence.append(f"GET / → {response.status}, HSTS {hsts or 'MISSING'}; http: {status} {location}")
+        good = response.status == 200 and bool(hsts) and status == 301 and location.startswith(f"https://{name}/")
+    except (OSError, http.client.HTTPException) as error:
+        evidence.append(f"{name}: {type(error).__name__}: {error}")
+    return "pass" if good else "fail", evidence
+
+
 @pytest.mark.requirement("C37-S39-https")
-def test_pages_are_served_over_https_only(audit: Audit, serving: str, record: Record) -> None:
-    for unit in audit.pages(serving):
-        evidence, good = [], False
-        try:
-            with audit.network.tls(unit.portal, 443) as connection:
-                evidence.append(f"{unit.portal}:443 {certificate_text(connection)}")
-            response, _ = audit.network.https(unit.portal)
-            hsts = response.getheader("Strict-Transport-Security")
-            plain = http.client.HTTPConnection(audit.network.address(unit.portal), timeout=TIMEOUT)
-            plain.request("GET", "/", headers={"Host": unit.portal})
-            answer = plain.getresponse()
-            location = answer.getheader("Location") or ""
-            evidence.append(f"GET / → {response.status}, HSTS {hsts or 'MISSING'}; http: {answer.status} {location}")
-            good = response.status == 200 and bool(hsts) and answer.status == 301
-            good &= location.startswith(f"https://{unit.portal}/")
-        except (OSError, http.client.HTTPException) as error:
-            evidence.append(f"{unit.portal}: {type(error).__name__}: {error}")
-        record(unit.id, "C37-S39-https", "pass" if good else "fail", evidence)
+@each_unit(_https_only)
+def test_pages_are_served_over_https_only(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-S39-https", *answer)
+
+
+def _versions(network: Network, doors: list[tuple[str, int, bool]]) -> Answer:
+    """Whether each door (name, port, by STARTTLS) speaks the new versions and refuses the old ones."""
+    good, evidence = True, []
+    try:
+        for name, port, starttls in doors:
+            for version in (*OLD, *NEW):
+                accepted, said = offers_version(network, name, port, version, starttls)
+                good &= accepted == (version in NEW)
+                evidence.append(said)
+    except RuntimeError as error:
+        return "not-tested", [*evidence, str(error)]
+    except (TimeoutError, OSError, smtplib.SMTPException) as error:
+        return "fail", [*evidence, f"{type(error).__name__}: {error}"]
+    return "pass" if good else "fail", evidence
+
+
+def _versions_of_portal(reading: Reading) -> Answer:
+    return _versions(reading.audit.network, [(reading.unit.portal, HTTPS_PORT, False)])
 
 
 @pytest.mark.requirement("C37-S39-tls")
-def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, record: Record) -> None:
-    @cache
-    def port(name: str, number: int, starttls: bool) -> tuple[bool, list[str]]:
-        good, evidence = True, []
-        for version in (*OLD, *NEW):
-            accepted, said = offers_version(audit.network, name, number, version, starttls)
-            good &= accepted == (version in NEW)
-            evidence.append(said)
-        return good, evidence
-
+@each_unit(_versions_of_portal)
+def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, of_units: Answers, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    for unit in audit.units(on):
-        good, evidence = True, []
-        doors = [
-            (host, 465, False),
-            (host, 587, True),
-            (host, 993, False),
-            (host, 995, False),
-            (unit.portal, 443, False),
-        ]
-        try:
-            for door in doors:
-                fine, seen = port(*door)
-                good &= fine
-                evidence += seen
-        except RuntimeError as error:
-            record(unit.id, "C37-S39-tls", "not-tested", [*evidence, str(error)])
-            continue
-        except (TimeoutError, OSError, smtplib.SMTPException) as error:
-            good = False
-            evidence.append(f"{type(error).__name__}: {error}")
-        record(unit.id, "C37-S39-tls", "pass" if good else "fail", evidence)
+    own = _versions(audit.network, [(host, 465, False), (host, 587, True), (host, 993, False), (host, 995, False)])
+    for unit, of_portal in of_units:
+        verdict = min((own[0], of_portal[0]), key=("fail", "not-tested", "pass").index)
+        record(unit.id, "C37-S39-tls", verdict, [*own[1], *of_portal[1]])
+
+
+def _http(reading: Reading) -> Answer:
+    name, network = reading.unit.portal, reading.audit.network
+    try:
+        response, _ = network.https(name)
+        with network.tls(name, HTTPS_PORT, "h2", "http/1.1") as connection:
+            chosen = connection.selected_alpn_protocol()
+    except (OSError, http.client.HTTPException) as error:
+        return "fail", [f"{name}: {type(error).__name__}: {error}"]
+    good = response.status == 200 and response.version == 11
+    evidence = [f"GET https://{name}/ → HTTP/{response.version / 10} {response.status}"]
+    evidence.append(f"ALPN: {chosen or 'none'} (HTTP/2 is only recommended)")
+    return "pass" if good else "fail", evidence
 
 
 @pytest.mark.requirement("C37-S39-http")
-def test_pages_come_by_http_1_1_and_are_offered_by_http_2(audit: Audit, serving: str, record: Record) -> None:
-    for unit in audit.pages(serving):
-        try:
-            response, _ = audit.network.https(unit.portal)
-            context = audit.network.context()
-            context.set_alpn_protocols(["h2", "http/1.1"])
-            raw = socket.create_connection((audit.network.address(unit.portal), 443), timeout=TIMEOUT)
-            with context.wrap_socket(raw, server_hostname=unit.portal) as connection:
-                chosen = connection.selected_alpn_protocol()
-        except (OSError, http.client.HTTPException) as error:
-            record(unit.id, "C37-S39-http", "fail", [f"{unit.portal}: {type(error).__name__}: {error}"])
-            continue
-        good = response.status == 200 and response.version == 11
-        evidence = [f"GET https://{unit.portal}/ → HTTP/{response.version / 10} {response.status}"]
-        evidence.append(f"ALPN: {chosen or 'none'} (HTTP/2 is only recommended)")
-        record(unit.id, "C37-S39-http", "pass" if good else "fail", evidence)
+@each_unit(_http)
+def test_pages_come_by_http_1_1_and_are_offered_by_http_2(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-S39-http", *answer)
+
+
+def _html(reading: Reading) -> Answer:
+    """By the parser that the HTML standard describes: html5lib counts every error of syntax."""
+    pages = [reading.portal.page("/"), reading.portal.page("/lanh-dao/"), *reading.portal.below("/tin-tuc/")[:1]]
+    evidence, good = [], True
+    for page in pages:
+        parser = html5lib.HTMLParser()
+        parser.parse(page.text)
+        errors = [f"line {place[0]}: {code}" for place, code, _ in parser.errors]
+        good &= page.good and not errors
+        evidence.append(f"{page.said}: {len(errors)} errors {'; '.join(errors[:3])}".rstrip())
+    return "pass" if good else "fail", evidence
 
 
 @pytest.mark.requirement("C37-S39-html")
-def test_pages_are_valid_html(audit: Audit, serving: str, record: Record) -> None:
-    """By the parser that the HTML standard describes: html5lib counts every error of syntax."""
-    for reading in readings(audit, serving, "C37-S39-html"):
-        pages = [reading.portal.page("/"), reading.portal.page("/lanh-dao/"), *reading.portal.below("/tin-tuc/")[:1]]
-        evidence, good = [], True
-        for page in pages:
-            parser = html5lib.HTMLParser()
-            parser.parse(page.text)
-            errors = [f"line {place[0]}: {code}" for place, code, _ in parser.errors]
-            good &= page.good and not errors
-            evidence.append(f"{page.said}: {len(errors)} errors {'; '.join(errors[:3])}".rstrip())
-        record(reading.unit.id, "C37-S39-html", "pass" if good else "fail", evidence)
+@each_unit(_html)
+def test_pages_are_valid_html(of_pages: Answers, record: Record) -> None:
+    for unit, answer in of_pages:
+        record(unit.id, "C37-S39-html", *answer)

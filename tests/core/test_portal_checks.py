@@ -15,6 +15,7 @@ from edumail.load import load
 from edumail.mail import Mail
 from edumail.portal.load import Contents
 from edumail.portal.site import Portals
+from edumail.portal.view import Views
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
 from tests.circular.portal import Reading
@@ -71,7 +72,12 @@ class Heard(Reading):
 
 def reading(files: Files, unit: str) -> Heard:
     audit: Any = SimpleNamespace(
-        network=files, province=files.province, contents=files.contents, mail=Mail(files.province), kept={}
+        network=files,
+        province=files.province,
+        contents=files.contents,
+        mail=Mail(files.province),
+        views=Views(files.province),
+        kept={},
     )
     return Heard(audit, files.province.units[unit])
 

@@ -1,0 +1,127 @@
+"""Questions about one unit alone, put to many units at once.
+
+A few processes take a unit each: they read its pages once, answer every question about them and forget the pages, so
+that an audit holds in memory what a few units publish and not what a province does.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from edumail.circular.catalogue import requirements
+from edumail.model import Unit
+from tests.circular.audit import Audit, AuditError
+from tests.circular.portal import Home, Reading, forget, home, reading
+
+Ask = Callable[[Reading], Any]
+PROCESSES = min(8, 2 * (os.cpu_count() or 1))
+"""More than cores, since they mostly wait for answers; few, since the host that answers has others to serve."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that a test puts to each unit on a host's turn, and the requirements that its answers serve."""
+
+    ask: Ask
+    host: str
+    turn: str
+    """``serving``: units whose page is asked for on this host's turn; ``on``: units whose mailboxes it has."""
+    requirements: tuple[str, ...]
+
+    def units(self, audit: Audit) -> list[Unit]:
+        """The units that it is put to: those that one of the requirements binds."""
+        units = audit.pages(self.host) if self.turn == "serving" else audit.units(self.host)
+        bound = [requirements()[name] for name in self.requirements]
+        kinds = audit.province.kinds
+        return [unit for unit in units if any(one.applies_to(kinds[unit.kind]) for one in bound)]
+
+
+@dataclass(frozen=True)
+class Broke:
+    """What stands in the place of an answer when a question could not be put."""
+
+    why: str
+
+
+class Survey:
+    """The answers to ``questions``; all those of a host are found out when the first of them is asked for.
+
+    ``heard`` is told how many units of how many have answered.
+    """
+
+    def __init__(self, audit: Audit, questions: Iterable[Question], heard: Callable[[str, int, int], None]):
+        self.audit = audit
+        self.questions = tuple(dict.fromkeys(questions))
+        self.heard = heard
+        self._answers: dict[tuple[Question, str], Any] = {}
+        self._asked: set[str] = set()
+
+    def answers(self, question: Question) -> Iterator[tuple[Unit, Any]]:
+        """Each unit with its answer. Raises AuditError where the question could not be put to one."""
+        if question.host not in self._asked:
+            self._ask(question.host)
+            self._asked.add(question.host)
+        for unit in question.units(self.audit):
+            answer = self._answers[question, unit.id]
+            if isinstance(answer, Broke):
+                raise AuditError(f"{unit.id}: {answer.why}")
+            yield unit, answer
+
+    def _ask(self, host: str) -> None:
+        mine = [question for question in self.questions if question.host == host]
+        work: dict[str, list[int]] = {}
+        for number, question in enumerate(mine):
+            for unit in question.units(self.audit):
+                work.setdefault(unit.id, []).append(number)
+        with _pool(self.audit, mine, len(work)) as pool:
+            running = {pool.submit(_answer, unit, numbers): unit for unit, numbers in work.items()}
+            for done, future in enumerate(as_completed(running), 1):
+                unit = running[future]
+                try:
+                    answers, seen = future.result()
+                except BrokenProcessPool as error:
+                    raise AuditError(f"a process that asked {host}'s units died: {error}") from error
+                self._answers |= {(mine[number], unit): answer for number, answer in answers.items()}
+                if seen:
+                    self.audit.homes[unit] = seen
+                self.heard(host, done, len(work))
+
+
+_work: tuple[Audit, list[Question]]
+
+
+def _pool(audit: Audit, questions: list[Question], units: int) -> ProcessPoolExecutor:
+    """Processes that have audit and questions from this one's memory: nothing is read again."""
+    global _work
+    _work = (audit, questions)
+    gc.freeze()  # what is not touched is not copied
+    context = multiprocessing.get_context("fork")
+    return ProcessPoolExecutor(min(PROCESSES, max(1, units)), mp_context=context, initializer=_begin)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run
+    _work[0].network.own()
+
+
+def _answer(unit: str, numbers: list[int]) -> tuple[dict[int, Any], Home | None]:
+    """The answers of one unit, and its home page where a question needed it."""
+    audit, questions = _work
+    about = reading(audit, audit.province.units[unit])
+    answers: dict[int, Any] = {}
+    for number in numbers:
+        try:
+            answers[number] = questions[number].ask(about)
+        except Exception as error:  # one question that breaks takes no other with it
+            answers[number] = Broke(f"{type(error).__name__}: {error}"[:300])
+    seen = home(about) if about.portal.has("/") else None
+    forget(audit, about)
+    return answers, seen
