@@ -83,7 +83,8 @@ def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
 def browser(audit: Audit) -> Iterator[Browser | str]:
     """The browser, or why there is none."""
     try:
-        made = Browser({unit.portal: audit.network.address(unit.portal) for unit in audit.province.units.values()})
+        units = [unit for host in audit.judged if host for unit in audit.pages(host) if not audit.left_out(unit)]
+        made = Browser({unit.portal: audit.network.address(unit.portal) for unit in units})
     except (OSError, RuntimeError) as error:
         yield str(error)
         return
