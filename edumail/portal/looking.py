@@ -46,26 +46,37 @@ def hidden(name: str) -> bool:
 def look(folder: str) -> str:
     """The digest of what lies under ``folder``."""
     found: list[tuple[str | int, ...]] = []
-    pending = [(folder, "")]
-    while pending:
-        path, below = pending.pop()
-        try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if hidden(entry.name):
-                        continue
-                    name = below + entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        # Its own size and time say nothing that its entries do not.
-                        pending.append((entry.path, f"{name}/"))
-                        found.append((f"{name}/",))
-                        continue
-                    stat = entry.stat(follow_symlinks=False)
-                    found.append((name, stat.st_mode, stat.st_size, stat.st_mtime_ns))
-        except OSError as error:
-            found.append((below, error.errno or 0))
+    _look(folder, None, "", found)
     # Version 2 of the format: equal values give equal bytes, whichever objects they are.
     return hashlib.sha256(marshal.dumps(sorted(found), 2)).hexdigest()
+
+
+def _look(name: str, above: int | None, below: str, found: list[tuple[str | int, ...]]) -> None:
+    """By descriptors: from the root, the system would look for each of hundreds of thousands of paths part by part."""
+    try:
+        here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+    except OSError as error:
+        found.append((below, error.errno or 0))
+        return
+    folders = []
+    try:
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if hidden(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    # Its own size and time say nothing that its entries do not.
+                    folders.append(entry.name)
+                    found.append((f"{below}{entry.name}/",))
+                    continue
+                stat = entry.stat(follow_symlinks=False)
+                found.append((below + entry.name, stat.st_mode, stat.st_size, stat.st_mtime_ns))
+        for inner in folders:
+            _look(inner, here, f"{below}{inner}/", found)
+    except OSError as error:
+        found.append((below, error.errno or 0))
+    finally:
+        os.close(here)
 
 
 def main(folder: str, number: int, total: int) -> None:
