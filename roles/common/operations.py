@@ -6,8 +6,6 @@ finished by the next, and ``--dry`` announces what will act and nothing else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 
 from pyinfra import host, state
@@ -81,10 +79,10 @@ def stage_tree(
             tree.digest,
             access,
             base=found.base or None,
-            archive_sha256=hashlib.sha256(packed).hexdigest(),
+            archive_sha256=packed.sha256,
             root=root,
         ),
-        _stdin=base64.encodebytes(packed).decode(),
+        _stdin=packed,
     )
 
 

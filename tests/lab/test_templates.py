@@ -6,8 +6,6 @@ A lab host lends its daemons; the trees lie beside its own below a temporary roo
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -39,15 +37,14 @@ class Bench:
         """What the checkers have against a release; empty when they accept it."""
         packed = pack(release.tree, release.tree.files, file_mode=int(release.access[-4:], 8))
         where = {"role": release.role, "digest": release.tree.digest, "root": self.root}
-        sha256 = hashlib.sha256(packed).hexdigest()
-        stage = scripts.stage(access=release.access, base=None, archive_sha256=sha256, **where)
+        stage = scripts.stage(access=release.access, base=None, archive_sha256=packed.sha256, **where)
         judge = scripts.judge(compile=release.compile, check=release.check, **where)
         try:
             # The host has no certificates of that province; any that is there serves to judge the rest.
             shown = f"find {self.root} -name nginx.conf -o -path '*/sites/*.conf' | xargs -r sed -i -E"
             certificate = f"{shown} 's#(/etc/edumail/tls/shown/)[^;]+[.]pem;#\\1host.pem;#'"
             script = f"set -e\n({stage}\n)\n{certificate}\n({judge}\n)"
-            self.province.run(self.host, script, base64.encodebytes(packed).decode())
+            self.province.run(self.host, script, "".join(packed))
         except LabError as error:
             return f"{release.host} {release.role}: {error}"
         return ""

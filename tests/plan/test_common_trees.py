@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import grp
-import hashlib
 import os
 import pwd
 import stat
@@ -82,9 +81,8 @@ class Machine:
         base = found.get("base") or None
         before = (self.trees / "releases" / base / ".manifest").read_text() if base else ""
         packed = pack(tree, changed_paths(before, tree)[0])
-        checksum = hashlib.sha256(packed).hexdigest()
-        script = scripts.stage("web", tree.digest, access, base=base, archive_sha256=checksum, root=str(self.root))
-        return script, base64.encodebytes(packed).decode()
+        script = scripts.stage("web", tree.digest, access, base=base, archive_sha256=packed.sha256, root=str(self.root))
+        return script, "".join(packed)
 
     def stage(self, tree: Tree, access: str = ACCESS) -> None:
         """Stages, or does nothing when nothing is to do."""
@@ -175,10 +173,8 @@ def test_a_tree_arrives_whole_with_its_modes(machine: Machine) -> None:
 def test_a_world_readable_tree_can_be_read_by_all(machine: Machine) -> None:
     access = scripts.access_line(OWNER, GROUP, world_readable=True)
     packed = pack(A, A, file_mode=0o644)
-    script = scripts.stage(
-        "web", A.digest, access, base=None, archive_sha256=hashlib.sha256(packed).hexdigest(), root=str(machine.root)
-    )
-    assert machine.sh(script, base64.encodebytes(packed).decode()).returncode == 0
+    script = scripts.stage("web", A.digest, access, base=None, archive_sha256=packed.sha256, root=str(machine.root))
+    assert machine.sh(script, "".join(packed)).returncode == 0
     staged = (machine.trees / "staged").resolve()
     modes = {path: stat.S_IMODE((staged / path).stat().st_mode) for path in ("main.cf", "run.sh", "units")}
     assert modes == {"main.cf": 0o644, "run.sh": 0o755, "units": 0o2755}
@@ -186,8 +182,15 @@ def test_a_world_readable_tree_can_be_read_by_all(machine: Machine) -> None:
 
 def test_the_archive_is_the_same_every_time() -> None:
     packed = pack(A, A)
-    assert packed == pack(Tree.of(dict(reversed(A.files.items()))), reversed(list(A)))
-    assert packed[4:8] == bytes(4)  # gzip's own time stamp
+    assert packed.sha256 == pack(Tree.of(dict(reversed(A.files.items()))), reversed(list(A))).sha256
+    assert base64.b64decode("".join(packed))[4:8] == bytes(4)  # gzip's own time stamp
+
+
+def test_an_archive_of_many_lines_arrives_whole(machine: Machine) -> None:
+    large = Tree.of({"noise": os.urandom(1_000_000), "small": "x"})
+    assert len([*pack(large, large)]) > 10
+    machine.stage(large)
+    assert ((machine.trees / "staged").resolve() / "noise").read_bytes() == large.files["noise"].content
 
 
 def test_a_tree_may_not_use_the_names_that_a_release_needs() -> None:
