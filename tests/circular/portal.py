@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import smtplib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 
 from edumail.circular.catalogue import requirements
+from edumail.circular.verdicts import Verdict
 from edumail.model import Person, Unit
 from edumail.portal.model import Content
 from edumail.portal.view import Views
 from tests.circular.audit import Audit
+from tests.circular.exchangers import ACCEPTED, Reply
+from tests.circular.letters import post
 from tests.circular.pages import Page, Portal, answered
-
-RCPTS_AT_ONCE = 50
-_ACCEPTED = 250
 
 
 @dataclass
@@ -72,38 +72,65 @@ class Reading:
         """Which of ``urls`` answer, and a line for each that does not."""
         return answered(self.audit.network, urls, self.seen)
 
-    def refused(self, addresses: list[str]) -> list[str]:
-        """Which addresses their exchangers do not accept at RCPT; nothing is sent."""
-        refused = []
-        domains: dict[str, list[str]] = {}
-        for address in addresses:
-            domains.setdefault(address.partition("@")[2], []).append(address)
-        for domain, own in domains.items():
-            for start in range(0, len(own), RCPTS_AT_ONCE):
-                try:
-                    refused += self._refused(domain, own[start : start + RCPTS_AT_ONCE])
-                except (OSError, smtplib.SMTPException) as error:
-                    refused.append(f"{domain}: {type(error).__name__}: {error}")
-        return refused
 
-    def _refused(self, domain: str, addresses: list[str]) -> list[str]:
-        with self.audit.network.smtp(self.audit.network.exchanger(domain)) as client:
-            client.mail("<>")
-            refused = [address for address in addresses if client.rcpt(address)[0] != _ACCEPTED]
-            client.rset()
-        return refused
+Answer = tuple[Verdict, list[str]]
 
-    def arrives(self, address: str) -> tuple[bool, str]:
-        """Whether a probe from outside is found over IMAP in the mailbox."""
-        if address not in self.audit.mail.home:
-            return False, f"{address} is no mailbox of the province"
-        probe = self.audit.new_probe(address)
-        try:
-            reply = self.audit.from_outside(probe)
-        except (OSError, smtplib.SMTPException) as error:
-            return False, f"{type(error).__name__}: {error}"
-        found = reply[:3] == "250" and bool(self.audit.found(address, {probe.message_id}))
-        return found, f"from outside to {address}: {reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
+
+@dataclass(frozen=True)
+class Mailed:
+    """What pages answer where mail has a say too: the rest is asked by whoever may send letters (:func:`finished`)."""
+
+    verdict: Verdict
+    evidence: list[str]
+    rcpt: tuple[str, ...] = ()
+    """Addresses that their exchangers have to accept at RCPT."""
+    letter: str = ""
+    """The address that a letter from outside has to reach."""
+
+
+def finished(audit: Audit, serving: str, requirement: str, answers: Sequence[Answer | Mailed]) -> list[Answer]:
+    """The answers of a host's turn to one requirement, in their order, with what mail has to say about them."""
+    waiting = [answer for answer in answers if isinstance(answer, Mailed)]
+    replies = audit.exchangers.rcpts(address for answer in waiting for address in answer.rcpt)
+    found: list[Answer] = []
+    for answer in answers:
+        if not isinstance(answer, Mailed):
+            found.append(answer)
+            continue
+        verdict, evidence = answer.verdict, list(answer.evidence)
+        refused = refusals(answer.rcpt, replies)
+        if refused:
+            verdict = "fail"
+            evidence.append(f"refused at RCPT: {', '.join(refused)}")
+        elif answer.rcpt:
+            evidence.append(f"{len(answer.rcpt)} addresses accepted at RCPT")
+        if answer.letter:
+            arrived, said = _arrived(audit, serving, requirement, answer.letter)
+            verdict = verdict if arrived else "fail"
+            evidence.append(said)
+        found.append((verdict, evidence))
+    return found
+
+
+def refusals(addresses: Iterable[str], replies: Mapping[str, Reply]) -> list[str]:
+    """Which addresses were not accepted; of those that nobody could be asked about, their domains and why."""
+    refused = [(address, replies[address]) for address in addresses if replies[address].code != ACCEPTED]
+    return list(
+        dict.fromkeys(
+            address if reply.code else f"{address.partition('@')[2]}: {reply.text}" for address, reply in refused
+        )
+    )
+
+
+def _arrived(audit: Audit, serving: str, requirement: str, address: str) -> tuple[bool, str]:
+    """Whether a letter from outside was found over IMAP in the mailbox."""
+    if address not in audit.mail.home:
+        return False, f"{address} is no mailbox of the province"
+    letter = post(audit, serving, requirement).letter(address)
+    if not letter.exchanger:
+        return False, letter.reply
+    found = letter.arrived(address)
+    return found, f"from outside to {address}: {letter.reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
 
 
 def readings(audit: Audit, serving: str, requirement: str) -> list[Reading]:

@@ -9,9 +9,9 @@ import pytest
 from tests.circular import sections
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
-from tests.circular.portal import Reading, readings
+from tests.circular.portal import Answer, Mailed, Reading, finished, readings
 
-CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
+CHECKS: dict[str, Callable[[Reading], Answer | Mailed]] = {
     "C37-8.1a.1": sections.introduction,
     "C37-8.1a.2": sections.leaders,
     "C37-8.1b": sections.contact,
@@ -41,5 +41,7 @@ CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
     "requirement", [pytest.param(name, marks=pytest.mark.requirement(name), id=name) for name in CHECKS]
 )
 def test_the_portal_of_a_managing_body_shows(audit: Audit, serving: str, requirement: str, record: Record) -> None:
-    for reading in readings(audit, serving, requirement):
-        record(reading.unit.id, requirement, *CHECKS[requirement](reading))
+    bound = readings(audit, serving, requirement)
+    answers = finished(audit, serving, requirement, [CHECKS[requirement](reading) for reading in bound])
+    for reading, answer in zip(bound, answers, strict=True):
+        record(reading.unit.id, requirement, *answer)
