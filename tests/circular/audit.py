@@ -1,20 +1,15 @@
 """An audit of a province: opened on each host by sudo over SSH, closed again, nothing left behind.
 
-Nobody's password is known. Probes carry the tokens of all open audits; each is found again in the folder Audit of the
-real mailbox, over IMAP, with a sign-in that ends with the audit.
+Nobody's password is known. What letters an audit sends and how they are found again: :mod:`tests.circular.letters`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import imaplib
 import json
-import os
-import secrets
 import shlex
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -31,29 +26,19 @@ from edumail.portal.load import Contents
 from edumail.portal.view import Views
 from edumail.units import page_turn
 from roles.common.paths import has_mail
+from tests.circular.exchangers import Exchangers
+from tests.circular.mailbox import take
 from tests.circular.network import Network
 from tests.circular.privacy import Veil
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
-PLAIN = (
-    "Subject: edumail audit\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
-    "Thư kiểm tra tự động / an automatic audit probe.\r\n"
-).encode()
-WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
-"""How long a probe may take from acceptance to the mailbox."""
+REQUEST = 60_000
+"""Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
 
 
 class AuditError(Exception):
     """The audit can't go on, for a reason that is no finding about any unit: an incomplete run."""
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A message on its way: its Message-ID without brackets, and to whom it was addressed."""
-
-    message_id: str
-    recipient: str
 
 
 @dataclass
@@ -80,48 +65,55 @@ class HostAudit:
         return json.loads(result.stdout) if result.stdout.strip() else None
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
-        """Accounts as the host has them."""
+    def facts(self) -> Any:
+        """What ``edumail-audit facts`` tells."""
         return self.ask("facts")
 
     @cached_property
     def accounts(self) -> Mapping[str, list[dict[str, Any]]]:
-        """By unit: the accounts of :attr:`facts`."""
+        """Accounts as the host has them, by unit; none of a unit that it does not know."""
         found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for account in self.facts["accounts"]:
             found[account["unit"]].append(account)
         return found
 
-    def taken(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> dict[str, bytes]:
-        """The messages in the folder Audit of ``mailbox`` by Message-ID; waits for all of them and takes them out."""
-        end = time.monotonic() + seconds
-        seen: dict[str, bytes] = {}
-        while True:
-            with self.network.imap(self.fqdn, f"{mailbox}*{self.login}", self.password) as client:
-                seen |= _take(client, message_ids - seen.keys())
-            if seen.keys() >= message_ids or time.monotonic() > end:
-                return seen
-            time.sleep(0.5)
+    def ask_each(self, command: str, name: str, rows: Iterable[Any], **rest: Any) -> Iterator[Any]:
+        """The answers to a request of which ``name`` are the ``rows``, in as few commands as its size lets."""
+        for part in parted(rows, REQUEST - len(json.dumps(rest))):
+            yield self.ask(command, {name: part, **rest})
+
+    def trace(self, message_ids: Collection[str]) -> dict[str, list[dict[str, str]]]:
+        """By Message-ID what the host logged of a letter's deliveries since the audit was opened."""
+        found: dict[str, list[dict[str, str]]] = {}
+        for part in self.ask_each("trace", "message_ids", message_ids, since=self.opened):
+            found |= part
+        return found
+
+    def seers(self, mailboxes: Mapping[str, list[str]]) -> dict[str, set[str]]:
+        """By shared mailbox, given with the people to ask about: those of them who see it."""
+        rows = ({"address": address, "people": people} for address, people in mailboxes.items())
+        answers = (answer for part in self.ask_each("seers", "mailboxes", rows) for answer in part)
+        return {address: set(people) for address, people in zip(mailboxes, answers, strict=True)}
+
+    def take(self, mailbox: str, wanted: Collection[str], whole: Collection[str]) -> dict[str, bytes]:
+        """As :func:`tests.circular.mailbox.take`, with one sign-in. Raises OSError and imaplib.IMAP4.error."""
+        with self.network.imap(self.fqdn, f"{mailbox}*{self.login}", self.password) as client:
+            return take(client, wanted, whole)
 
 
-def _take(client: imaplib.IMAP4, message_ids: set[str]) -> dict[str, bytes]:
-    status, _ = client.select("Audit")
-    if status != "OK":
-        return {}
-    taken: dict[str, bytes] = {}
-    for message_id in sorted(message_ids):
-        _, data = client.search(None, "HEADER", "Message-ID", f'"<{message_id}>"')
-        for number in data[0].split():
-            _, parts = client.fetch(number, "(RFC822)")
-            taken[message_id] = parts[0][1]  # type: ignore[index,assignment]
-            client.store(number, "+FLAGS", "\\Deleted")
-    client.expunge()
-    _, data = client.search(None, "ALL")
-    client.close()
-    # A folder in which nothing was found may just be made for what arrives this moment: to delete it would lose that.
-    if taken and not data[0].split():
-        client.delete("Audit")
-    return taken
+def parted(rows: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    """The rows in their order, in lists that are at most ``most`` characters of JSON; a longer row is a list alone."""
+    part: list[Any] = []
+    size = 0
+    for row in rows:
+        length = len(json.dumps(row)) + 2
+        if part and size + length > most:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
 
 
 @dataclass
@@ -133,6 +125,10 @@ class Audit:
     """The hosts that this run is about; an audit needs the others too, to exchange mail with."""
     sample: int = SAMPLE
     """Of each host, how many units are asked what takes seconds for each; 0: all."""
+    asked: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By host the requirements that are asked on its turn: letters are sent for all of them at once."""
+    outside: str | None = None
+    """The auditor's own address outside the province."""
     hosts: dict[str, HostAudit] = field(default_factory=dict)
     unreachable: dict[str, str] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -147,6 +143,7 @@ class Audit:
         self.contents = Contents(self.folder, self.province)
         self.veil = Veil(self.province)
         self.network = Network(self.province, self.folder / "published" / "ca.pem")
+        self.exchangers = Exchangers(self.network)
 
     @cached_property
     def views(self) -> Views:
@@ -222,43 +219,3 @@ class Audit:
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""
         return self.mail.host(host)
-
-    def new_probe(self, recipient: str) -> Probe:
-        """A probe with a Message-ID that nobody used before."""
-        return Probe(f"audit.{secrets.token_hex(12)}@kiemtra.invalid", recipient)
-
-    def from_outside(self, probe: Probe, content: bytes = PLAIN) -> str:
-        """Hand a probe to the recipient's MX as any stranger would; gives the last reply.
-
-        ``content`` is the rest of the message from its Subject on, with CRLF. Raises smtplib.SMTPException when the MX
-        refuses.
-        """
-        exchanger = self.network.exchanger(probe.recipient.partition("@")[2])
-        with self.network.smtp(exchanger) as client:
-            client.starttls(context=self.network.context())
-            client.ehlo()
-            client.mail("<>")
-            code, reply = client.rcpt(probe.recipient)
-            if code != 250:
-                return f"RCPT {code} {reply.decode(errors='replace')}"
-            tokens = "".join(f"X-Edumail-Audit: {token}\r\n" for token in self.tokens)
-            text = (
-                f"From: edumail audit <audit@kiemtra.invalid>\r\nTo: {probe.recipient}\r\n"
-                f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime())}\r\n"
-                f"Message-ID: <{probe.message_id}>\r\n{tokens}MIME-Version: 1.0\r\n"
-            )
-            code, reply = client.data(text.encode() + content)
-            return f"{code} {reply.decode(errors='replace')}"
-
-    def inject(self, host: str, sender: str, probes: Iterable[Probe]) -> None:
-        """Send probes from a mailbox of ``host``."""
-        rows = [{"sender": sender, "recipient": p.recipient, "message_id": p.message_id} for p in probes]
-        self.hosts[host].ask("send", {"probes": rows, "tokens": self.tokens})
-
-    def taken(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> dict[str, bytes]:
-        """As :meth:`HostAudit.taken`, on the host that has the mailbox."""
-        return self.hosts[self.mail.home[mailbox]].taken(mailbox, message_ids, seconds)
-
-    def found(self, mailbox: str, message_ids: set[str], seconds: float = WAIT_SECONDS) -> set[str]:
-        """Which of the messages are in the folder Audit of ``mailbox``; they are taken out."""
-        return set(self.taken(mailbox, message_ids, seconds))

@@ -114,8 +114,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     """The audit of all hosts, closed at the end whatever happens."""
-    judged = frozenset(map(_host, request.session.items))
-    audit = Audit(request.config.stash[INVENTORY], judged, request.config.getoption("--sample"))
+    asked: dict[str, frozenset[str]] = {}
+    for item in request.session.items:
+        asked[_host(item)] = asked.get(_host(item), frozenset()).union(_requirements(item))
+    option = request.config.getoption
+    audit = Audit(
+        request.config.stash[INVENTORY], frozenset(asked), option("--sample"), asked=asked, outside=option("--outside")
+    )
+    judged = audit.judged
     try:
         audit.open(request.config.getoption("--ssh-config"))
         unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}

@@ -86,6 +86,16 @@ class HostFacts:
         rendered = render_one(self.audit.folder, self.host.name)
         return {release.role: release.tree.digest for release in rendered.releases}
 
+    def differing(self, role: str) -> list[str]:
+        """In what the role's live files are not as this checkout compiles them; nothing: they are, to the byte."""
+        live = self.trees.get(role, {"active": "", "live": "", "wrong": ()})
+        digest, found = self.wanted[role], []
+        if live["live"] != digest:
+            found.append(f"{role}: live is {live['live'][:16] or 'nothing'}, this checkout compiles {digest[:16]}")
+        elif live["active"] != digest:
+            found.append(f"{role}: a deploy did not end")
+        return [*found, *(f"{role}: {line}" for line in live["wrong"])]
+
     @cached_property
     def answering(self) -> list[int]:
         """Which ports of :data:`SHUT` answer from where the audit runs though no door of the host is meant to."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import smtplib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 
+from edumail.circular.verdicts import Verdict
 from edumail.model import Person, Unit
 from edumail.portal.model import Content
 from tests.circular.audit import Audit
 from tests.circular.network import mailto_addresses
 from tests.circular.pages import Page, Portal, answered
-
-RCPTS_AT_ONCE = 50
-_ACCEPTED = 250
 
 
 @dataclass
@@ -71,38 +68,8 @@ class Reading:
         """Which of ``urls`` answer, and a line for each that does not."""
         return answered(self.audit.network, urls, self.seen)
 
-    def refused(self, addresses: list[str]) -> list[str]:
-        """Which addresses their exchangers do not accept at RCPT; nothing is sent."""
-        refused = []
-        domains: dict[str, list[str]] = {}
-        for address in addresses:
-            domains.setdefault(address.partition("@")[2], []).append(address)
-        for domain, own in domains.items():
-            for start in range(0, len(own), RCPTS_AT_ONCE):
-                try:
-                    refused += self._refused(domain, own[start : start + RCPTS_AT_ONCE])
-                except (OSError, smtplib.SMTPException) as error:
-                    refused.append(f"{domain}: {type(error).__name__}: {error}")
-        return refused
 
-    def _refused(self, domain: str, addresses: list[str]) -> list[str]:
-        with self.audit.network.smtp(self.audit.network.exchanger(domain)) as client:
-            client.mail("<>")
-            refused = [address for address in addresses if client.rcpt(address)[0] != _ACCEPTED]
-            client.rset()
-        return refused
-
-    def arrives(self, address: str) -> tuple[bool, str]:
-        """Whether a probe from outside is found over IMAP in the mailbox."""
-        if address not in self.audit.mail.home:
-            return False, f"{address} is no mailbox of the province"
-        probe = self.audit.new_probe(address)
-        try:
-            reply = self.audit.from_outside(probe)
-        except (OSError, smtplib.SMTPException) as error:
-            return False, f"{type(error).__name__}: {error}"
-        found = reply[:3] == "250" and bool(self.audit.found(address, {probe.message_id}))
-        return found, f"from outside to {address}: {reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
+Answer = tuple[Verdict, list[str]]
 
 
 @dataclass(frozen=True)
@@ -115,6 +82,11 @@ class Home:
     """The words of its headings and of its head."""
     mailto: tuple[str, ...]
     """The addresses that it publishes."""
+
+    @property
+    def published(self) -> str:
+        """The same as a line of evidence."""
+        return f"{self.said}, mailto: {', '.join(self.mailto) or 'none'}"
 
 
 def home(reading: Reading) -> Home:

@@ -1,7 +1,8 @@
 """What a unit's portal must show, section by section (Articles 8 and 9): a function a question, read from live pages.
 
-Each takes the unit's :class:`~tests.circular.portal.Reading` and gives a verdict with its evidence. A page that says of
-itself that the unit has not published something is never a pass.
+Each takes the unit's :class:`~tests.circular.portal.Reading` and gives a verdict with its evidence. None sends mail:
+what mail has a say in is left open (:class:`~tests.circular.portal.Mailed`). A page that says of itself that the unit
+has not published something is never a pass.
 """
 
 from __future__ import annotations
@@ -12,10 +13,9 @@ from urllib.parse import urlsplit
 
 from edumail.circular.verdicts import Verdict
 from edumail.text import fold
+from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Page
-from tests.circular.portal import Reading
-
-Answer = tuple[Verdict, list[str]]
+from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
 DOCUMENT = ("Số, ký hiệu", "Ngày", "Trích yếu", "Tệp")
@@ -47,7 +47,7 @@ def introduction_with_history(reading: Reading) -> Answer:
     return _headed(reading, "/gioi-thieu/", ("Chức năng", "Cơ cấu tổ chức", "Lịch sử"))
 
 
-def leaders(reading: Reading) -> Answer:
+def leaders(reading: Reading) -> Answer | Mailed:
     """Five fields for every leader whom the roster has, and every address is accepted by its exchanger (8.1a, 9.1a)."""
     page, bad = _published(reading, "/lanh-dao/")
     if bad:
@@ -56,15 +56,14 @@ def leaders(reading: Reading) -> Answer:
     blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
-    refused = reading.refused(sorted(address for address in shown if "@" in address))
     evidence = [f"{page.said}: {len(rows)} leaders with {', '.join(LEADER)}"]
     evidence += [f"blank: {', '.join(blank)}"] if blank else []
     evidence += [f"of the roster's leaders not shown: {', '.join(absent)}"] if absent else []
-    evidence += [f"refused at RCPT: {', '.join(refused)}"] if refused else [f"{len(shown)} addresses accepted at RCPT"]
-    return _pass(bool(rows) and not (blank or absent or refused)), evidence
+    addresses = tuple(sorted(address for address in shown if "@" in address))
+    return Mailed(_pass(bool(rows) and not (blank or absent)), evidence, rcpt=addresses)
 
 
-def contact(reading: Reading) -> Answer:
+def contact(reading: Reading) -> Answer | Mailed:
     """The published address on the contact page, a form that works without JavaScript, and mail that arrives (8.1b)."""
     page, bad = _published(reading, "/lien-he/")
     if bad:
@@ -73,13 +72,11 @@ def contact(reading: Reading) -> Answer:
     shown = any(url.lower() == f"mailto:{address}" for url, _ in page.links())
     form = reading.portal.page("/phan-anh")
     posts = [f for f in form.root.xpath("//form[@action]") if (f.get("method") or "").lower() == "post"]
-    arrived, said = reading.arrives(address)
     evidence = [
         f"{page.said}, mailto:{address} {'shown' if shown else 'NOT shown'}",
         f"{form.said}, {'a form' if posts else 'NO form'}",
-        said,
     ]
-    return _pass(shown and bool(posts) and arrived), evidence
+    return Mailed(_pass(shown and bool(posts)), evidence, letter=address)
 
 
 def news(reading: Reading) -> Answer:
@@ -135,7 +132,7 @@ def law(reading: Reading) -> Answer:
     return _articles(reading, "/phap-luat/")
 
 
-def consultations(reading: Reading) -> Answer:
+def consultations(reading: Reading) -> Mailed:
     """A list; each open item has text, address, mail address that is accepted, and closing day (8.6, 9.5)."""
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
     addresses = set()
@@ -143,10 +140,7 @@ def consultations(reading: Reading) -> Answer:
         addresses |= {url[7:].lower() for url, _ in page.links() if url.lower().startswith("mailto:")}
         if len(page.words) < 200:
             verdict, evidence = "fail", [*evidence, f"{page.url}: no text to give an opinion on"]
-    refused = reading.refused(sorted(addresses))
-    if refused:
-        verdict, evidence = "fail", [*evidence, f"refused at RCPT: {', '.join(refused)}"]
-    return verdict, evidence
+    return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))
 
 
 def metadata(reading: Reading) -> Answer:

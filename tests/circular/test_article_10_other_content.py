@@ -10,8 +10,7 @@ import pytest
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each
-from tests.circular.portal import Reading, home_of, readings
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading, home_of, readings
 
 SWITCHED = {
     "C37-10.2": "elearning",

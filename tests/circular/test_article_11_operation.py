@@ -16,8 +16,7 @@ from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import facts_of
 from tests.circular.network import HTTPS_PORT, Network, certificate_text
-from tests.circular.portal import Reading
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
 
 CERTIFICATE_DAYS = 7
@@ -118,14 +117,7 @@ def _about(said: Difference, names: Iterable[str]) -> bool:
 def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str, record: Record) -> None:
     """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
     facts = facts_of(audit, on)
-    differing = []
-    for role, digest in sorted(facts.wanted.items()):
-        live = facts.trees.get(role, {"active": "", "live": "", "wrong": ()})
-        if live["live"] != digest:
-            differing.append(f"{role}: live is {live['live'][:16] or 'nothing'}, this checkout compiles {digest[:16]}")
-        elif live["active"] != digest:
-            differing.append(f"{role}: a deploy did not end")
-        differing += [f"{role}: {line}" for line in live["wrong"]]
+    differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
     said = f"{on}: {len(facts.wanted)} roles, the digest of all their files against this checkout's"
     evidence = [f"{said}: {len(differing)} things differ", *differing[:20]]
     for unit in audit.units(on):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import email
 import email.policy
 import re
-import smtplib
 import unicodedata
 from collections.abc import Iterator
-from email.header import Header
 from functools import cache
 from urllib.parse import urlencode, urljoin
 
@@ -22,19 +20,14 @@ from tests.circular import sections
 from tests.circular.audit import Audit
 from tests.circular.browser import PHONE, RULES, Browser
 from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.letters import post
 from tests.circular.network import HTTPS_PORT, NO_IPV6
 from tests.circular.pages import Page
-from tests.circular.portal import Reading, readings
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading, readings
 from tests.circular.test_article_4_mail import opened
+from tests.circular.texts import LETTERS
 
-LETTERS = "ữ ệ ậ đ Ữ Ệ Ậ Đ"
-"""Letters with two marks, and the one that has no decomposition: what a wrong character set breaks first."""
 HOSTILE = '"><audit>'
-CONTENT = (
-    f"Subject: {Header(f'edumail audit {LETTERS}', 'utf-8').encode()}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    f"Content-Transfer-Encoding: 8bit\r\n\r\n{LETTERS}\r\n"
-).encode()
 
 
 def _page(reading: Reading) -> tuple[bool, str]:
@@ -56,22 +49,16 @@ def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
 ) -> None:
     opened(audit, on)
     pages = {unit.id: answer for unit, answer in of_units}
-    sent = []
+    letters = post(audit, on, "C37-12.1")
     for unit in audit.units(on):
-        probe = audit.new_probe(unit.public_address)
-        try:
-            reply = audit.from_outside(probe, CONTENT)
-        except (OSError, smtplib.SMTPException) as error:
-            reply = f"{type(error).__name__}: {error}"
-        sent.append((unit, probe, reply))
-    for unit, probe, reply in sent:
-        raw = audit.taken(probe.recipient, {probe.message_id}).get(probe.message_id) if reply[:3] == "250" else None
-        message = email.message_from_bytes(raw or b"", policy=email.policy.default)
+        letter = letters.letter(unit.public_address, text="vietnamese")
+        raw = letter.found[unit.public_address] if letter.arrived(unit.public_address) else b""
+        message = email.message_from_bytes(raw, policy=email.policy.default)
         subject = str(message["Subject"] or "").removeprefix("edumail audit ")
         body = message.get_content().strip() if raw else ""
         mail = subject == body == LETTERS
         evidence = [
-            f"8-bit UTF-8 and RFC 2047 mail to {probe.recipient}: {reply[:60]}",
+            f"8-bit UTF-8 and RFC 2047 mail to {letter.recipient}: {letter.reply[:60]}",
             f"read over IMAP: Subject «{subject}», text «{body}»: {'as sent' if mail else 'NOT as sent'}",
         ]
         record(unit.id, "C37-S39-utf8", "pass" if mail else "fail", evidence)

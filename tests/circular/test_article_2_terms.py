@@ -9,8 +9,7 @@ import pytest
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.network import Network
 from tests.circular.pages import get
-from tests.circular.portal import Reading
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading
 
 
 def _leads(reading: Reading) -> Answer:

@@ -10,8 +10,7 @@ from edumail.text import fold
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.portal import Reading, home_of
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading, home_of
 
 SUPPORTED_DEBIAN = ("13",)
 LIST_DAYS = 2

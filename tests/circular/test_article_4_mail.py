@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import smtplib
 import time
+from collections.abc import Sequence
 
 import pytest
 
+from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import facts_of
-from tests.circular.network import mailto_addresses
-from tests.circular.portal import home
+from tests.circular.letters import Letter, behind, may_leave, partners, post
+from tests.circular.mailed import refusals
+from tests.circular.portal import home, home_of
 
-ACCEPTED = 250
-RCPTS_AT_ONCE = 50
+LEAVING_SECONDS = 60.0
+"""How long a letter may take from its sender to a host outside."""
 
 
 def opened(audit: Audit, on: str) -> HostAudit:
@@ -25,87 +29,55 @@ def opened(audit: Audit, on: str) -> HostAudit:
     return audit.hosts[on]
 
 
-def page_of(audit: Audit, unit: Unit) -> tuple[list[str], str]:
-    """The addresses that the unit's page publishes, and what was seen."""
-    try:
-        response, body = audit.network.https(unit.portal)
-    except OSError as error:
-        return [], f"GET https://{unit.portal}/: {error}"
-    found = mailto_addresses(body.decode(errors="replace")) if response.status == 200 else []
-    return found, f"GET https://{unit.portal}/ → {response.status}, mailto: {', '.join(found) or 'none'}"
-
-
 @pytest.mark.requirement("C37-4.2.1", "C37-4.2.2")
 @each_unit(home)
 def test_the_public_address_is_on_the_page(of_pages: Answers, record: Record) -> None:
     for unit, page in of_pages:
-        seen = f"{page.said}, mailto: {', '.join(page.mailto) or 'none'}"
-        verdict = "pass" if unit.public_address in page.mailto else "fail"
-        record(unit.id, "C37-4.2.1", verdict, [f"inventory: public_address {unit.public_address}", seen])
-        record(unit.id, "C37-4.2.2", verdict, [seen])
+        verdict: Verdict = "pass" if unit.public_address in page.mailto else "fail"
+        evidence = [f"inventory: public_address {unit.public_address}", page.published]
+        record(unit.id, "C37-4.2.1", verdict, evidence)
+        record(unit.id, "C37-4.2.2", verdict, [page.published])
 
 
 @pytest.mark.requirement("C37-4.2.3")
 def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on: str, record: Record) -> None:
     opened(audit, on)
-    sent = {}
+    letters = post(audit, on, "C37-4.2.3")
+    judged: list[tuple[Unit, bool, list[str]]] = []
     for unit in audit.units(on):
-        found, seen = page_of(audit, unit)
+        page = home_of(audit, unit)
+        found, seen = page.mailto, page.published
         if not found:
             record(unit.id, "C37-4.2.3", "fail", [seen])
             continue
-        probe = audit.new_probe(found[0])
-        try:
-            exchanger = audit.network.exchanger(found[0].partition("@")[2])
-            reply = audit.from_outside(probe)
-        except (OSError, smtplib.SMTPException) as error:
-            record(unit.id, "C37-4.2.3", "fail", [seen, f"{type(error).__name__}: {error}"])
+        letter = letters.letter(found[0])
+        if not letter.exchanger:
+            record(unit.id, "C37-4.2.3", "fail", [seen, letter.reply])
             continue
-        evidence = [seen, f"MX {exchanger}: {reply[:120]}"]
-        if found[0] not in audit.mail.home:
+        evidence = [seen, f"MX {letter.exchanger}: {letter.reply[:120]}"]
+        reached = behind(audit, found[0])
+        if not reached:
             record(unit.id, "C37-4.2.3", "fail", [*evidence, f"{found[0]} is no address of this province"])
             continue
-        sent[unit.id] = (probe, evidence)
-    for unit_id, (probe, evidence) in sent.items():
-        reached = sorted(audit.tables(on).aliases.get(probe.recipient, (probe.recipient,)))
-        seen_in = [mailbox for mailbox in reached if audit.found(mailbox, {probe.message_id})]
-        evidence.append(f"<{probe.message_id}> found over IMAP in {', '.join(seen_in) or 'no mailbox'}")
-        good = probe.recipient in seen_in and seen_in == reached
-        if good:
-            good, said = _open_to_holders(audit, on, audit.province.units[unit_id], {probe.recipient})
-            evidence += said
-        record(unit_id, "C37-4.2.3", "pass" if good else "fail", evidence)
+        seen_in = [mailbox for mailbox in reached if letter.arrived(mailbox)]
+        evidence.append(f"<{letter.message_id}> found over IMAP in {', '.join(seen_in) or 'no mailbox'}")
+        judged.append((unit, found[0] in seen_in and seen_in == reached, evidence))
+    open_to = _open_to_holders(audit, on, [(u, {home_of(audit, u).mailto[0]}) for u, good, _ in judged if good])
+    for unit, good, evidence in judged:
+        fine, said = open_to.get(unit.id, (good, []))
+        record(unit.id, "C37-4.2.3", "pass" if fine else "fail", [*evidence, *said])
 
 
 @pytest.mark.requirement("C37-4.1")
-def test_units_exchange_mail_with_each_other_and_with_the_outside(
-    audit: Audit, on: str, record: Record, pytestconfig: pytest.Config
-) -> None:
+def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, on: str, record: Record) -> None:
     here = opened(audit, on)
-    outside = pytestconfig.getoption("--outside")
-    others = [unit for unit in audit.province.units.values() if unit.host in audit.hosts]
-    sent = []
-    for unit in audit.units(on):
-        other = next((o for o in others if o.host != on), None) or next((o for o in others if o.id != unit.id), unit)
-        inward = audit.new_probe(unit.public_address)
-        outward = audit.new_probe(other.public_address)
-        audit.inject(other.host, other.public_address, [inward])
-        audit.inject(on, unit.public_address, [outward])
-        inside_only = audit.mail.units.policies(unit).external_sending == "province"
-        beyond = audit.new_probe(outside) if outside and not inside_only else None
-        if beyond:
-            audit.inject(on, unit.public_address, [beyond])
-        sent.append((unit, other, inward, outward, beyond, inside_only))
+    letters = post(audit, on, "C37-4.1")
     doors = _submission_doors(audit, here)
-    for unit, other, inward, outward, beyond, inside_only in sent:
-        received = all(
-            audit.found(mailbox, {inward.message_id})
-            for mailbox in audit.tables(on).aliases.get(unit.public_address, (unit.public_address,))
-        )
-        arrived = all(
-            audit.found(mailbox, {outward.message_id})
-            for mailbox in audit.mail.host(other.host).aliases.get(other.public_address, (other.public_address,))
-        )
+    abroad = [unit for unit in audit.units(on) if audit.outside and may_leave(audit, unit)]
+    left = _left_the_province(audit, [letters.letter(audit.outside or "", unit.public_address) for unit in abroad])
+    for unit, other in partners(audit, on):
+        received = _everywhere(letters.letter(unit.public_address, other.public_address))
+        arrived = _everywhere(letters.letter(other.public_address, unit.public_address))
         evidence = [
             f"{other.public_address} → {unit.public_address}: {'arrived' if received else 'NOT FOUND'} (IMAP)",
             f"{unit.public_address} → {other.public_address}: {'arrived' if arrived else 'NOT FOUND'} (IMAP)",
@@ -113,15 +85,20 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(
         ]
         if not (received and arrived and doors.endswith("good")):
             record(unit.id, "C37-4.1", "fail", evidence)
-        elif inside_only:
+        elif not may_leave(audit, unit):
             evidence.append("the unit's own policy keeps its mail within the province (external_sending)")
             record(unit.id, "C37-4.1", "pass", evidence)
-        elif beyond is None:
+        elif audit.outside is None:
             evidence.append("mail to the Internet: give an address of your own outside with --outside")
             record(unit.id, "C37-4.1", "not-tested", evidence)
         else:
-            delivered, said = _left_the_province(audit, beyond.message_id, beyond.recipient)
+            delivered, said = left[unit.public_address]
             record(unit.id, "C37-4.1", "pass" if delivered else "fail", [*evidence, said])
+
+
+def _everywhere(letter: Letter) -> bool:
+    """Whether it was found wherever it had to be."""
+    return bool(letter.mailboxes) and all(map(letter.arrived, letter.mailboxes))
 
 
 def _submission_doors(audit: Audit, here: HostAudit) -> str:
@@ -142,90 +119,108 @@ def _submission_doors(audit: Audit, here: HostAudit) -> str:
     )
 
 
-def _left_the_province(audit: Audit, message_id: str, address: str) -> tuple[bool, str]:
-    """Whether a host outside took the message, by the reply that our gateway logged."""
-    gateway = audit.hosts[audit.mail.gateway.name]
-    end = time.monotonic() + 60
+def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> dict[str, tuple[bool, str]]:
+    """By sender whether a host outside took the letter, by the reply that our gateway logged; one wait for all."""
+    if not letters:
+        return {}
+    gateway = opened(audit, audit.mail.gateway.name)
+    for letter in letters:
+        if letter.unsent:
+            raise AuditError(letter.unsent)
+    waiting = {letter.message_id: letter for letter in letters}
+    found: dict[str, tuple[bool, str]] = {}
+    end = time.monotonic() + LEAVING_SECONDS
     while True:
-        answer = gateway.ask("trace", {"message_ids": [message_id], "since": gateway.opened})
-        rows = [row for row in answer[message_id] if row["to"] == address]
-        if any(row["status"] == "sent" for row in rows) or time.monotonic() > end:
-            break
+        late = time.monotonic() > end
+        for message_id, logged in gateway.trace(waiting.keys()).items():
+            letter = waiting[message_id]
+            rows = [row for row in logged if row["to"] == letter.recipient]
+            said = "; ".join(f"{row['status']} {row['relay']}: {row['reply'][:80]}" for row in rows)
+            sent = any(row["status"] == "sent" for row in rows)
+            found[letter.sender] = sent, f"→ {letter.recipient}: {said or 'no delivery logged'}"
+            if sent:
+                del waiting[message_id]
+        if late or not waiting:
+            return found
         time.sleep(1)
-    said = "; ".join(f"{row['status']} {row['relay']}: {row['reply'][:80]}" for row in rows) or "no delivery logged"
-    return any(row["status"] == "sent" for row in rows), f"→ {address}: {said}"
 
 
 @pytest.mark.requirement("C37-4.3.1")
 def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on: str, record: Record) -> None:
-    facts = opened(audit, on).facts
-    usable = {a["address"]: a for a in facts["accounts"] if a["state"] in ("waiting", "active")}
-    known = set(facts["dovecot_users"])
+    here = opened(audit, on)
+    known = set(here.facts["dovecot_users"])
+    people = audit.mail.units.people
+    drawn = [unit for unit in audit.units(on) if not audit.left_out(unit)]
+    replies = audit.exchangers.rcpts(person.address for unit in drawn for person in people[unit.id])
+    for address, reply in replies.items():
+        if not reply.code:
+            raise AuditError(f"{address.partition('@')[2]}: {reply.text}")
     for unit in audit.units(on):
-        roster = {person.address for person in audit.mail.units.people[unit.id]}
-        accounts = {address for address, a in usable.items() if a["unit"] == unit.id and a["person"]}
+        roster = {person.address for person in people[unit.id]}
+        usable = {a["address"]: a for a in here.accounts[unit.id] if a["state"] in ("waiting", "active")}
+        accounts = {address for address, a in usable.items() if a["person"]}
         missing, surplus = sorted(roster - accounts), sorted(accounts - roster)
         unserved = sorted(roster - known)
-        refused = _refused_at_the_exchanger(audit, sorted(roster))
         waiting = sum(1 for address in roster & accounts if usable[address]["state"] == "waiting")
         evidence = [
             f"roster {len(roster)}, accounts {len(accounts)} ({waiting} waiting for their owner's activation)",
             f"missing: {', '.join(missing) or 'none'}; surplus: {', '.join(surplus) or 'none'}",
             f"unknown to the running Dovecot: {', '.join(unserved) or 'none'}",
-            f"refused at the MX: {', '.join(refused) or 'none'}",
         ]
-        bad = missing or surplus or unserved or refused
+        bad = missing or surplus or unserved
+        if left_out := audit.left_out(unit):
+            fine, said = tables_lead(audit, on)
+            bad = bad or not fine
+            evidence += [f"not asked at the MX: {left_out}", said]
+        else:
+            refused = refusals(sorted(roster), replies)
+            bad = bad or refused
+            evidence.append(f"refused at the MX: {', '.join(refused) or 'none'}")
         record(unit.id, "C37-4.3.1", "fail" if bad else "pass", evidence)
 
 
-def _refused_at_the_exchanger(audit: Audit, addresses: list[str]) -> list[str]:
-    """Addresses whose MX does not accept them at RCPT; nothing is sent."""
-    refused = []
-    for start in range(0, len(addresses), RCPTS_AT_ONCE):
-        batch = addresses[start : start + RCPTS_AT_ONCE]
-        with audit.network.smtp(audit.network.exchanger(batch[0].partition("@")[2])) as client:
-            client.mail("<>")
-            refused += [address for address in batch if client.rcpt(address)[0] != ACCEPTED]
-            client.rset()
-    return refused
+def tables_lead(audit: Audit, on: str) -> tuple[bool, str]:
+    """Whether addresses lead where the inventory says, by the host's live tables: for units that get no letters."""
+    differing = facts_of(audit, on).differing("postfix")
+    said = f"Postfix's live tables on {on} against those that this checkout compiles: "
+    return not differing, said + ("the same to the byte" if not differing else "; ".join(differing[:3]))
 
 
-def _open_to_holders(audit: Audit, on: str, unit: Unit, addresses: set[str]) -> tuple[bool, list[str]]:
-    """Whether each of these shared mailboxes is seen by those who hold it, and by nobody else of the unit."""
-    people = audit.mail.units.people[unit.id]
-    good, evidence = True, []
-    for mailbox, holders in audit.mail.units.shared(unit):
-        if mailbox.address not in addresses:
-            continue
-        seers = set(audit.hosts[on].ask("seers", {"address": mailbox.address, "people": [p.address for p in people]}))
-        wanted = {person.address for person in holders}
-        good &= bool(wanted) and seers == wanted
-        evidence.append(f"{mailbox.address}: seen by {len(seers)} of the unit's people, held by {len(wanted)}")
-    return good, evidence
+def _open_to_holders(
+    audit: Audit, on: str, wanted: Sequence[tuple[Unit, set[str]]]
+) -> dict[str, tuple[bool, list[str]]]:
+    """By unit whether these shared mailboxes of its are each seen by those who hold it, and by nobody else of it."""
+    shared = {
+        unit.id: [(box.address, holders) for box, holders in audit.mail.units.shared(unit) if box.address in addresses]
+        for unit, addresses in wanted
+    }
+    people = {unit.id: [person.address for person in audit.mail.units.people[unit.id]] for unit, _ in wanted}
+    asked = {address: people[unit] for unit, boxes in shared.items() for address, _ in boxes}
+    seers = audit.hosts[on].seers(asked)
+    found = {}
+    for unit, boxes in shared.items():
+        good, evidence = True, []
+        for address, holders in boxes:
+            held = {person.address for person in holders}
+            good &= bool(held) and seers[address] == held
+            evidence.append(f"{address}: seen by {len(seers[address])} of the unit's people, held by {len(held)}")
+        found[unit] = good, evidence
+    return found
 
 
 @pytest.mark.requirement("C37-4.5")
 def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str, record: Record) -> None:
     """The delivering half; that the head has named the officer is a decision on paper, which no host can show."""
     opened(audit, on)
-    sent = []
+    letters = post(audit, on, "C37-4.5")
     for unit in audit.units(on):
-        probes = [audit.new_probe(f"{name}@{unit.domain}") for name in ("postmaster", "abuse")]
-        replies = []
-        for probe in probes:
-            try:
-                replies.append(audit.from_outside(probe))
-            except (OSError, smtplib.SMTPException) as error:
-                replies.append(f"{type(error).__name__}: {error}")
-        sent.append((unit, probes, replies))
-    for unit, probes, replies in sent:
         evidence, good = [], True
-        for probe, reply in zip(probes, replies, strict=True):
-            officers = audit.mail.groups.mailboxes(probe.recipient)
-            reached = [mailbox for mailbox in sorted(officers) if audit.found(mailbox, {probe.message_id})]
+        for letter in [letters.letter(f"{name}@{unit.domain}") for name in ("postmaster", "abuse")]:
+            officers = audit.mail.groups.mailboxes(letter.recipient)
+            reached = [mailbox for mailbox in sorted(officers) if letter.arrived(mailbox)]
             good &= bool(officers) and set(reached) == officers
             found = f"found with {', '.join(reached) or 'NOBODY'}"
-            evidence.append(f"from outside to {probe.recipient}: {reply[:60]}; {found}")
+            evidence.append(f"from outside to {letter.recipient}: {letter.reply[:60]}; {found}")
         evidence.append("the decision that names the officer has to be attested")
         record(unit.id, "C37-4.5", "not-tested" if good else "fail", evidence)
 
@@ -233,25 +228,32 @@ def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str,
 @pytest.mark.requirement("C37-4.3.3")
 def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: str, record: Record) -> None:
     opened(audit, on)
-    sent = []
+    letters = post(audit, on, "C37-4.3.3")
+    units = [unit for unit in audit.units(on) if unit.sections]
+    drawn = [unit for unit in units if not audit.left_out(unit)]
+    open_to = _open_to_holders(audit, on, [(unit, {s.address for s in unit.sections}) for unit in drawn])
+    replies = audit.exchangers.rcpts(s.address for unit in units if audit.left_out(unit) for s in unit.sections)
     for unit in audit.units(on):
         if not unit.sections:
             record(unit.id, "C37-4.3.3", "not-applicable", ["the inventory names no internal section of this unit"])
             continue
-        probes = [(section, audit.new_probe(section.address)) for section in unit.sections]
-        audit.inject(on, unit.public_address, [probe for _, probe in probes])
-        sent.append((unit, probes))
-    for unit, probes in sent:
+        if left_out := audit.left_out(unit):
+            good, said = tables_lead(audit, on)
+            open_ones = [s.address for s in unit.sections if s.address not in audit.mail.permissions.closed]
+            refused = refusals(open_ones, replies)
+            accepted = f"{len(open_ones)} addresses open to all, refused at RCPT: {', '.join(refused) or 'none'}"
+            evidence = [f"no letter: {left_out}", accepted, said]
+            record(unit.id, "C37-4.3.3", "fail" if refused or not good else "pass", evidence)
+            continue
         evidence, good = [], True
-        for section, probe in probes:
+        for section in unit.sections:
             expected = audit.mail.groups.mailboxes(section.address)
-            reached = {mailbox for mailbox in expected if audit.found(mailbox, {probe.message_id})}
+            letter = letters.letter(section.address, unit.public_address)
+            reached = {mailbox for mailbox in expected if letter.arrived(mailbox)}
             good &= bool(expected) and reached == expected
             evidence.append(f"{section.address}: found in {len(reached)} of {len(expected)} mailboxes (IMAP)")
-        fine, said = _open_to_holders(audit, on, unit, {section.address for section in unit.sections})
-        good &= fine
-        evidence += said
-        record(unit.id, "C37-4.3.3", "pass" if good else "fail", evidence)
+        fine, said = open_to[unit.id]
+        record(unit.id, "C37-4.3.3", "pass" if good and fine else "fail", [*evidence, *said])
 
 
 @pytest.mark.requirement("C37-4.4d")
@@ -283,19 +285,16 @@ def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str,
 @pytest.mark.requirement("C37-4.3.4")
 def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
     """Each unit under this one has an address that its exchanger takes mail for."""
+    under = {
+        unit.id: [lower for lower in audit.mail.units.below(unit.id) if lower.id != unit.id] for unit in audit.units(on)
+    }
+    replies = audit.exchangers.rcpts(lower.public_address for below in under.values() for lower in below)
     for unit in audit.units(on):
-        below = [lower for lower in audit.mail.units.below(unit.id) if lower.id != unit.id]
+        below = under[unit.id]
         if not below:
             record(unit.id, "C37-4.3.4", "not-applicable", ["no unit stands under this one"])
             continue
-        refused = audit.kept.setdefault("refused", {})
-        for lower in below:
-            if lower.public_address not in refused:
-                try:
-                    refused[lower.public_address] = bool(_refused_at_the_exchanger(audit, [lower.public_address]))
-                except (OSError, smtplib.SMTPException) as error:
-                    refused[lower.public_address] = f"{type(error).__name__}: {error}"
-        without = [lower.public_address for lower in below if refused[lower.public_address]]
+        without = [lower.public_address for lower in below if replies[lower.public_address].code != ACCEPTED]
         evidence = [f"{len(below)} units below; not accepted at RCPT: {', '.join(without[:20]) or 'none'}"]
         record(unit.id, "C37-4.3.4", "fail" if without else "pass", evidence)
 

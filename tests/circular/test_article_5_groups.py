@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import smtplib
-
 import pytest
 
-from edumail.model import Unit
 from roles.common.paths import feedback_domain
-from tests.circular.audit import Audit, Probe
+from tests.circular.audit import Audit
 from tests.circular.conftest import Record
-from tests.circular.test_article_4_mail import ACCEPTED, opened
+from tests.circular.exchangers import ACCEPTED
+from tests.circular.letters import author, post
+from tests.circular.test_article_4_mail import opened, tables_lead
 
 LOG_DAYS = 30
 """How far back the Ministry's own mail is looked for."""
@@ -21,36 +20,41 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
     audit: Audit, on: str, record: Record
 ) -> None:
     opened(audit, on)
-    sent: dict[str, list[Probe]] = {}
-    for unit in audit.units(on):
-        if audit.province.kinds[unit.kind].binds == "school":
-            continue
-        groups = [group for group in audit.province.groups if group.unit == unit.id]
-        if not groups:
+    letters = post(audit, on, "C37-5.3")
+    units = [unit for unit in audit.units(on) if audit.province.kinds[unit.kind].binds != "school"]
+    groups = {unit.id: [group.address for group in audit.province.groups if group.unit == unit.id] for unit in units}
+    drawn = [unit for unit in units if not audit.left_out(unit)]
+    sent = {
+        address: letters.letter(address, author(audit, unit, address)) for unit in drawn for address in groups[unit.id]
+    }
+    logged_of = audit.hosts[on].trace([letter.message_id for letter in sent.values()])
+    replies = audit.exchangers.rcpts(address for unit in units for address in groups[unit.id])
+    for unit in units:
+        if not groups[unit.id]:
             record(unit.id, "C37-5.3", "not-applicable", ["no group is declared: the circular asks for them as needed"])
             continue
-        sent[unit.id] = [audit.new_probe(group.address) for group in groups]
-        for probe in sent[unit.id]:
-            audit.inject(on, _who_may_write(audit, unit, probe.recipient), [probe])
-    for unit_id, probes in sent.items():
         evidence, good = [], True
-        for probe in probes:
-            expected = audit.mail.groups.mailboxes(probe.recipient)
-            reached = {mailbox for mailbox in expected if audit.found(mailbox, {probe.message_id})}
+        if left_out := audit.left_out(unit):
+            good, said = tables_lead(audit, on)
+            evidence = [f"no letter: {left_out}", said]
+        for address in () if left_out else groups[unit.id]:
+            expected = audit.mail.groups.mailboxes(address)
+            reached = {mailbox for mailbox in expected if sent[address].arrived(mailbox)}
             # What a unit sends is also copied to the service that tells citizens of answers: no member, no mailbox.
             copies = f"@{feedback_domain(audit.province.hosts[on])}"
-            to_all = [to for to in _logged_recipients(audit, on, probe) if not to.endswith(copies)]
+            to_all = {row["to"] for row in logged_of[sent[address].message_id] if not row["to"].endswith(copies)}
             logged = {mailbox for to in to_all for mailbox in audit.mail.behind(to)}
             good &= reached == expected and logged == expected
             evidence.append(
-                f"{probe.recipient}: found with {len(reached)} of {len(expected)} members (IMAP), "
+                f"{address}: found with {len(reached)} of {len(expected)} members (IMAP), "
                 f"expanded to {len(logged)} recipients, surplus: {', '.join(sorted(logged - expected)) or 'none'}"
             )
-            closed = probe.recipient in audit.mail.permissions.closed
-            code, said = _rcpt_from_outside(audit, probe.recipient)
+        for address in groups[unit.id]:
+            closed = address in audit.mail.permissions.closed
+            code, said = replies[address]
             good &= (code >= 500) == closed
-            evidence.append(f"RCPT {probe.recipient} from outside ({'closed' if closed else 'open'}): {code} {said}")
-        record(unit_id, "C37-5.3", "pass" if good else "fail", evidence)
+            evidence.append(f"RCPT {address} from outside ({'closed' if closed else 'open'}): {code} {said[:100]}")
+        record(unit.id, "C37-5.3", "pass" if good else "fail", evidence)
 
 
 @pytest.mark.requirement("C37-5.2.3")
@@ -63,14 +67,11 @@ def test_the_addresses_on_the_ministry_s_lists_receive(audit: Audit, on: str, re
             continue
         evidence, good = [], True
         for address in (ministry.director, ministry.clerk):
-            probe = audit.new_probe(address)
-            try:
-                reply = audit.from_outside(probe)
-            except (OSError, smtplib.SMTPException) as error:
-                reply = f"{type(error).__name__}: {error}"
-            found = bool(reply.startswith("250") and audit.found(address, {probe.message_id}))
+            letter = post(audit, on, "C37-5.2.3").letter(address)
+            found = letter.arrived(address)
             good &= found
-            evidence.append(f"from outside to {address}: {reply[:80]}; over IMAP: {'found' if found else 'NOT FOUND'}")
+            over = "found" if found else "NOT FOUND"
+            evidence.append(f"from outside to {address}: {letter.reply[:80]}; over IMAP: {over}")
         record(unit, "C37-5.2.3", "pass" if good else "fail", evidence)
 
 
@@ -86,9 +87,9 @@ def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Re
         evidence, good = [], True
         pairs = ((ministry.director_list, ministry.director), (ministry.clerk_list, ministry.clerk))
         for sender, recipient in pairs:
-            code, said = _rcpt_from_outside(audit, recipient, sender)
+            code, said = audit.exchangers.rcpts([recipient], sender)[recipient]
             good &= code == ACCEPTED
-            evidence.append(f"MAIL FROM:<{sender}> RCPT TO:<{recipient}>: {code} {said}")
+            evidence.append(f"MAIL FROM:<{sender}> RCPT TO:<{recipient}>: {code} {said[:100]}")
         gateway = opened(audit, audit.mail.gateway.name)
         seen = gateway.ask("received", {"senders": [sender for sender, _ in pairs], "days": LOG_DAYS})
         lost = [row for row in seen if row["status"] != "sent"]
@@ -104,25 +105,3 @@ def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Re
 
 def _departments(audit: Audit, on: str) -> list[str]:
     return [unit.id for unit in audit.units(on) if audit.province.kinds[unit.kind].binds == "sở"]
-
-
-def _who_may_write(audit: Audit, unit: Unit, group: str) -> str:
-    """A mailbox of the unit that may write to the group; other hosts ask for that again."""
-    own = [unit.public_address, *(a for a, box in audit.tables(unit.host).mailboxes.items() if box.unit == unit.id)]
-    return next((box for box in own if audit.mail.permissions.may(box, group)), unit.public_address)
-
-
-def _logged_recipients(audit: Audit, on: str, probe: Probe) -> set[str]:
-    answer = audit.hosts[on].ask("trace", {"message_ids": [probe.message_id], "since": audit.hosts[on].opened})
-    return {row["to"] for row in answer[probe.message_id]}
-
-
-def _rcpt_from_outside(audit: Audit, address: str, sender: str = "<>") -> tuple[int, str]:
-    try:
-        with audit.network.smtp(audit.network.exchanger(address.partition("@")[2])) as client:
-            client.mail(sender)
-            code, reply = client.rcpt(address)
-            client.rset()
-            return code, reply.decode(errors="replace")[:100]
-    except (OSError, smtplib.SMTPException) as error:
-        return 0, f"{type(error).__name__}: {error}"

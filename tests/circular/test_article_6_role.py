@@ -6,7 +6,7 @@ import pytest
 
 from tests.circular import sections
 from tests.circular.conftest import Answers, Record, each_unit
-from tests.circular.portal import Reading
+from tests.circular.portal import Answer, Reading
 
 
 @pytest.mark.requirement("C37-6.1")
@@ -16,7 +16,7 @@ def test_services_are_gathered_and_answer(of_pages: Answers, record: Record) -> 
         record(unit.id, "C37-6.1", *answer)
 
 
-def _dated(reading: Reading) -> sections.Answer:
+def _dated(reading: Reading) -> Answer:
     items = reading.portal.below("/tin-tuc/")
     undated = [item.url for item in items if not (item.good and item.metadata("DC.date"))]
     newest = max((day for item in items for day in sections.days(item)), default=None)

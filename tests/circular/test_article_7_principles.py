@@ -10,8 +10,7 @@ from edumail.portal.model import ARTICLE_SECTIONS
 from edumail.portal.sections import SECTIONS
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.pages import Page
-from tests.circular.portal import Reading
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading
 
 SECRET = re.compile(r"(?:^|[^\w])(?:TUYỆT MẬT|TỐI MẬT|ĐỘ MẬT|MẬT)(?:$|[^\w])")
 """The marks of the law on state secrets, as they stand on documents: in capitals."""

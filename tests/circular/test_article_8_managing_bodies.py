@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.circular import sections
+from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each
-from tests.circular.portal import Reading
+from tests.circular.mailed import Mailed, finished
+from tests.circular.portal import Answer, Reading
 
-CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
+CHECKS: dict[str, Callable[[Reading], Answer | Mailed]] = {
     "C37-8.1a.1": sections.introduction,
     "C37-8.1a.2": sections.leaders,
     "C37-8.1b": sections.contact,
@@ -37,6 +39,8 @@ CHECKS: dict[str, Callable[[Reading], sections.Answer]] = {
 
 
 @pytest.mark.parametrize("requirement", [each(name, ask) for name, ask in CHECKS.items()])
-def test_the_portal_of_a_managing_body_shows(of_pages: Answers, requirement: str, record: Record) -> None:
-    for unit, answer in of_pages:
+def test_the_portal_of_a_managing_body_shows(
+    audit: Audit, serving: str, of_pages: Answers, requirement: str, record: Record
+) -> None:
+    for unit, answer in finished(audit, serving, requirement, of_pages):
         record(unit.id, requirement, *answer)

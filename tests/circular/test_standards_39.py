@@ -10,24 +10,20 @@ import imaplib
 import smtplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import html5lib
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import knock
+from tests.circular.letters import post
 from tests.circular.network import HTTPS_PORT, TIMEOUT, Network, certificate_text, offers_version
-from tests.circular.portal import Reading
-from tests.circular.sections import Answer
+from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
+from tests.circular.texts import signed
 
 LDAP = (389, 636)
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
@@ -38,12 +34,9 @@ NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
     for unit in audit.units(on):
         try:
-            exchanger = audit.network.exchanger(unit.domain)
-            with audit.network.smtp(exchanger) as client:
-                good = client.does_esmtp and client.has_extn("8bitmime")
-                said = (
-                    f"{exchanger}:25 EHLO: {'ESMTP, ' if client.does_esmtp else ''}{', '.join(client.esmtp_features)}"
-                )
+            seen = audit.exchangers.greeting(unit.domain)
+            good = seen.esmtp and "8bitmime" in seen.features
+            said = f"{seen.exchanger}:25 EHLO: {'ESMTP, ' if seen.esmtp else ''}{', '.join(seen.features)}"
         except (OSError, smtplib.SMTPException) as error:
             good, said = False, f"MX of {unit.domain}: {type(error).__name__}: {error}"
         record(unit.id, "C37-S39-smtp", "pass" if good else "fail", [said])
@@ -70,10 +63,9 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
         evidence.append(f"{host}: {type(error).__name__}: {error}")
     for unit in audit.units(on):
         try:
-            exchanger = audit.network.exchanger(unit.domain)
-            with audit.network.smtp(exchanger) as client:
-                starttls = client.has_extn("starttls")
-                said = f"{exchanger}:25 STARTTLS {'offered' if starttls else 'NOT offered'}"
+            seen = audit.exchangers.greeting(unit.domain)
+            starttls = "starttls" in seen.features
+            said = f"{seen.exchanger}:25 STARTTLS {'offered' if starttls else 'NOT offered'}"
         except (OSError, smtplib.SMTPException) as error:
             starttls, said = False, f"MX of {unit.domain}: {type(error).__name__}: {error}"
         record(unit.id, "C37-S39-smtps", "pass" if good and starttls else "fail", [*evidence, said])
@@ -133,45 +125,19 @@ def test_mailboxes_are_offered_by_imap_and_pop3(audit: Audit, on: str, record: R
 @pytest.mark.requirement("C37-S39-smime")
 def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, record: Record) -> None:
     opened(audit, on)
-    signed = _signed_message()
-    digest = hashlib.sha256(signed.partition(b"\r\n\r\n")[2]).hexdigest()
-    sent = []
+    letters = post(audit, on, "C37-S39-smime")
+    digest = hashlib.sha256(signed().partition(b"\r\n\r\n")[2]).hexdigest()
     for unit in audit.units(on):
-        probe = audit.new_probe(unit.public_address)
-        try:
-            reply = audit.from_outside(probe, b"Subject: edumail audit\r\n" + signed)
-        except (OSError, smtplib.SMTPException) as error:
-            reply = f"{type(error).__name__}: {error}"
-        sent.append((unit, probe, reply))
-    for unit, probe, reply in sent:
-        raw = audit.taken(probe.recipient, {probe.message_id}).get(probe.message_id, b"") if reply[:3] == "250" else b""
+        letter = letters.letter(unit.public_address, text="signed")
+        raw = letter.found[unit.public_address] if letter.arrived(unit.public_address) else b""
         arrived = hashlib.sha256(raw.partition(b"\r\n\r\n")[2].rstrip(b"\r\n") + b"\r\n").hexdigest()
         kind = email.message_from_bytes(raw, policy=email.policy.default).get_content_type() if raw else "nothing"
         good = arrived == digest and kind == "multipart/signed"
         evidence = [
-            f"S/MIME signed mail to {probe.recipient}: {reply[:60]}",
+            f"S/MIME signed mail to {letter.recipient}: {letter.reply[:60]}",
             f"over IMAP: {kind}, SHA-256 of the body {'unchanged' if good else 'CHANGED'} ({arrived[:16]}…)",
         ]
         record(unit.id, "C37-S39-smime", "pass" if good else "fail", evidence)
-
-
-def _signed_message() -> bytes:
-    """Content-Type and all below of a message that a throw-away key signed (RFC 8551); ends with one CRLF."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "edumail audit")])
-    now = datetime.now(UTC)
-    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
-    certificate = builder.not_valid_after(now + timedelta(days=1)).sign(key, hashes.SHA256())
-    text = "Content-Type: text/plain; charset=utf-8\n\nThư có chữ ký / a signed message.\n"
-    made = (
-        pkcs7.PKCS7SignatureBuilder()
-        .set_data(text.encode())
-        .add_signer(certificate, key, hashes.SHA256())
-        .sign(Encoding.SMIME, [pkcs7.PKCS7Options.DetachedSignature])
-    )
-    lines = made.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    return b"\r\n".join(line for line in lines if not line.startswith(b"MIME-Version:")) + b"\r\n"
 
 
 @pytest.mark.requirement("C37-S39-ip")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,18 +16,22 @@ from edumail.mail import Mail
 from edumail.portal.load import Contents
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
+from tests.circular import mailed
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
-from tests.circular.portal import Reading
+from tests.circular.exchangers import Reply
+from tests.circular.mailed import Mailed, finished
+from tests.circular.portal import Answer, Reading
 
 ROOT = Path(__file__).parents[2]
 CHECKS = {**article_8.CHECKS, **article_9.CHECKS}
 APP = {"C37-8.1b", "C37-9.1b", "C37-8.11", "C37-8.12"}
+REFUSED = Reply(550, "no such user")
 """What a program answers, not a file: tests/lab asks those."""
 ASKED = sorted(set(CHECKS) - APP)
 
 
-class Answer:
+class Response:
     def __init__(self, status: int, headers: Mapping[str, str]):
         self.status, self.headers = status, headers
 
@@ -51,35 +55,56 @@ class Files:
                     unit, _, rest = rest.partition("/")
                     self.files[names[unit], f"/{rest}".removesuffix("index.html")] = file.content
 
-    def https(self, host: str, path: str = "/", form: object = None) -> tuple[Answer, bytes]:
+    def https(self, host: str, path: str = "/", form: object = None) -> tuple[Response, bytes]:
         own = {unit.portal for unit in self.province.units.values()}
         if host not in own:
-            return Answer(200, {}), b'<input type="password">'
+            return Response(200, {}), b'<input type="password">'
         if (host, path) not in self.files:
-            return Answer(404, {}), b""
-        return Answer(200, {}), self.files[host, path]
+            return Response(404, {}), b""
+        return Response(200, {}), self.files[host, path]
 
 
-class Heard(Reading):
-    """A reading for which all mail arrives."""
+class Exchangers:
+    """Every address is accepted, but for those that are not."""
 
-    def refused(self, addresses: list[str]) -> list[str]:
-        return []
+    def __init__(self, refused: Collection[str]):
+        self.refused = refused
 
-    def arrives(self, address: str) -> tuple[bool, str]:
-        return True, "arrived"
+    def rcpts(self, addresses: Iterable[str]) -> dict[str, Reply]:
+        return {address: REFUSED if address in self.refused else Reply(250, "ok") for address in addresses}
 
 
-def reading(files: Files, unit: str) -> Heard:
+class Letters:
+    """All letters have arrived, or none has."""
+
+    def __init__(self, arrived: bool):
+        self.exchanger, self.reply, self._arrived = "mx", "250 ok", arrived
+
+    def letter(self, address: str) -> Letters:
+        return self
+
+    def arrived(self, mailbox: str) -> bool:
+        return self._arrived
+
+
+def reading(files: Files, unit: str, refused: Collection[str] = ()) -> Reading:
     audit: Any = SimpleNamespace(
         network=files,
         province=files.province,
         contents=files.contents,
         mail=Mail(files.province),
         views=Views(files.province),
+        exchangers=Exchangers(refused),
         kept={},
     )
-    return Heard(audit, files.province.units[unit])
+    return Reading(audit, files.province.units[unit])
+
+
+def answer(requirement: str, reading: Reading) -> Answer:
+    """What pages and mail say together."""
+    asked = [(reading.unit, CHECKS[requirement](reading))]
+    ((_, found),) = finished(reading.audit, reading.unit.host, requirement, asked)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +139,7 @@ def unit_for(requirement: str) -> str:
 def test_a_full_portal_passes(files: Files, requirement: str) -> None:
     for unit in files.province.units.values():
         if requirements()[requirement].applies_to(files.province.kinds[unit.kind]):
-            verdict, evidence = CHECKS[requirement](reading(files, unit.id))
+            verdict, evidence = answer(requirement, reading(files, unit.id))
             assert verdict == "pass" or (verdict, requirement) == ("not-applicable", "C37-9.11"), (unit.id, evidence)
             assert evidence
 
@@ -165,7 +190,7 @@ def test_every_check_has_its_fault() -> None:
 def test_a_page_that_lacks_what_is_asked_fails(files: Files, edited: Callable[..., None], requirement: str) -> None:
     unit = files.province.units[unit_for(requirement)]
     edited(unit.portal, *FAULTS[requirement])
-    verdict, evidence = CHECKS[requirement](reading(files, unit.id))
+    verdict, evidence = answer(requirement, reading(files, unit.id))
     assert verdict == "fail", evidence
 
 
@@ -174,5 +199,40 @@ def test_a_portal_that_does_not_answer_passes_nothing(
     files: Files, monkeypatch: pytest.MonkeyPatch, requirement: str
 ) -> None:
     monkeypatch.setattr(files, "files", {})
-    verdict, evidence = CHECKS[requirement](reading(files, unit_for(requirement)))
+    verdict, evidence = answer(requirement, reading(files, unit_for(requirement)))
     assert verdict == "fail", evidence
+
+
+@pytest.mark.parametrize("requirement", ["C37-8.1a.2", "C37-8.6", "C37-9.1a.2", "C37-9.5"])
+def test_an_address_that_is_refused_turns_a_pass_into_a_fail(files: Files, requirement: str) -> None:
+    unit = unit_for(requirement)
+    asked = CHECKS[requirement](reading(files, unit))
+    assert isinstance(asked, Mailed)
+    assert asked.rcpt
+    verdict, evidence = answer(requirement, reading(files, unit, refused=[asked.rcpt[-1]]))
+    assert verdict == "fail"
+    assert evidence == [*asked.evidence, f"refused at RCPT: {asked.rcpt[-1]}"]
+    verdict, evidence = answer(requirement, reading(files, unit))
+    assert verdict == "pass"
+    assert evidence == [*asked.evidence, f"{len(asked.rcpt)} addresses accepted at RCPT"]
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_letter_to_the_published_address_decides(
+    files: Files, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    unit = reading(files, "thcs-suoi-mo")
+    monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Letters(arrived))
+    asked = Mailed("pass", ["the page"], letter=unit.unit.public_address)
+    said = f"from outside to {unit.unit.public_address}: 250 ok; {'found over IMAP' if arrived else 'NOT FOUND'}"
+    wanted = [("pass" if arrived else "fail", ["the page", said]), ("fail", ["another"])]
+    answers = [(unit.unit, asked), (unit.unit, ("fail", ["another"]))]
+    assert [answer for _, answer in finished(unit.audit, "mail-xa", "C37-9.1b", answers)] == wanted
+
+
+def test_a_page_that_fails_is_mended_by_no_letter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = reading(files, "thcs-suoi-mo")
+    monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Letters(True))
+    asked = Mailed("fail", [], rcpt=("a@x.test",), letter=unit.unit.public_address)
+    ((_, (verdict, _)),) = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, asked)])
+    assert verdict == "fail"

@@ -7,6 +7,7 @@ sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,7 +17,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import edumail_host
 from edumail_passwords import CONTEXT
@@ -77,8 +80,10 @@ def refresh(database: sqlite3.Connection, now: int) -> None:
 def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
     """A new audit: its login, password and token, and when it ends (seconds since 1970)."""
     login, password, token = f"auditor-{secrets.token_hex(4)}", secrets.token_urlsafe(18), secrets.token_hex(16)
+    # Nobody guesses 144 bits, so a fast hash is enough; an audit signs in to every mailbox that it has a letter for.
+    hashed = "{SHA512}" + b64encode(hashlib.sha512(password.encode()).digest()).decode()
     expires = now + SECONDS
-    ask(database, "INSERT INTO audit VALUES (?, ?, ?, ?)", login, token, CONTEXT.hash(password), expires)
+    ask(database, "INSERT INTO audit VALUES (?, ?, ?, ?)", login, token, hashed, expires)
     refresh(database, now)
     return {"login": login, "password": password, "token": token, "expires": expires}
 
@@ -98,30 +103,35 @@ def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
         subprocess.run(["/usr/bin/doveadm", *words], check=False, capture_output=True, text=True)
 
 
-def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> int:
+def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> dict[str, str]:
     """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
 
-    Only tokens can make a probe invisible to people, so a probe without one of an open audit of this host is refused.
+    Gives by message_id why a probe was not sent; empty for those that were. Only tokens can make a probe invisible to
+    people, so probes without one of an open audit of this host are refused. Raises ValueError.
     """
     known = {row[0] for row in ask(database, "SELECT token FROM audit")}
     mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
     if not known.intersection(tokens):
         raise ValueError("no audit with these tokens is open here")
     headers = "".join(f"X-Edumail-Audit: {token}\n" for token in tokens if re.fullmatch("[0-9a-f]{32}", token))
+    result = {}
     for probe in probes:
         sender, recipient, message_id = probe["sender"], probe["recipient"], probe["message_id"]
         if sender not in mailboxes:
-            raise ValueError(f"not a mailbox of this host: {sender}")
+            result[message_id] = f"not a mailbox of this host: {sender}"
+            continue
         if not all(re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+", word) for word in (recipient, message_id)):
-            raise ValueError(f"not an address: {recipient} {message_id}")
+            result[message_id] = f"not an address: {recipient} {message_id}"
+            continue
         text = (
             f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
             "Thư kiểm tra tự động / an automatic audit probe.\n"
         )
         command = ["/usr/sbin/sendmail", "-i", "-f", sender, "--", recipient]
-        subprocess.run(command, input=text.encode(), check=True, capture_output=True)
-    return len(probes)
+        done = subprocess.run(command, input=text.encode(), check=False, capture_output=True)
+        result[message_id] = f"sendmail: {done.stderr.decode(errors='replace')[:200]}" if done.returncode else ""
+    return result
 
 
 def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]:
@@ -174,17 +184,24 @@ def _matching(command: list[str]) -> str:
     return done.stdout
 
 
-def seers(database: sqlite3.Connection, address: str, people: list[str]) -> list[str]:
-    """Those of ``people`` who may see and read the shared mailbox, as the running Dovecot answers."""
+def seers(database: sqlite3.Connection, mailboxes: list[dict[str, Any]]) -> list[list[str]]:
+    """Of each shared mailbox, given with address and people: those of them who may see and read it.
+
+    That is what the running Dovecot answers, to one question for all people of a mailbox.
+    """
     known = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
-    if not known.issuperset([address, *people]):
-        raise ValueError("not mailboxes of this host")
     result = []
-    for person in people:
-        command = ["/usr/bin/doveadm", "-f", "tab", "acl", "rights", "-u", person, f"Donvi/{address}"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        if {"lookup", "read"} <= set(done.stdout.split()):
-            result.append(person)
+    for mailbox in mailboxes:
+        if not known.issuperset([mailbox["address"], *mailbox["people"]]):
+            raise ValueError("not mailboxes of this host")
+        command = ["/usr/bin/doveadm", "-f", "tab", "acl", "rights", "-F", "/dev/stdin", f"Donvi/{mailbox['address']}"]
+        people = "".join(f"{person}\n" for person in mailbox["people"])
+        done = subprocess.run(command, input=people, check=True, capture_output=True, text=True)
+        rows = (row.partition("\t") for row in done.stdout.splitlines()[1:])
+        rights = {person: set(words.split()) for person, _, words in rows}
+        if rights.keys() != set(mailbox["people"]):
+            raise ValueError(f"doveadm answered of {len(rights)} people instead of {len(mailbox['people'])}")
+        result.append([person for person in mailbox["people"] if {"lookup", "read"} <= rights[person]])
     return result
 
 
@@ -236,13 +253,13 @@ def main(words: list[str]) -> int:
             refresh(database, now)
         case ["send"]:
             request = json.load(sys.stdin)
-            print(send(database, request["probes"], request["tokens"]))
+            print(json.dumps(send(database, request["probes"], request["tokens"])))
         case ["trace"]:
             request = json.load(sys.stdin)
             print(json.dumps(trace(request["message_ids"], int(request["since"]))))
         case ["seers"]:
             request = json.load(sys.stdin)
-            print(json.dumps(seers(database, request["address"], request["people"])))
+            print(json.dumps(seers(database, request["mailboxes"])))
         case ["received"]:
             request = json.load(sys.stdin)
             print(json.dumps(received(request["senders"], int(request["days"]))))

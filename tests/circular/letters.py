@@ -1,0 +1,350 @@
+"""The letters of an audit: planned for all units of a host's turn, sent together, and looked for together.
+
+Each carries the tokens of all open audits, so that hosts file it into the folder Audit of the real mailbox. There it is
+found over IMAP, with a sign-in that ends with the audit. Tests judge what came of it; they send nothing themselves.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import itertools
+import os
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edumail.circular.catalogue import requirements
+from edumail.model import Unit
+from tests.circular.audit import Audit, AuditError
+from tests.circular.exchangers import Envelope, Reply
+from tests.circular.portal import home_of
+from tests.circular.texts import PLAIN, VIETNAMESE, signed
+
+WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
+"""How long nothing may come after the last letter was sent; then what is not there is not coming."""
+PAUSE_SECONDS = 1.0
+AT_ONCE = 8
+"""Mailboxes that are looked into at a time."""
+Text = Literal["plain", "vietnamese", "signed"]
+TEXTS: Mapping[Text, Callable[[], bytes]] = {
+    "plain": lambda: PLAIN,
+    "vietnamese": lambda: VIETNAMESE,
+    "signed": signed,
+}
+Key = tuple[str, str, Text]
+"""Sender, recipient and text."""
+
+
+@dataclass(eq=False)
+class Letter:
+    """One letter to one recipient."""
+
+    recipient: str
+    mailboxes: Collection[str] = ()
+    """Where it is looked for."""
+    sender: str = ""
+    """A mailbox of the province; empty for what a stranger brings to the recipient's exchanger."""
+    text: Text = "plain"
+    message_id: str = ""
+    """Without brackets; empty until it is sent. Its own: two letters that change places are two that do not arrive."""
+    exchanger: str = ""
+    """Which one answered."""
+    reply: str = ""
+    """The last that it said; if none did, why."""
+    unsent: str = ""
+    """Why the host of the sender did not send it, which is no finding about any unit."""
+    found: dict[str, bytes] = field(default_factory=dict)
+    """The mailboxes in which it was, with the letter itself where somebody reads it."""
+    unseen: dict[str, str] = field(default_factory=dict)
+    """The mailboxes that could not be looked into, and why."""
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the others of a turn."""
+        return self.sender, self.recipient, self.text
+
+    @property
+    def taken(self) -> bool:
+        """Whether whoever got it first took it."""
+        return not self.unsent and (bool(self.sender) or self.reply.startswith("250"))
+
+    def arrived(self, mailbox: str) -> bool:
+        """Whether it was in the mailbox. Raises AuditError when nobody could tell."""
+        if self.unsent or mailbox in self.unseen:
+            raise AuditError(self.unsent or f"a mailbox could not be looked into: {self.unseen[mailbox]}")
+        assert mailbox in self.mailboxes, f"nobody looked into {mailbox}"
+        return mailbox in self.found
+
+
+def behind(audit: Audit, address: str) -> list[str]:
+    """The mailboxes that a unit's address leads to on its own host; none when it is no address of the province."""
+    home = audit.mail.home.get(address)
+    return sorted(audit.tables(home).aliases.get(address, (address,))) if home else []
+
+
+def partners(audit: Audit, on: str) -> Iterator[tuple[Unit, Unit]]:
+    """Each unit with mailboxes on ``on``, and the unit that it exchanges mail with: on another host if there is one."""
+    others = [unit for unit in audit.province.units.values() if unit.host in audit.hosts]
+    elsewhere = next((other for other in others if other.host != on), None)
+    for unit in audit.units(on):
+        yield unit, elsewhere or next((other for other in others if other.id != unit.id), unit)
+
+
+def may_leave(audit: Audit, unit: Unit) -> bool:
+    """Whether the unit's own policy lets its mail leave the province."""
+    return audit.mail.units.policies(unit).external_sending != "province"
+
+
+def author(audit: Audit, unit: Unit, group: str) -> str:
+    """A mailbox of the unit that may write to the group; other hosts ask for that again."""
+    theirs = (address for address, box in audit.tables(unit.host).mailboxes.items() if box.unit == unit.id)
+    own = itertools.chain([unit.public_address], theirs)
+    return next((box for box in own if audit.mail.permissions.may(box, group)), unit.public_address)
+
+
+def _published(audit: Audit, on: str) -> Iterator[Letter]:
+    for unit in audit.units(on):
+        found = home_of(audit, unit).mailto
+        if found:
+            yield Letter(found[0], behind(audit, found[0]))
+
+
+def _to_contact(requirement: str) -> Callable[[Audit, str], Iterator[Letter]]:
+    def plan(audit: Audit, serving: str) -> Iterator[Letter]:
+        for unit in audit.pages(serving):
+            if requirements()[requirement].applies_to(audit.province.kinds[unit.kind]):
+                home = [unit.public_address] if unit.public_address in audit.mail.home else []
+                yield Letter(unit.public_address, home)
+
+    return plan
+
+
+def _between_units(audit: Audit, on: str) -> Iterator[Letter]:
+    for unit, other in partners(audit, on):
+        yield Letter(unit.public_address, behind(audit, unit.public_address), other.public_address)
+        yield Letter(other.public_address, behind(audit, other.public_address), unit.public_address)
+        if audit.outside and may_leave(audit, unit):
+            yield Letter(audit.outside, (), unit.public_address)
+
+
+def _of_rfc_2142(audit: Audit, on: str) -> Iterator[Letter]:
+    for unit in audit.units(on):
+        for name in ("postmaster", "abuse"):
+            address = f"{name}@{unit.domain}"
+            yield Letter(address, audit.mail.groups.mailboxes(address))
+
+
+def _to_sections(audit: Audit, on: str) -> Iterator[Letter]:
+    for unit in audit.units(on):
+        for section in () if audit.left_out(unit) else unit.sections:
+            yield Letter(section.address, audit.mail.groups.mailboxes(section.address), unit.public_address)
+
+
+def _to_groups(audit: Audit, on: str) -> Iterator[Letter]:
+    asked = [unit for unit in audit.units(on) if not audit.left_out(unit)]
+    units = {unit.id: unit for unit in asked if audit.province.kinds[unit.kind].binds != "school"}
+    for group in audit.province.groups:
+        if group.unit in units:
+            sender = author(audit, units[group.unit], group.address)
+            yield Letter(group.address, audit.mail.groups.mailboxes(group.address), sender)
+
+
+def _to_ministry_s_list(audit: Audit, on: str) -> Iterator[Letter]:
+    ministry = audit.province.settings.ministry
+    if ministry and any(audit.province.kinds[unit.kind].binds == "sở" for unit in audit.units(on)):
+        for address in (ministry.director, ministry.clerk):
+            yield Letter(address, (address,))
+
+
+def _with_text(text: Text) -> Callable[[Audit, str], Iterator[Letter]]:
+    return lambda audit, on: (
+        Letter(unit.public_address, (unit.public_address,), text=text) for unit in audit.units(on)
+    )
+
+
+PLANS: Mapping[str, Callable[[Audit, str], Iterator[Letter]]] = {
+    "C37-4.1": _between_units,
+    "C37-4.2.3": _published,
+    "C37-4.3.3": _to_sections,
+    "C37-4.5": _of_rfc_2142,
+    "C37-5.2.3": _to_ministry_s_list,
+    "C37-5.3": _to_groups,
+    "C37-8.1b": _to_contact("C37-8.1b"),
+    "C37-9.1b": _to_contact("C37-9.1b"),
+    "C37-12.1": _with_text("vietnamese"),
+    "C37-S39-smime": _with_text("signed"),
+}
+"""Requirement → which letters it needs on a host's turn. The same letter of two requirements is sent once."""
+
+
+@dataclass
+class Post:
+    """All letters of one host's turn."""
+
+    audit: Audit
+    turn: str
+    letters: dict[Key, Letter] = field(default_factory=dict)
+    planned: set[str] = field(default_factory=set)
+    broken: dict[str, Exception] = field(default_factory=dict)
+    """The requirements whose letters could not be planned, sent or looked for, and why."""
+
+    def letter(self, recipient: str, sender: str = "", text: Text = "plain") -> Letter:
+        """One of the letters that were planned."""
+        return self.letters[sender, recipient, text]
+
+    def exchange(self, asked: Iterable[str]) -> None:
+        """Send the letters that these requirements need, and look for them."""
+        needed = sorted(PLANS.keys() & set(asked) - self.planned)
+        self.planned.update(needed)
+        for requirement in needed:
+            try:
+                for letter in PLANS[requirement](self.audit, self.turn):
+                    self._add(letter)
+            except Exception as error:  # whatever it is, the other requirements' letters go out
+                self.broken[requirement] = error
+        new = [letter for letter in self.letters.values() if not letter.message_id]
+        try:
+            _hand_in(self.audit, [letter for letter in new if letter.sender])
+            _bring(self.audit, [letter for letter in new if not letter.sender])
+            collect(self.audit, new)
+        except Exception as error:  # nobody may take for lost what nobody has looked for
+            self.broken |= dict.fromkeys(needed, error)
+
+    def _add(self, letter: Letter) -> None:
+        known = self.letters.get(letter.key)
+        if known is None or (known.message_id and not set(known.mailboxes) >= set(letter.mailboxes)):
+            self.letters[letter.key] = letter
+        elif not known.message_id:
+            known.mailboxes = {*known.mailboxes, *letter.mailboxes}
+
+
+def post(audit: Audit, turn: str, requirement: str) -> Post:
+    """The letters of a host's turn, after they were exchanged: at the first call those of all that is asked of it.
+
+    Raises whatever kept those of ``requirement`` from that.
+    """
+    made: Post = audit.kept.setdefault(f"post of {turn}", Post(audit, turn))
+    if requirement not in made.planned:
+        made.exchange({requirement, *audit.asked.get(turn, ())})
+    if requirement in made.broken:
+        raise made.broken[requirement]
+    return made
+
+
+def _hand_in(audit: Audit, letters: Collection[Letter]) -> None:
+    """Send from mailboxes of the province, by the command of an auditor on their hosts."""
+    by_host: dict[str, dict[str, Letter]] = {}
+    for letter in letters:
+        letter.message_id = _new_id()
+        by_host.setdefault(audit.mail.home.get(letter.sender, ""), {})[letter.message_id] = letter
+    for host, theirs in by_host.items():
+        if host not in audit.hosts:
+            for letter in theirs.values():
+                letter.unsent = f"{host or 'the host of the sender'} is not under audit"
+            continue
+        rows = [
+            {"sender": letter.sender, "recipient": letter.recipient, "message_id": message_id}
+            for message_id, letter in theirs.items()
+        ]
+        sent: set[str] = set()
+        try:
+            for answer in audit.hosts[host].ask_each("send", "probes", rows, tokens=audit.tokens):
+                for message_id, why in answer.items():
+                    theirs[message_id].unsent = why
+                sent |= answer.keys()
+        except (AuditError, RuntimeError) as error:  # RuntimeError: SSH itself
+            for message_id in theirs.keys() - sent:
+                theirs[message_id].unsent = str(error)
+
+
+def _new_id() -> str:
+    return f"audit.{secrets.token_hex(12)}@kiemtra.invalid"
+
+
+def _bring(audit: Audit, letters: Collection[Letter]) -> None:
+    """Hand letters to the recipients' exchangers as any stranger would."""
+    envelopes: list[tuple[Letter, Envelope]] = []
+    for letter in letters:
+        letter.message_id = _new_id()
+        try:
+            exchanger = audit.network.exchanger(letter.recipient.partition("@")[2])
+        except OSError as error:
+            letter.reply = Reply.lacking(error).text
+            continue
+        envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, audit.tokens))))
+    audit.exchangers.send(envelope for _, envelope in envelopes)
+    for letter, envelope in envelopes:
+        code, text = envelope.reply
+        letter.exchanger = envelope.exchanger if code else ""
+        letter.reply = f"{'RCPT ' if envelope.at_rcpt else ''}{code} {text}" if code else text
+
+
+def _message(letter: Letter, tokens: Iterable[str]) -> bytes:
+    words = "".join(f"X-Edumail-Audit: {token}\r\n" for token in tokens)
+    head = (
+        f"From: edumail audit <audit@kiemtra.invalid>\r\nTo: {letter.recipient}\r\n"
+        f"Date: {time.strftime('%a, %d %b %Y %H:%M:%S +0000', time.gmtime())}\r\n"
+        f"Message-ID: <{letter.message_id}>\r\n{words}MIME-Version: 1.0\r\n"
+    )
+    return head.encode() + TEXTS[letter.text]()
+
+
+def collect(audit: Audit, letters: Iterable[Letter]) -> None:
+    """Look for letters in their mailboxes, in rounds, until all have come or the time that one may take is over.
+
+    There is one end for all. A round that began after it is the last, unless letters still come: a host with thousands
+    of them at once is not late with any.
+    """
+    left: dict[str, dict[str, Letter]] = {}
+    for letter in letters:
+        for mailbox in letter.mailboxes if letter.taken else ():
+            host = audit.mail.home.get(mailbox)
+            if host in audit.hosts:
+                left.setdefault(mailbox, {})[letter.message_id] = letter
+            else:
+                letter.unseen[mailbox] = f"{host or 'its host'} is not under audit"
+    end = time.monotonic() + WAIT_SECONDS
+    while left:
+        late = time.monotonic() >= end
+        came = _round(audit, left)
+        if late and not came:
+            return
+        if left:
+            time.sleep(PAUSE_SECONDS)
+
+
+def _round(audit: Audit, left: dict[str, dict[str, Letter]]) -> bool:
+    """Look once into every mailbox that still lacks a letter; what is found leaves ``left``. Whether anything was."""
+    silent: dict[str, OSError] = {}
+
+    def look(mailbox: str) -> dict[str, bytes] | Exception:
+        host = audit.mail.home[mailbox]
+        if host in silent:
+            return silent[host]
+        whole = {message_id for message_id, letter in left[mailbox].items() if letter.text != "plain"}
+        try:
+            return audit.hosts[host].take(mailbox, left[mailbox].keys(), whole)
+        except OSError as error:
+            silent[host] = error  # or each of its mailboxes would wait for nobody
+            return error
+        except imaplib.IMAP4.error as error:
+            return error
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        answers = list(pool.map(look, list(left)))
+    came = False
+    for mailbox, answer in zip(list(left), answers, strict=True):
+        for message_id, letter in list(left[mailbox].items()):
+            letter.unseen.pop(mailbox, None)
+            if isinstance(answer, Exception):
+                letter.unseen[mailbox] = f"{type(answer).__name__}: {answer}"
+            elif message_id in answer:
+                letter.found[mailbox] = answer[message_id]
+                del left[mailbox][message_id]
+                came = True
+        if not left[mailbox]:
+            del left[mailbox]
+    return came
