@@ -120,6 +120,8 @@ def test_an_audit_that_is_cut_goes_on_where_it_stopped(inventory: Path, tmp_path
     words = ["verify", str(inventory), "--lang", "en", "--host", "mail-thpt"]
     command = [sys.executable, "-m", "edumail", *words]
     environment = ENVIRONMENT | {"XDG_STATE_HOME": str(tmp_path)}
+    # Tests that a shell runs in the background are deaf to it, and so would be what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=ROOT, text=True, stderr=subprocess.PIPE, env=environment) as cut:
         assert cut.stderr is not None
         for line in cut.stderr:
