@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import smtplib
 import time
+from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -302,11 +304,13 @@ def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
 @pytest.mark.requirement("C37-4.4c.2")
 def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, record: Record) -> None:
     """The host's half: no letter lies longer than the unit's limit of working hours, and a timer reminds of it."""
-    boxes = opened(audit, on).ask("unopened")
+    boxes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for box in opened(audit, on).ask("unopened"):
+        boxes[box["unit"]].append(box)
     timer = facts_of(audit, on).seen["timers"]["edumail-accounts"]
     for unit in audit.units(on):
         limit = audit.mail.units.policies(unit).official_mailbox_check_hours
-        theirs = [box for box in boxes if box["unit"] == unit.id]
+        theirs = boxes[unit.id]
         late = ", ".join(box["address"] for box in theirs if limit and box["hours"] > limit)
         evidence = [
             f"limit: {limit} working hours (official_mailbox_check_hours, the unit's own); late: {late or 'none'}"
