@@ -8,6 +8,8 @@ input.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -17,9 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edumail.example import generate, write
+
+if TYPE_CHECKING:
+    from edumail.model import Unit
+    from edumail.portal.view import Views
 
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {"sở": "so", "phòng": "vhxh-suoi-mo", "school": "thcs-suoi-mo"}
@@ -48,6 +56,21 @@ def publish(folder: Path) -> None:
             text = _with_people(text, swap)
             text = re.sub(r"email: \S+@[a-z0-9.-]+[a-z]", f"email: {unit.public_address}", text)
             (target / name).write_text(text, encoding="utf-8")
+        if (target / "ranking.csv").exists():
+            (target / "ranking.csv").write_text(_ranking(theirs, unit), encoding="utf-8")
+
+
+def _ranking(views: Views, above: Unit) -> str:
+    """The units below one, in order; of those that share a name each with its address."""
+    units = [unit for unit in views.units.below(above.id) if unit.id != above.id]
+    known = Counter(unit.name for unit in units)
+    out = io.StringIO()
+    rows = csv.writer(out)
+    rows.writerow(("unit", "points", "out_of", "rank", "grade", "decision", "published"))
+    for rank, unit in enumerate(units, 1):
+        name = unit.name if known[unit.name] == 1 else f"{unit.name} ({unit.street_address})"
+        rows.writerow((name, f"{100 - 50 * rank / len(units):.2f}", 100, rank, "Đạt", "1/QĐ", "2026-10-16"))
+    return out.getvalue()
 
 
 def _with_people(text: str, swap: dict[str, str]) -> str:

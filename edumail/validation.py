@@ -80,6 +80,10 @@ _PATTERNS = {
         "phải gồm 3 đến 20 chữ hoa không dấu hoặc chữ số, như SM6001",
         "must be 3 to 20 capital letters or digits, such as SM6001",
     ),
+    portal.POINTS_PATTERN: (
+        "phải là số điểm, nhiều nhất hai chữ số thập phân, như 87,5",
+        "must be a number of points, with two decimals at most, such as 87.5",
+    ),
 }
 
 # Keys whose absence is more than a slip of the pen: law asks for what they say.
@@ -118,6 +122,7 @@ _TYPES = {
     ),
     "date": ("phải là một ngày, như 2027-06-30", "must be a day, such as 2027-06-30"),
     "ip_v6_address": ("phải là địa chỉ IPv6, như 2001:db8::10", "must be an IPv6 address, such as 2001:db8::10"),
+    "less_than_points": ("ít hơn số điểm; sửa một trong hai", "is less than the points; mend one of the two"),
 }
 
 

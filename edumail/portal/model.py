@@ -9,9 +9,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, SkipValidation, StringConstraints
+from pydantic import Field, SkipValidation, StringConstraints, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from edumail.fields import Address, Day, Id, Model, Phone, Text, Whole
 
@@ -20,6 +22,7 @@ FILE_NAME_PATTERN = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*\.[a-z0-9]{1,5}$"
 COLOUR_PATTERN = r"^#[0-9a-f]{6}$"
 SCHOOL_YEAR_PATTERN = r"^20[0-9]{2}-20[0-9]{2}$"
 CANDIDATE_PATTERN = r"^[A-Z0-9]{3,20}$"
+POINTS_PATTERN = r"^(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,2})?$"
 
 Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=500)]
 """Where a service of somebody else is; HTTPS only."""
@@ -29,6 +32,8 @@ Slug = Id
 Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN)]
 SchoolYear = Annotated[str, StringConstraints(pattern=SCHOOL_YEAR_PATTERN)]
 CandidateNumber = Annotated[str, StringConstraints(pattern=CANDIDATE_PATTERN)]
+Points = Annotated[str, StringConstraints(pattern=POINTS_PATTERN)]
+"""As the decision has them, to two places: a number that a computer rounds is another one."""
 Markdown = str
 """CommonMark; HTML in it is shown as text, never taken for markup."""
 
@@ -319,6 +324,35 @@ class Centre(Model):
     state: Text
 
 
+class Ranked(Model):
+    """What an assessment gave a unit below (16.4, 16.5): a row of ``ranking.csv``."""
+
+    unit: Text
+    """By name, as the decision has it; names that two units share need the place besides, as in «… (xã Suối Mơ)»."""
+    points: Points
+    out_of: Points | None = None
+    """The most that could be had."""
+    rank: Annotated[Whole, Field(ge=1, le=100_000)]
+    """Among those that it is compared with; those with as many points share a rank."""
+    grade: Text
+    decision: Text
+    """The number of the decision that publishes it."""
+    published: Day
+    """The day on which that was published."""
+
+    @field_validator("out_of")
+    @classmethod
+    def _no_less_than_the_points(cls, most: str | None, info: ValidationInfo) -> str | None:
+        if most is not None and "points" in info.data and Decimal(most) < Decimal(info.data["points"]):
+            raise PydanticCustomError("less_than_points", "less than the points")
+        return most
+
+    @property
+    def row(self) -> str:
+        """What stands in a table once."""
+        return f"{self.unit} ({self.decision})"
+
+
 class Content(Model):
     """All that one unit publishes, beyond what the inventory says of it anyway."""
 
@@ -340,6 +374,8 @@ class Content(Model):
     examinations: tuple[Examination, ...] = ()
     diplomas: tuple[Diploma, ...] = ()
     centres: tuple[Centre, ...] = ()
+    ranking: tuple[Ranked, ...] = ()
+    """In the order of the file."""
     files: Annotated[Mapping[str, bytes], SkipValidation] = Field(default_factory=dict)
     """Name → content, of those files that something names; each is read when it is asked for."""
 
@@ -352,4 +388,5 @@ class Content(Model):
         days += [item.published for item in self.menus]
         days += [item.published for item in self.admissions]
         days += [item.published for item in self.examinations]
+        days += [item.published for item in self.ranking]
         return max(days, default=None)

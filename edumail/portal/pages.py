@@ -10,7 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from edumail.portal.chart import bars, number
-from edumail.portal.model import ARTICLE_SECTIONS, MODES, Article, Content
+from edumail.portal.model import ARTICLE_SECTIONS, MODES, Article, Content, Ranked
 from edumail.portal.page import Page, day
 from edumail.portal.prose import prose
 from edumail.portal.sections import (
@@ -236,6 +236,15 @@ def _admission(make: Maker, section: Section) -> Iterator[Page]:
         )
 
 
+def _ranking(make: Maker, section: Section) -> Iterator[Page]:
+    """A table a decision, the newest first; its rows in the order of the file."""
+    decisions: dict[tuple[date, str], list[Ranked]] = {}
+    for row in make.content.ranking:
+        decisions.setdefault((row.published, row.decision), []).append(row)
+    newest = sorted(decisions.items(), key=lambda entry: entry[0][0], reverse=True)
+    yield make.listing(section, "ranking", newest[0][0][0] if newest else None, decisions=newest)
+
+
 def _resources(make: Maker, section: Section) -> Iterator[Page]:
     portal, parent = make.content.portal, make.view.parent
     library: tuple[str, str] | None = None
@@ -287,5 +296,6 @@ _MAKERS: Mapping[str, Callable[[Maker, Section], Iterator[Page]]] = {
     "admission": _admission,
     "statistics": _statistics,
     "centres": partial(_simple, "centres"),
+    "ranking": _ranking,
     "resources": _resources,
 }

@@ -29,6 +29,7 @@ from edumail.portal.model import (
     Paper,
     Portal,
     Procedure,
+    Ranked,
     Resource,
     YearOfStatistics,
 )
@@ -48,7 +49,7 @@ _LISTS = (
     "documents.yml", "procedures.yml", "consultations.yml", "menus.yml", "admissions.yml", "resources.yml",
     "results.yml",
 )  # fmt: skip
-_TABLES = ("statistics.csv", "diplomas.csv", "centres.csv")
+_TABLES = ("statistics.csv", "diplomas.csv", "centres.csv", "ranking.csv")
 KNOWN_FILES = ("portal.yml", *_LISTS, *_TABLES)
 KNOWN_FOLDERS = (*ARTICLE_SECTIONS, "disclosure", "results", "files")
 _ENDINGS = {**dict.fromkeys(ARTICLE_SECTIONS, ".md"), "disclosure": ".yml", "results": ".csv"}
@@ -105,6 +106,7 @@ class Reader:
             examinations=self._examinations(),
             diplomas=self._table(Diploma, "number", "diplomas.csv"),
             centres=self._table(Centre, "name", "centres.csv"),
+            ranking=self._table(Ranked, "row", "ranking.csv"),
         )
         files = attachments.Files(self._path("files"), self._files())
         return content.model_copy(update={"files": files})

@@ -120,6 +120,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("projects", "/du-an/", "Dự án, mua sắm công", "Projects and tenders", "open", _managing("C37-8.13"), _M),
     Section("centres", "/trung-tam/", "Trung tâm ngoại ngữ, tin học", "Language and IT centres", "open",
             {"sở": ("C37-8.16",)}, frozenset({"sở"})),
+    Section("ranking", "/xep-hang/", "Đánh giá, xếp hạng", "Assessment and ranking", "open",
+            {"sở": ("C37-16.4",), "phòng": ("C37-16.5",)}, _M),
     Section("resources", "/hoc-lieu/", "Học liệu số", "Digital resources", "learning",
             _all(("C37-8.9.1", "C37-8.9.2"), ("C37-9.10.1", "C37-9.10.2")), _EVERY),
     Section("elearning", "/hoc-truc-tuyen/", "Học trực tuyến", "E-learning", "learning", _everybody("C37-10.2")),
@@ -152,6 +154,7 @@ def _present(section: str, view: View, content: Content) -> bool:
         "admission": content.admissions,
         "statistics": content.statistics,
         "centres": content.centres,
+        "ranking": content.ranking,
         "resources": content.resources,
     }
     return bool(having[section])

@@ -7,11 +7,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from edumail.portal.model import Centre, Diploma, Result, YearOfStatistics
+from edumail.portal.model import Centre, Diploma, Ranked, Result, YearOfStatistics
 from edumail.problems import Problem, Where
 from edumail.text import fold, nfc
 from edumail.validation import explain
@@ -55,10 +56,27 @@ _CENTRES = {
     "state": "state",
     "tinh trang": "state",
 }
+_RANKING = {
+    "unit": "unit",
+    "don vi": "unit",
+    "points": "points",
+    "diem": "points",
+    "out_of": "out_of",
+    "toi da": "out_of",
+    "rank": "rank",
+    "hang": "rank",
+    "grade": "grade",
+    "xep loai": "grade",
+    "decision": "decision",
+    "quyet dinh": "decision",
+    "published": "published",
+    "ngay cong bo": "published",
+}
 HEADERS: Mapping[type[BaseModel], tuple[Mapping[str, str], str]] = {
     YearOfStatistics: (_STATISTICS, "Năm,Trường,Lớp,Giáo viên,Học sinh,Phòng học"),
     Diploma: (_DIPLOMAS, "Số hiệu,Loại,Ngày cấp,Số vào sổ"),
     Centre: (_CENTRES, "Tên,Địa chỉ,Điện thoại,Giấy phép,Tình trạng"),
+    Ranked: (_RANKING, "Đơn vị,Điểm,Tối đa,Hạng,Xếp loại,Quyết định,Ngày công bố"),
 }
 _CANDIDATE = ("candidate", "so bao danh", "sbd")
 # Whoever has a candidate's number must not learn who it is (8.11; Law 91/2025 on personal data).
@@ -67,7 +85,8 @@ _PERSONAL = re.compile(
 )
 _VIETNAMESE_DAY = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,11}")
-_NUMBERS = ("year", "schools", "classes", "teachers", "pupils", "facilities")
+_POINTS = re.compile(r"([0-9]+),([0-9]+)")
+_NUMBERS = ("year", "schools", "classes", "teachers", "pupils", "facilities", "rank")
 _LONGEST_MARK = 60
 
 
@@ -121,6 +140,7 @@ def read_rows(kind: type[M], key: str, file: str, text: str) -> tuple[list[M], l
         return [], [Problem(Where(file, 1), "csv-header", vi, en)]
     found: dict[str, M] = {}
     first: dict[str, int] = {}
+    days: dict[str, tuple[date, int]] = {}
     for line, cells in table.rows:
         row = {name: _value(name, cell) for name, cell in zip(fields, cells, strict=True) if cell}
         try:
@@ -135,9 +155,11 @@ def read_rows(kind: type[M], key: str, file: str, text: str) -> tuple[list[M], l
                 table.problem(line, str(details["type"]).replace("_", "-"), vi, en)
             continue
         if (value := str(getattr(item, key))) in found:
-            _twice(table, line, value, first[value])
+            _twice(table, line, value, first[value], kind)
             continue
         found[value], first[value] = item, line
+        if isinstance(item, Ranked):
+            _one_day(table, line, item, days)
     return list(found.values()), table.problems
 
 
@@ -172,7 +194,7 @@ def read_results(file: str, text: str) -> tuple[tuple[Result, ...], list[Problem
                 table.problem(line, str(details["type"]).replace("_", "-"), vi, en)
             continue
         if result.candidate in found:
-            _twice(table, line, result.candidate, first[result.candidate])
+            _twice(table, line, result.candidate, first[result.candidate], Result)
             continue
         found[result.candidate], first[result.candidate] = result, line
     return tuple(found.values()), table.problems
@@ -184,15 +206,29 @@ def _bad_marks(header: list[str], cells: list[str]) -> Iterator[str]:
             yield name
 
 
-def _twice(table: Table, line: int, value: str, first: int) -> None:
+def _twice(table: Table, line: int, value: str, first: int, kind: type[BaseModel]) -> None:
     vi = f"«{value}» đã có ở dòng {first}; xóa một"
     en = f"'{value}' stands in line {first} already; delete one"
+    if kind is Ranked:
+        vi += ", hoặc ghi thêm nơi nếu hai đơn vị trùng tên, như «Trường Tiểu học Suối Mơ (xã Suối Mơ)»"
+        en += ", or say where each is if two units share the name, as in 'Trường Tiểu học Suối Mơ (xã Suối Mơ)'"
     table.problem(line, "duplicate-row", vi, en)
+
+
+def _one_day(table: Table, line: int, item: Ranked, days: dict[str, tuple[date, int]]) -> None:
+    """A decision is published once."""
+    day, first = days.setdefault(item.decision, (item.published, line))
+    if day != item.published:
+        vi = f"quyết định «{item.decision}» công bố ngày {day} ở dòng {first}, ở đây ngày {item.published}; sửa một"
+        en = f"decision '{item.decision}' was published on {day} by line {first}, here on {item.published}; mend one"
+        table.problem(line, "decision-day", vi, en)
 
 
 def _value(name: str, cell: str) -> str | int:
     if name in _NUMBERS and _NUMBER.fullmatch(cell):
         return int(cell)
-    if name == "issued" and (day := _VIETNAMESE_DAY.fullmatch(cell)):
+    if name in ("points", "out_of") and (points := _POINTS.fullmatch(cell)):
+        return f"{points[1]}.{points[2]}"
+    if name in ("issued", "published") and (day := _VIETNAMESE_DAY.fullmatch(cell)):
         return f"{day[3]}-{int(day[2]):02}-{int(day[1]):02}"
     return cell

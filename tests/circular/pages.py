@@ -86,16 +86,23 @@ class Page:
 
     def table(self, *columns: str) -> list[dict[str, str]]:
         """Rows of the first table that has all ``columns`` (marks and case aside), by column; cells as plain words."""
+        return next((rows for _, rows in self.tables(*columns)), [])
+
+    def tables(self, *columns: str) -> Iterator[tuple[str, list[dict[str, str]]]]:
+        """Caption and rows of every table that has all ``columns``, as :meth:`table` gives them."""
         for table in self.main.xpath(".//table"):
             rows = [[_words(cell) for cell in row.xpath("./th|./td")] for row in table.iter("tr")]
             head = [fold(cell) for cell in rows[0]] if rows else []
             if all(fold(column) in head for column in columns):
                 places = {column: head.index(fold(column)) for column in columns}
-                return [
-                    {column: row[place] if place < len(row) else "" for column, place in places.items()}
-                    for row in rows[1:]
-                ]
-        return []
+                caption = " ".join(" ".join(table.xpath("./caption//text()")).split())
+                yield (
+                    caption,
+                    [
+                        {column: row[place] if place < len(row) else "" for column, place in places.items()}
+                        for row in rows[1:]
+                    ],
+                )
 
     def rows(self) -> dict[str, str]:
         """Every row of a table of :attr:`main` that is a heading and a cell: the heading, folded → the cell."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -9,6 +11,7 @@ from functools import cached_property
 from edumail.circular.verdicts import Verdict
 from edumail.model import Person, Unit
 from edumail.portal.model import Content
+from edumail.text import fold
 from tests.circular.audit import Audit
 from tests.circular.network import mailto_addresses
 from tests.circular.pages import Page, Portal, answered
@@ -35,6 +38,38 @@ class Reading:
     def leaders(self) -> list[Person]:
         """Whom the roster has as the unit's leaders."""
         return self.audit.views.leaders(self.unit)
+
+    @cached_property
+    def below(self) -> list[Unit]:
+        """The units under the one asked, at any depth."""
+        return [unit for unit in self.audit.views.units.below(self.unit.id) if unit.id != self.unit.id]
+
+    def named(self, text: str) -> Unit | None:
+        """The unit below that a page calls so; None where that is nobody's name, or that of several.
+
+        Schools of a province share names, so a page may say where one is: "Trường X (xã Y)", by its address, by a part
+        of that, or by the last words of the name of the unit above it.
+        """
+        found = self._names.get(_plain(text), ())
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _names(self) -> dict[str, list[Unit]]:
+        names: dict[str, list[Unit]] = {}
+        for unit in self.below:
+            names.setdefault(_plain(unit.name), []).append(unit)
+        placed: dict[str, list[Unit]] = {}
+        for unit in self.below:
+            for name in {f"{_plain(unit.name)} {place}" for place in self._places(unit)}:
+                placed.setdefault(name, []).append(unit)
+        return placed | names
+
+    def _places(self, unit: Unit) -> Iterator[str]:
+        yield _plain(unit.street_address)
+        yield from map(_plain, unit.street_address.split(","))
+        above = _plain(self.audit.province.units[unit.parent].name).split() if unit.parent else []
+        for start in range(len(above)):
+            yield " ".join(above[start:])
 
     @property
     def seen(self) -> dict[str, Page]:
@@ -70,6 +105,11 @@ class Reading:
 
 
 Answer = tuple[Verdict, list[str]]
+
+
+def _plain(text: str) -> str:
+    """Words without marks, case and what stands between them."""
+    return " ".join(re.findall(r"\w+", fold(text)))
 
 
 @dataclass(frozen=True)

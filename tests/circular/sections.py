@@ -33,8 +33,15 @@ ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện",
 MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
+RANKING = ("Đơn vị", "Hạng", "Điểm")
+ONE_ASSESSMENT = timedelta(days=92)
+"""Offices and schools may be ranked by decisions some weeks apart; what was published longer before the newest is of
+another assessment. A figure of this suite."""
+NAMED = 20
+"""How many units a line of evidence names."""
 YEARS = 5
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
 
 def introduction(reading: Reading) -> Answer:
@@ -264,6 +271,32 @@ def centres(reading: Reading) -> Answer:
     return _pass(bool(rows)), [f"{page.said}: {len(rows)} centres"]
 
 
+def ranking(reading: Reading) -> Answer:
+    """The newest assessment, dated, with points and rank of every unit below (16.4, 16.5); the decision is on paper."""
+    if not reading.below:
+        return "not-applicable", ["no unit stands below this one"]
+    page, bad = _published(reading, "/xep-hang/")
+    if bad:
+        return bad
+    tables = [(_published_on(caption), caption, rows) for caption, rows in page.tables(*RANKING)]
+    undated = [caption or "no caption" for day, caption, _ in tables if day is None]
+    newest = max((day for day, _, _ in tables if day), default=None)
+    if newest is None or undated:
+        said = "; ".join(undated)[:200] or "no table with these columns"
+        return "fail", [f"{page.said}: {', '.join(RANKING)}", f"without the day, not in the future: {said}"]
+    rows = [row for day, _, rows in tables if day and newest - day <= ONE_ASSESSMENT for row in rows]
+    called = [(reading.named(row["Đơn vị"]), row) for row in rows]
+    ranked = {
+        unit.id for unit, row in called if unit and NUMBER.fullmatch(row["Hạng"]) and NUMBER.fullmatch(row["Điểm"])
+    }
+    absent = [unit.name for unit in reading.below if unit.id not in ranked]
+    strange = [row["Đơn vị"] or "?" for unit, row in called if unit is None]
+    evidence = [f"{page.said}: {len(ranked)} of {len(reading.below)} units below with rank and points, {newest}"]
+    evidence += [f"without a row of rank and points: {_some(absent)}"] if absent else []
+    evidence += [f"not the name of one unit below: {_some(strange)}"] if strange else []
+    return "fail" if absent else "not-tested", [*evidence, "the decision that publishes the ranking has to be attested"]
+
+
 def disclosure(reading: Reading) -> Answer:
     """The newest school year with the four parts of Circular 09/2024/TT-BGDĐT and the annual report as PDF (9.7)."""
     page, bad = _published(reading, "/cong-khai/")
@@ -350,6 +383,21 @@ def days(page: Page) -> list[date]:
         if when <= today() + timedelta(days=1):
             found.append(when)
     return found
+
+
+def _published_on(text: str) -> date | None:
+    """The day on which something says that it was published; none that is not there, or is still to come."""
+    said = PUBLISHED.search(text)
+    try:
+        day = date(int(said[3]), int(said[2]), int(said[1])) if said else None
+    except ValueError:
+        return None
+    return day if day and day <= today() + timedelta(days=1) else None
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _pass(good: bool) -> Verdict:

@@ -6,7 +6,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -86,10 +86,10 @@ def _certificate(network: Network, name: str, port: int) -> tuple[bool, str]:
 @each_unit(_certified)
 def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages: Answers, record: Record) -> None:
     network = audit.network
-    of_host = cache(_certificate)
+    of_host = cache(partial(_certificate, network))
     for unit, (good, said) in of_pages:
         fqdn = audit.province.hosts[unit.host].fqdn
-        fine, of_mailboxes = of_host(network, fqdn, 993)
+        fine, of_mailboxes = of_host(fqdn, 993)
         good &= fine
         evidence = [said, of_mailboxes]
         try:

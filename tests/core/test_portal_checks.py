@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edumail.circular.catalogue import requirements
+from edumail.circular.verdicts import Verdict
 from edumail.load import load
 from edumail.mail import Mail
 from edumail.portal.load import Contents
@@ -19,12 +20,15 @@ from edumail.portal.view import Views
 from tests.circular import mailed
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
+from tests.circular import test_article_16_assessment as article_16
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
 from tests.circular.portal import Answer, Reading
 
 ROOT = Path(__file__).parents[2]
-CHECKS = {**article_8.CHECKS, **article_9.CHECKS}
+CHECKS = {**article_8.CHECKS, **article_9.CHECKS, **article_16.CHECKS}
+GOOD: Mapping[str, Verdict] = dict.fromkeys(CHECKS, "pass") | dict.fromkeys(article_16.CHECKS, "not-tested")
+"""What a full portal gets: where a paper belongs to it, pages alone are no pass."""
 APP = {"C37-8.1b", "C37-9.1b", "C37-8.11", "C37-8.12"}
 REFUSED = Reply(550, "no such user")
 """What a program answers, not a file: tests/lab asks those."""
@@ -132,7 +136,9 @@ def edited(files: Files) -> Iterator[Callable[..., None]]:
 
 
 def unit_for(requirement: str) -> str:
-    return "so" if requirement.startswith("C37-8") else "thcs-suoi-mo"
+    if requirement == "C37-16.5":
+        return "vhxh-suoi-mo"
+    return "so" if requirement.startswith(("C37-8", "C37-16")) else "thcs-suoi-mo"
 
 
 @pytest.mark.parametrize("requirement", ASKED)
@@ -140,7 +146,10 @@ def test_a_full_portal_passes(files: Files, requirement: str) -> None:
     for unit in files.province.units.values():
         if requirements()[requirement].applies_to(files.province.kinds[unit.kind]):
             verdict, evidence = answer(requirement, reading(files, unit.id))
-            assert verdict == "pass" or (verdict, requirement) == ("not-applicable", "C37-9.11"), (unit.id, evidence)
+            assert verdict == GOOD[requirement] or (verdict, requirement) == ("not-applicable", "C37-9.11"), (
+                unit.id,
+                evidence,
+            )
             assert evidence
 
 
@@ -164,6 +173,8 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "C37-8.14": ("/dich-vu/", 'https://hoinghi[^"]*', "/"),
     "C37-8.15": ("/en/", '<h2 id="services">.*?</main>', "</main>"),
     "C37-8.16": ("/trung-tam/", "<tbody>.*?</tbody>", ""),
+    "C37-16.4": ("/xep-hang/", r"<tr>\s*<th scope=\"row\">Trường THCS Suối Mơ<.*?</tr>", ""),
+    "C37-16.5": ("/xep-hang/", "Công bố ngày", "Ngày"),
     "C37-9.1a.1": ("/gioi-thieu/", "<h2[^>]*>Lịch sử.*?</main>", "</main>"),
     "C37-9.1a.2": ("/lanh-dao/", r"(<tbody>\s*<tr>.*?<td data-label=\"Nhiệm vụ\">).*?</td>", r"\1</td>"),
     "C37-9.2": ("/tin-tuc/.*", r"\d\d/\d\d/20\d\d", "01/01/2019"),
@@ -236,3 +247,63 @@ def test_a_page_that_fails_is_mended_by_no_letter(files: Files, monkeypatch: pyt
     asked = Mailed("fail", [], rcpt=("a@x.test",), letter=unit.unit.public_address)
     ((_, (verdict, _)),) = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, asked)])
     assert verdict == "fail"
+
+
+RANKING = "/xep-hang/"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "said"),
+    [
+        (r"<tr>\s*<th scope=\"row\">Trường Tiểu học.*?</tr>", "", "without a row of rank and points: Trường Tiểu học"),
+        (r"Trường THPT Sông Quế<", "Trường THPT Sông Mơ<", "not the name of one unit below: Trường THPT Sông Mơ"),
+        (r"(data-label=\"Hạng\">)1<", r"\1<", "without a row of rank and points: Trường THPT Sông Quế"),
+        (r"(data-label=\"Điểm\">)94,5<", r"\1tốt<", "without a row of rank and points: Trường THPT Sông Quế"),
+        ("/2026</time>", "/2036</time>", "without the day, not in the future: Quyết định số 1163"),
+        (">16/10/2026<", ">16/13/2026<", "without the day, not in the future"),
+        ("<caption.*?</caption>", "", "without the day, not in the future: no caption"),
+        ("<main.*?</main>", "<main><h1>x</h1></main>", "no table with these columns"),
+        ("<h1>", '<p data-missing="ranking">Còn thiếu</p><h1>', "the page says: Còn thiếu"),
+    ],
+)
+def test_a_ranking_says_why_it_fails(
+    files: Files, edited: Callable[..., None], pattern: str, new: str, said: str
+) -> None:
+    edited(files.province.units["so"].portal, RANKING, pattern, new)
+    verdict, evidence = CHECKS["C37-16.4"](reading(files, "so"))
+    assert verdict == "fail"
+    assert said in " | ".join(evidence)
+
+
+def test_what_another_assessment_said_of_a_unit_is_not_this_one_s(files: Files, edited: Callable[..., None]) -> None:
+    """A school that the newest decision leaves out is missing, even though last year's has it."""
+    so = files.province.units["so"].portal
+    table = re.search("<table.*?</table>", files.files[so, RANKING].decode(), re.S)
+    assert table
+    edited(so, RANKING, r"<tr>\s*<th scope=\"row\">Trường THCS Suối Mơ<.*?</tr>", "")
+    assert CHECKS["C37-16.4"](reading(files, "so"))[0] == "fail"
+    edited(so, RANKING, "</main>", table[0].replace("16/10/2026", "16/09/2026") + "</main>")
+    assert CHECKS["C37-16.4"](reading(files, "so"))[0] == "not-tested", "of the same assessment, a month before"
+    edited(so, RANKING, "16/09/2026", "16/10/2025")
+    assert CHECKS["C37-16.4"](reading(files, "so"))[0] == "fail"
+
+
+def test_units_of_one_name_are_told_apart_by_where_they_are(files: Files) -> None:
+    about = reading(files, "so")
+    units = files.province.units
+    th, mn = units["th-suoi-mo"], units["mn-hoa-sen"]
+    twin = th.model_copy(update={"id": "twin", "parent": "so", "street_address": "Thôn Đồng, xã Đồng Chiêm"})
+    about.below = [th, twin, mn]
+    assert about.named("TRƯỜNG MẦM NON HOA SEN") is about.named(f"{mn.name} (xã Suối Mơ)") is mn
+    assert about.named(th.name) is None, "two have it"
+    assert about.named(f"{th.name} (xã Suối Mơ)") is th
+    assert about.named(f"{th.name} (xã Suối)") is None
+    assert about.named(f"{th.name}, {twin.street_address}") is about.named(f"{th.name} – xã Đồng Chiêm") is twin
+    assert about.named(f"{th.name} (Sở Giáo dục và Đào tạo Minh Hà)") is twin
+    assert about.named("") is about.named("Trường Tiểu học") is None
+
+
+def test_who_has_nobody_below_has_nobody_to_rank(files: Files) -> None:
+    about = reading(files, "vhxh-suoi-mo")
+    about.below = []
+    assert CHECKS["C37-16.5"](about)[0] == "not-applicable"

@@ -6,6 +6,7 @@ import os
 import shutil
 import unicodedata
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from edumail.model import Province
 from edumail.portal.load import Contents
+from edumail.portal.model import Ranked
 from edumail.portal.prose import prose
 from edumail.problems import Problem
 from tests.core.conftest import LAB
@@ -23,6 +25,9 @@ UNIT = "thcs-suoi-mo"
 OWN = f"content/{UNIT}/"
 NEWS = "news/khai-giang-nam-hoc-2026-2027.md"
 HEAD = "---\ntitle: Tin\ndate: 2026-09-05\nauthor: Đào Duy Khánh\nsource: Trường\nsummary: Tóm tắt.\n---\n"
+
+
+RANKED = "Đơn vị,Điểm,Tối đa,Hạng,Xếp loại,Quyết định,Ngày công bố\n"
 
 
 class Spoilt:
@@ -139,6 +144,21 @@ MISTAKES = {
     "year twice": Mistake("duplicate-row", "statistics.csv", "2021,1,4,7,119,9", "2022,1,4,7,119,9", "119"),
     "unknown column": Mistake("csv-header", "statistics.csv", "year,schools,classes,teachers,pupils,mau",
                               "year,schools,classes,teachers,pupils,facilities", "year"),
+    "points that are none": Mistake("string-pattern-mismatch", "ranking.csv", f"{RANKED}A,chín,,1,Tốt,1/QĐ,1/9/2026\n",
+                                    needle="chín"),
+    "points that are no decimals": Mistake("string-pattern-mismatch", "ranking.csv",
+                                           f"{RANKED}A,1e3,,1,Tốt,1/QĐ,1/9/2026\n", needle="1e3"),
+    "more points than there are": Mistake("less-than-points", "ranking.csv", f"{RANKED}A,9.5,9,1,Tốt,1/QĐ,1/9/2026\n",
+                                          needle="9.5"),
+    "no rank": Mistake("missing", "ranking.csv", f"{RANKED}A,9,10,,Tốt,1/QĐ,1/9/2026\n", needle="A,"),
+    "a rank of nought": Mistake("greater-than-equal", "ranking.csv", f"{RANKED}A,9,10,0,Tốt,1/QĐ,1/9/2026\n",
+                                needle="A,"),
+    "no day": Mistake("date", "ranking.csv", f"{RANKED}A,9,10,1,Tốt,1/QĐ,31/9/2026\n", needle="A,"),
+    "ranked twice": Mistake("duplicate-row", "ranking.csv", f"{RANKED}A,9,,1,Tốt,1/QĐ,1/9/2026\nB,8,,2,Tốt,1/QĐ,"
+                            "1/9/2026\nA,7,,3,Tốt,1/QĐ,1/9/2026\n", needle="A,7"),
+    "a decision of two days": Mistake("decision-day", "ranking.csv", f"{RANKED}A,9,,1,Tốt,1/QĐ,1/9/2026\n"
+                                      "B,8,,2,Tốt,1/QĐ,2/9/2026\n", needle="B,8"),
+    "a ranking of other columns": Mistake("csv-header", "ranking.csv", "Đơn vị,Điểm,Hạng\nA,9,1\n", needle="Hạng"),
     "cells": Mistake("csv-cells", "statistics.csv", "2022,1,4,7,119", "2022,1,4,7,119,9", "2022"),
 }  # fmt: skip
 
@@ -180,6 +200,33 @@ def test_results(spoilt: Spoilt, rows: str, code: str, line: int) -> None:
     assert (problem.where.file, problem.where.line) == (f"{OWN}results/thi.csv", line)
     assert problem.code == code
     assert problem.vi != problem.en
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "unit,points,out_of,rank,grade,decision,published\nTrường A,87.5,,3,Tốt,1/QĐ,2026-09-01\n",
+        "\ufeffNgày công bố;Quyết định;XẾP LOẠI;Hạng;Tối đa;Điểm;Đơn vị\r\n1/9/2026;1/QĐ;Tốt;3;;87,5;Trường A\r\n",
+        f'{RANKED}Trường A,"87,5",,3,Tốt,1/QĐ,01/09/2026\n',
+    ],
+)
+def test_a_ranking_as_spreadsheets_save_it(spoilt: Spoilt, text: str) -> None:
+    spoilt.write("ranking.csv", text)
+    assert spoilt.problems() == []
+    day = date(2026, 9, 1)
+    row = Ranked(unit="Trường A", points="87.5", rank=3, grade="Tốt", decision="1/QĐ", published=day)
+    assert Contents(spoilt.folder, spoilt.province).of(UNIT).ranking == (row,)
+
+
+def test_who_has_two_units_of_one_name_hears_how_to_tell_them_apart(spoilt: Spoilt) -> None:
+    rows = "Trường A,9,,1,Tốt,1/QĐ,1/9/2026\n"
+    spoilt.write("ranking.csv", RANKED + rows + rows)
+    (problem,) = spoilt.problems()
+    assert "say where each is" in problem.en
+    spoilt.write("ranking.csv", RANKED + rows + rows.replace("Trường A", "Trường A (xã Suối Mơ)"))
+    assert spoilt.problems() == []
+    spoilt.write("ranking.csv", RANKED + rows + rows.replace("2026", "2025").replace("1/QĐ", "9/QĐ"))
+    assert spoilt.problems() == [], "another year's decision may rank it too"
 
 
 def test_names_of_candidates_are_personal_data(spoilt: Spoilt) -> None:
@@ -248,7 +295,7 @@ def test_text_becomes_nfc_and_html_stays_text(spoilt: Spoilt) -> None:
 
 
 FILES = (NEWS, "portal.yml", "documents.yml", "statistics.csv", "results.yml", "results/thi.csv", "diplomas.csv",
-         "disclosure/2025-2026.yml", "files/san-truong.svg", "menus.yml")  # fmt: skip
+         "ranking.csv", "disclosure/2025-2026.yml", "files/san-truong.svg", "menus.yml")  # fmt: skip
 
 
 def _any_file() -> st.SearchStrategy[bytes]:

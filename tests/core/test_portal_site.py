@@ -38,6 +38,7 @@ from edumail.portal.model import (
     Paper,
     Portal,
     Procedure,
+    Ranked,
     Resource,
     Responsible,
     YearOfStatistics,
@@ -153,6 +154,8 @@ def nasty(unit: str, people: list[str]) -> Content:
             Resource(title=text, kind="ebook", subject=text, audience=text, author=text, file="van-ban.pdf"),
         ),
         centres=(Centre(name=text, address=text, licence=text, state=text),),
+        ranking=(Ranked(unit=text, points="7.5", out_of="10", rank=1, grade=text, decision=text,
+                        published=date(2026, 10, 1)),),
         files={"huy.svg": b"<svg/>", "anh.png": b"png", "van-ban.pdf": b"%PDF"},
     )  # fmt: skip
 
@@ -435,6 +438,7 @@ def test_who_is_bound_by_what(province: Province) -> None:
     assert bound["so"] - bound["vhxh-suoi-mo"] == {"centres"}
     assert bound["vhxh-suoi-mo"] - bound["thcs-suoi-mo"] == {
         "english", "law", "procedures", "results", "diplomas", "conference", "accreditation", "projects",
+        "ranking",
     }  # fmt: skip
     assert bound["thcs-suoi-mo"] - bound["so"] == {"disclosure", "admission"}
 
@@ -452,6 +456,7 @@ def test_every_requirement_named_by_a_section_is_of_the_catalogue_and_binds_that
             assert (binds in section.binds) == ("M" in strengths) or section.id == "menus", section.id
     # Metadata are on every page, not in a section.
     wanted = {id for id in requirements() if re.match(r"C37-(6\.1|8|9|10)", id)} - {"C37-8.7", "C37-9.6"}
+    wanted |= {"C37-16.4", "C37-16.5"}
     assert wanted <= named, wanted - named
 
 
@@ -570,6 +575,29 @@ def test_statistics_are_a_table_and_a_chart_with_words() -> None:
     assert text.count("<svg") == 4
     for id in re.findall(r'<svg[^>]*aria-labelledby="(\S+) ', text):
         assert re.search(rf'<title id="{id}">[^<]+</title><desc id="{id[:-2]}-d">[^<]*2025–2026: \d', text)
+
+
+def ranked(unit: str, decision: str, published: date, rank: int = 1, **changes: Any) -> Ranked:
+    values = {"unit": unit, "points": "94.5", "rank": rank, "grade": "Tốt", "decision": decision, **changes}
+    return Ranked(published=published, **values)
+
+
+def test_a_ranking_is_a_table_a_decision_the_newest_first_in_the_order_of_the_file() -> None:
+    old, new = date(2025, 10, 1), date(2026, 10, 2)
+    rows = (ranked("Cũ", "1/QĐ", old, out_of="100"), ranked("B", "2/QĐ", new, 1), ranked("A", "2/QĐ", new, 2))
+    province = portals("lab").province
+    made = Portals(province, Given(so=Content(unit="so", ranking=rows))).unit(province.units["so"])
+    text = made["sites/so/xep-hang/index.html"].content.decode()
+    captions = [re.sub("<[^>]+>", "", caption) for caption in re.findall("<caption.*?</caption>", text)]
+    assert captions == [
+        "Quyết định số 2/QĐ. Công bố ngày 02/10/2026",
+        "Quyết định số 1/QĐ. Công bố ngày 01/10/2025",
+    ]
+    assert re.findall('<th scope="row">(.*?)</th>', text) == ["B", "A", "Cũ"]
+    assert text.count('data-label="Điểm">94,5</td>') == 3
+    assert text.count('data-label="Tối đa">100</td>') == text.count('data-label="Tối đa"') == 1
+    assert 'name="DC.date" content="2026-10-02"' in text
+    assert "data-missing" not in re.findall("<main.*</main>", text, re.S)[0]
 
 
 def test_candidates_are_listed_by_number_alone() -> None:

@@ -1,4 +1,4 @@
-"""Faults of portals: what Articles 2, 3, 6 to 10 and 12 must turn red for."""
+"""Faults of portals: what Articles 2, 3, 6 to 10, 12 and 16 must turn red for."""
 
 from __future__ import annotations
 
@@ -255,6 +255,16 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
         {"C37-8.15"}, "8.15", **on_department("en/index.html", "s#<h2 id=\"services\">Services#<h2 id=\"services\">Other#")
     ),
     "no list of centres": department({"C37-8.16"}, "8.16", **gone(f"{OF_DEPARTMENT}/trung-tam/index.html")),
+    "a ranking that leaves a school out": department(
+        {"C37-16.4"}, "16.4", **on_department("xep-hang/index.html", "s#<th scope=\"row\">Trường THCS Suối Mơ</th>#<th scope=\"row\">Trường khác</th>#")
+    ),
+    "an office without its ranking": Fault(
+        {"vhxh-suoi-mo": {"C37-16.5"}},
+        "16.5",
+        at="mail-xa",
+        managed=True,
+        **gone(f"{LIVE}/portal/current/sites/vhxh-suoi-mo/xep-hang/index.html"),
+    ),
     "a school that the department does not link to": department(
         {"C37-10.1.1"},
         "department_links",

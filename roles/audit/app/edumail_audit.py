@@ -16,6 +16,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from base64 import b64encode
 from pathlib import Path
@@ -194,9 +195,11 @@ def seers(database: sqlite3.Connection, mailboxes: list[dict[str, Any]]) -> list
     for mailbox in mailboxes:
         if not known.issuperset([mailbox["address"], *mailbox["people"]]):
             raise ValueError("not mailboxes of this host")
-        command = ["/usr/bin/doveadm", "-f", "tab", "acl", "rights", "-F", "/dev/stdin", f"Donvi/{mailbox['address']}"]
-        people = "".join(f"{person}\n" for person in mailbox["people"])
-        done = subprocess.run(command, input=people, check=True, capture_output=True, text=True)
+        with tempfile.NamedTemporaryFile("w") as people:  # doveadm jumps about in it: a pipe will not do
+            people.writelines(f"{person}\n" for person in mailbox["people"])
+            people.flush()
+            words = ["acl", "rights", "-F", people.name, f"Donvi/{mailbox['address']}"]
+            done = subprocess.run(["/usr/bin/doveadm", "-f", "tab", *words], check=True, capture_output=True, text=True)
         rows = (row.partition("\t") for row in done.stdout.splitlines()[1:])
         rights = {person: set(words.split()) for person, _, words in rows}
         if rights.keys() != set(mailbox["people"]):
