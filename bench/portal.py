@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 MODELS = {"sở": "so", "phòng": "vhxh-suoi-mo", "school": "thcs-suoi-mo"}
 """By the circular's word for a unit, the unit of the lab whose content it gets."""
+LAB_ADDRESS = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:minhha|thptsongque)\.test\b")
 SEED = 1
 
 
@@ -51,11 +52,10 @@ def publish(folder: Path) -> None:
         names = [person.id for person in ours.leaders(model)]
         names += [person.id for person in ours.units.people[model.id] if person.id not in names]
         swap = {name: people[number % len(people)] for number, name in enumerate(names)}
-        for name in ("portal.yml", "consultations.yml"):
-            text = (target / name).read_text(encoding="utf-8")
-            text = _with_people(text, swap)
-            text = re.sub(r"email: \S+@[a-z0-9.-]+[a-z]", f"email: {unit.public_address}", text)
-            (target / name).write_text(text, encoding="utf-8")
+        for path in target.rglob("*.yml"):
+            text = _with_people(path.read_text(encoding="utf-8"), swap)
+            # An address of the lab's province would lead nowhere from here.
+            path.write_text(LAB_ADDRESS.sub(unit.public_address, text), encoding="utf-8")
         if (target / "ranking.csv").exists():
             (target / "ranking.csv").write_text(_ranking(theirs, unit), encoding="utf-8")
 

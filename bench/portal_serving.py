@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.deploy import INVENTORY, edumail
+from bench.lone_province import gather
 from bench.mail import STOCK, comparison
 from edumail.certificates import certificates
 from edumail.example import generate, write
@@ -191,9 +192,7 @@ def names() -> None:
             here = len(Portals(province, Contents(folder, province)).by_host[gateway])
             rows[f"{units} names, {here} portals here, the others elsewhere"] = measured(f"{HERE}/{units}")
             print(units, rows, file=sys.stderr, flush=True)
-        for path in (folder / "units").glob("*.yml"):
-            text = path.read_text(encoding="utf-8")
-            path.write_text(re.sub(r"^  host: \S+$", f"  host: {gateway}", text, flags=re.M), encoding="utf-8")
+        gather(folder, gateway)
         put(STOCK.name, f"{HERE}/all", served(load(folder), folder, gateway))
         rows[f"{UNITS} portals on one host"] = measured(f"{HERE}/all")
     base = next(iter(rows.values()))
