@@ -130,6 +130,8 @@ def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
         verdicts = Path(scratch) / "verdicts.json"
         # Progress goes to the real standard error, so pytest may only hold back what Python prints.
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--capture=sys", "-p", "no:cacheprovider"]
+        # Else pytest would run from another checkout if the inventory lies in one.
+        command += ["-c", str(child.ROOT / "pyproject.toml")]
         command += ["--inventory", str(args.inventory.resolve()), "--verdicts", str(verdicts)]
         command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
         command += ["--outside", args.outside] if args.outside else []
