@@ -34,6 +34,10 @@ class Contents:
             raise InventoryError(problems)
         return content
 
+    def having(self, *files: str) -> frozenset[str]:
+        """The units that have a file of one of these names, which need not be read to know that."""
+        return frozenset(unit for unit in self.units if any((self.folder / unit / name).exists() for name in files))
+
     def forget(self, unit: str) -> None:
         """What a unit publishes is read again when it is asked for: that of thousands would fill the memory."""
         self._read.pop(unit, None)

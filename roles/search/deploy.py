@@ -12,6 +12,8 @@ from roles.common.paths import live
 from roles.search import render
 
 PACKAGES = ("python3", "python3-flask", "gunicorn")
+LOOKED_UP = ("results.yml", "diplomas.csv")
+"""The files of a unit's content that something is looked up in."""
 INDEX = "systemctl start edumail-search-index.service"
 
 
@@ -20,7 +22,12 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 
 
 def _results(inventory: Inventory, host: Host) -> Callable[[], Tree]:
-    return lambda: render.results(inventory.contents.of(unit.id) for unit in inventory.pages.by_host[host.name])
+    def made() -> Tree:
+        having = inventory.contents.having(*LOOKED_UP)
+        units = (unit.id for unit in inventory.pages.by_host[host.name] if unit.id in having)
+        return render.results(map(inventory.contents.of, units))
+
+    return made
 
 
 def configure(inventory: Inventory, host: Host) -> None:
