@@ -19,9 +19,8 @@ from typing import Any
 import testinfra
 
 from edumail.circular.catalogue import requirements
-from edumail.load import load
 from edumail.mail import HostMail, Mail
-from edumail.model import Unit
+from edumail.model import Province, Unit
 from edumail.portal.load import Contents
 from edumail.portal.view import Views
 from edumail.units import page_turn
@@ -121,6 +120,8 @@ class Audit:
     """All hosts of a province under audit."""
 
     folder: Path
+    province: Province
+    """The inventory of :attr:`folder`."""
     judged: frozenset[str]
     """The hosts that this run is about; an audit needs the others too, to exchange mail with."""
     sample: int = SAMPLE
@@ -138,7 +139,6 @@ class Audit:
     _drawn: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.province = load(self.folder)
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
         self.veil = Veil(self.province)

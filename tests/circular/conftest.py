@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pytest
 
 from edumail.circular.verdicts import Finding, Verdict, as_json
 from edumail.load import load
-from edumail.model import Unit
+from edumail.model import Province, Unit
 from edumail.problems import InventoryError
 from roles.common.paths import has_mail
 from tests.circular.audit import SAMPLE, Audit, AuditError
@@ -82,7 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     given = metafunc.config.getoption("--hosts")
     try:
-        province = load(metafunc.config.stash[INVENTORY])
+        province = _province(metafunc.config.stash[INVENTORY])
     except InventoryError as error:
         raise pytest.UsageError("\n".join(problem.text("en") for problem in error.problems)) from None
     names = [word.rpartition("@")[2].rpartition("/")[2] for word in given.split(",")] if given else list(province.hosts)
@@ -92,6 +93,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     turns = {"serving": names, "on": [name for name in names if has_mail(province.hosts[name])]}
     for turn in TURNS & set(metafunc.fixturenames):
         metafunc.parametrize(turn, turns[turn], scope="session")
+
+
+@lru_cache(1)
+def _province(folder: Path) -> Province:
+    """Read once for all tests: a province takes seconds."""
+    return load(folder)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -118,9 +125,8 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     for item in request.session.items:
         asked[_host(item)] = asked.get(_host(item), frozenset()).union(_requirements(item))
     option = request.config.getoption
-    audit = Audit(
-        request.config.stash[INVENTORY], frozenset(asked), option("--sample"), asked=asked, outside=option("--outside")
-    )
+    folder = request.config.stash[INVENTORY]
+    audit = Audit(folder, _province(folder), frozenset(asked), option("--sample"), asked, option("--outside"))
     judged = audit.judged
     try:
         audit.open(request.config.getoption("--ssh-config"))

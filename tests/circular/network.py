@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import imaplib
-import re
 import smtplib
 import socket
 import ssl
@@ -299,19 +298,3 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
         return False, f"{host}:{port} {version.name} refused ({type(error).__name__})"
     finally:
         raw.close()
-
-
-def mailto_addresses(html: str) -> list[str]:
-    """Addresses of plain ``mailto:`` links, as a reader without JavaScript finds them."""
-    from html.parser import HTMLParser
-
-    found: list[str] = []
-
-    class Links(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            href = dict(attrs).get("href") or ""
-            if tag == "a" and href.lower().startswith("mailto:"):
-                found.append(re.split(r"[?]", href[7:])[0].lower())
-
-    Links().feed(html)
-    return found

@@ -13,7 +13,6 @@ from edumail.model import Person, Unit
 from edumail.portal.model import Content
 from edumail.text import fold
 from tests.circular.audit import Audit
-from tests.circular.network import mailto_addresses
 from tests.circular.pages import Page, Portal, answered
 
 
@@ -133,7 +132,9 @@ def home(reading: Reading) -> Home:
     """The unit's home page."""
     page = reading.portal.page("/")
     title = " ".join(" ".join(page.root.xpath("//h1//text()|//header//text()")).split())
-    return Home(page.good, page.said, title, tuple(mailto_addresses(page.text)) if page.good else ())
+    links = (href.strip() for href in page.root.xpath("//a/@href"))
+    addresses = (href[7:].partition("?")[0].lower() for href in links if href.lower().startswith("mailto:"))
+    return Home(page.good, page.said, title, tuple(addresses))
 
 
 def home_of(audit: Audit, unit: Unit) -> Home:

@@ -9,8 +9,8 @@ import pytest
 
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
-from tests.circular.conftest import Answers, Record, each
-from tests.circular.portal import Answer, Reading, home_of, readings
+from tests.circular.conftest import Answers, Record, each, each_unit
+from tests.circular.portal import Answer, Reading, home, home_of, reading
 
 SWITCHED = {
     "C37-10.2": "elearning",
@@ -23,10 +23,12 @@ SWITCHED = {
 
 
 @pytest.mark.requirement("C37-10.1.1")
-def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, serving: str, record: Record) -> None:
+@each_unit(home)
+def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
     ministry = audit.province.settings.ministry
     domains = ministry.domains if ministry else frozenset()
-    for above in readings(audit, serving, "C37-10.1.1"):
+    for unit, _ in list(of_pages):
+        above = reading(audit, unit)
         good, evidence = _ladder(audit, above)
         up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
         there, broken = above.answered(up)
@@ -35,8 +37,10 @@ def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, ser
 
 
 @pytest.mark.requirement("C37-10.1.2")
-def test_an_office_links_to_its_department_and_its_schools(audit: Audit, serving: str, record: Record) -> None:
-    for office in readings(audit, serving, "C37-10.1.2"):
+@each_unit(home)
+def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_pages: Answers, record: Record) -> None:
+    for unit, _ in list(of_pages):
+        office = reading(audit, unit)
         good, evidence = _ladder(audit, office)
         parent = audit.province.units[office.unit.parent or ""]
         up = f"https://{parent.portal}/" in {url for url, _ in office.portal.page("/lien-ket/").links()}

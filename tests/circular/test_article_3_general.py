@@ -10,7 +10,7 @@ from edumail.text import fold
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.portal import Answer, Reading, home_of
+from tests.circular.portal import Answer, Reading, home, home_of
 
 SUPPORTED_DEBIAN = ("13",)
 LIST_DAYS = 2
@@ -69,8 +69,9 @@ def test_a_name_below_edu_vn_leads_to_the_portal(of_pages: Answers, record: Reco
 
 
 @pytest.mark.requirement("C37-3.1c")
-def test_every_school_below_has_a_portal_of_its_own(audit: Audit, serving: str, record: Record) -> None:
-    for above in audit.bound("C37-3.1c", audit.pages(serving)):
+@each_unit(home)
+def test_every_school_below_has_a_portal_of_its_own(audit: Audit, of_pages: Answers, record: Record) -> None:
+    for above, _ in list(of_pages):
         schools = [
             unit for unit in audit.mail.units.below(above.id) if audit.province.kinds[unit.kind].binds == "school"
         ]
