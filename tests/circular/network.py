@@ -28,7 +28,7 @@ from edumail.dnscheck import Difference, Signature, difference, signature, wante
 from edumail.model import Province
 
 TIMEOUT = 15
-PATIENCE = 120
+PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
 HTTPS_PORT = 443
 LARGEST_PAGE = 2_000_000

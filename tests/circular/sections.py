@@ -207,6 +207,8 @@ def results(reading: Reading) -> Answer:
         return _empty(reading, "/tra-cuu/diem", "the inventory has no results for this unit")
     examination, result = found[0]
     form = reading.portal.page("/tra-cuu/diem")
+    if left_out := _not_looked_up(reading, form):
+        return left_out
     asked = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": result.candidate})
     nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": "KHONGCO999"})
     shown = asked.rows()
@@ -223,6 +225,14 @@ def results(reading: Reading) -> Answer:
     return _pass(good), evidence
 
 
+def _not_looked_up(reading: Reading, form: Page) -> Answer | None:
+    """The answer of a unit that was not drawn: who asks for numbers everywhere is shut out as one who tries them."""
+    left_out = reading.audit.left_out(reading.unit)
+    if not left_out:
+        return None
+    return "not-tested" if form.good else "fail", [form.said, f"nothing was looked up: {left_out}"]
+
+
 def diplomas(reading: Reading) -> Answer:
     """Look-up of diplomas and certificates here, or a link to where it is (8.12)."""
     elsewhere = reading.content.portal.diploma_lookup
@@ -230,6 +240,8 @@ def diplomas(reading: Reading) -> Answer:
         return _leads(reading, "/van-bang/", [elsewhere.url])
     if not reading.content.diplomas:
         return _empty(reading, "/van-bang/", "the inventory has no diplomas and no link")
+    if left_out := _not_looked_up(reading, reading.portal.page("/van-bang/")):
+        return left_out
     diploma = reading.content.diplomas[0]
     asked = reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": diploma.number})
     others = [d.number for d in reading.content.diplomas[1:] if d.number in asked.text]

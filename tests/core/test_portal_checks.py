@@ -99,6 +99,7 @@ def reading(files: Files, unit: str, refused: Collection[str] = ()) -> Reading:
         mail=Mail(files.province),
         views=Views(files.province),
         exchangers=Exchangers(refused),
+        left_out=lambda unit: "",
         kept={},
     )
     return Reading(audit, files.province.units[unit])
