@@ -6,10 +6,13 @@ that an audit holds in memory what a few units publish and not what a province d
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -81,7 +84,7 @@ class Survey:
         for number, question in enumerate(mine):
             for unit in question.units(self.audit):
                 work.setdefault(unit.id, []).append(number)
-        with _pool(self.audit, mine, len(work)) as pool:
+        with _processes(self.audit, mine, len(work)) as pool:
             running = {pool.submit(_answer, unit, numbers): unit for unit, numbers in work.items()}
             for done, future in enumerate(as_completed(running), 1):
                 unit = running[future]
@@ -98,18 +101,37 @@ class Survey:
 _work: tuple[Audit, list[Question]]
 
 
-def _pool(audit: Audit, questions: list[Question], units: int) -> ProcessPoolExecutor:
-    """Processes that have audit and questions from this one's memory: nothing is read again."""
+@contextlib.contextmanager
+def _processes(audit: Audit, questions: list[Question], units: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have audit and questions from this one's memory, until the end of the block."""
     global _work
     _work = (audit, questions)
     gc.freeze()  # what is not touched is not copied
     context = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(min(PROCESSES, max(1, units)), mp_context=context, initializer=_begin)
+    pool = ProcessPoolExecutor(
+        min(PROCESSES, max(1, units)), mp_context=context, initializer=_begin, initargs=(os.getpid(),)
+    )
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    pool.shutdown()
 
 
-def _begin() -> None:
+def _begin(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _work[0].network.own()
+
+
+def _end_with(parent: int) -> None:
+    """A parent that was killed can't tell its children to end."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _answer(unit: str, numbers: list[int]) -> tuple[dict[int, Any], Home | None]:

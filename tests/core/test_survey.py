@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -99,6 +102,27 @@ def test_a_question_that_breaks_takes_no_other_with_it(audit: Any) -> None:
     with pytest.raises(AuditError, match="th-suoi-mo: ZeroDivisionError: nothing"):
         list(survey.answers(asked[0]))
     assert {answer for _, answer in survey.answers(asked[1])} == {"fine"}
+
+
+def test_who_stops_an_audit_waits_for_no_unit(audit: Any) -> None:
+    def slow(reading: Reading) -> None:
+        time.sleep(60)
+
+    def stopped(host: str, done: int, units: int) -> None:
+        raise KeyboardInterrupt
+
+    asked = [question(slow), question(lambda _: 1, "C37-9.2")]
+    quick = Survey(audit, [question(lambda _: 1)], stopped)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(quick.answers(quick.questions[0]))
+    survey = Survey(audit, asked, quiet)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(survey.answers(asked[0]))
+    assert time.monotonic() - began < 20
+    assert not multiprocessing.active_children()
 
 
 def test_a_process_that_is_killed_leaves_the_questions_open(audit: Any) -> None:
