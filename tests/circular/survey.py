@@ -117,6 +117,7 @@ def _processes(audit: Audit, questions: list[Question], units: int) -> Iterator[
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
+            process.join()
         raise
     pool.shutdown()
 
