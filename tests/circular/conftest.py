@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -199,6 +199,16 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
 
     yield say
     assert not failed, "\n".join(failed)
+
+
+def drawn(audit: Audit, units: Iterable[Unit], record: Record, *requirements: str) -> Iterator[Unit]:
+    """Those of ``units`` that are asked what takes seconds for each; of the others it is said that they were not."""
+    for unit in units:
+        if left_out := audit.left_out(unit):
+            for requirement in requirements:
+                record(unit.id, requirement, "not-tested", [left_out])
+        else:
+            yield unit
 
 
 @pytest.fixture(autouse=True)

@@ -124,6 +124,8 @@ def _to_contact(requirement: str) -> Callable[[Audit, str], Iterator[Letter]]:
 
 def _between_units(audit: Audit, on: str) -> Iterator[Letter]:
     for unit, other in partners(audit, on):
+        if audit.left_out(unit):
+            continue
         yield Letter(unit.public_address, behind(audit, unit.public_address), other.public_address)
         yield Letter(other.public_address, behind(audit, other.public_address), unit.public_address)
         if audit.outside and may_leave(audit, unit):
@@ -161,7 +163,9 @@ def _to_ministry_s_list(audit: Audit, on: str) -> Iterator[Letter]:
 
 def _with_text(text: Text) -> Callable[[Audit, str], Iterator[Letter]]:
     return lambda audit, on: (
-        Letter(unit.public_address, (unit.public_address,), text=text) for unit in audit.units(on)
+        Letter(unit.public_address, (unit.public_address,), text=text)
+        for unit in audit.units(on)
+        if not audit.left_out(unit)
     )
 
 

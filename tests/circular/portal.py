@@ -147,11 +147,6 @@ def home_of(audit: Audit, unit: Unit) -> Home:
     return seen
 
 
-def readings(audit: Audit, serving: str, requirement: str) -> list[Reading]:
-    """The portals on a host's turn whose units the requirement binds."""
-    return [reading(audit, unit) for unit in audit.bound(requirement, audit.pages(serving))]
-
-
 def reading(audit: Audit, unit: Unit) -> Reading:
     """The one reading of a unit in this audit, until it is forgotten."""
     known: Reading = audit.kept.setdefault(f"portal of {unit.id}", Reading(audit, unit))

@@ -13,7 +13,7 @@ import pytest
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError, HostAudit
-from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import facts_of
 from tests.circular.letters import Letter, behind, may_leave, partners, post
@@ -75,9 +75,12 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, 
     here = opened(audit, on)
     letters = post(audit, on, "C37-4.1")
     doors = _submission_doors(audit, here)
-    abroad = [unit for unit in audit.units(on) if audit.outside and may_leave(audit, unit)]
+    asked = {unit.id for unit in drawn(audit, audit.units(on), record, "C37-4.1")}
+    abroad = [unit for unit in audit.units(on) if unit.id in asked and audit.outside and may_leave(audit, unit)]
     left = _left_the_province(audit, [letters.letter(audit.outside or "", unit.public_address) for unit in abroad])
     for unit, other in partners(audit, on):
+        if unit.id not in asked:
+            continue
         received = _everywhere(letters.letter(unit.public_address, other.public_address))
         arrived = _everywhere(letters.letter(other.public_address, unit.public_address))
         evidence = [
@@ -152,8 +155,8 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
     here = opened(audit, on)
     known = set(here.facts["dovecot_users"])
     people = audit.mail.units.people
-    drawn = [unit for unit in audit.units(on) if not audit.left_out(unit)]
-    replies = audit.exchangers.rcpts(person.address for unit in drawn for person in people[unit.id])
+    asked = [unit for unit in audit.units(on) if not audit.left_out(unit)]
+    replies = audit.exchangers.rcpts(person.address for unit in asked for person in people[unit.id])
     for address, reply in replies.items():
         if not reply.code:
             raise AuditError(f"{address.partition('@')[2]}: {reply.text}")
@@ -232,8 +235,8 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
     opened(audit, on)
     letters = post(audit, on, "C37-4.3.3")
     units = [unit for unit in audit.units(on) if unit.sections]
-    drawn = [unit for unit in units if not audit.left_out(unit)]
-    open_to = _open_to_holders(audit, on, [(unit, {s.address for s in unit.sections}) for unit in drawn])
+    asked = [unit for unit in units if not audit.left_out(unit)]
+    open_to = _open_to_holders(audit, on, [(unit, {s.address for s in unit.sections}) for unit in asked])
     replies = audit.exchangers.rcpts(s.address for unit in units if audit.left_out(unit) for s in unit.sections)
     for unit in audit.units(on):
         if not unit.sections:

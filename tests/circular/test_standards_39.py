@@ -17,7 +17,7 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
-from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.host import knock
 from tests.circular.letters import post
 from tests.circular.network import HTTPS_PORT, TIMEOUT, Network, certificate_text, offers_version
@@ -127,7 +127,7 @@ def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, rec
     opened(audit, on)
     letters = post(audit, on, "C37-S39-smime")
     digest = hashlib.sha256(signed().partition(b"\r\n\r\n")[2]).hexdigest()
-    for unit in audit.units(on):
+    for unit in drawn(audit, audit.units(on), record, "C37-S39-smime"):
         letter = letters.letter(unit.public_address, text="signed")
         raw = letter.found[unit.public_address] if letter.arrived(unit.public_address) else b""
         arrived = hashlib.sha256(raw.partition(b"\r\n\r\n")[2].rstrip(b"\r\n") + b"\r\n").hexdigest()

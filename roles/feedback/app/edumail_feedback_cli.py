@@ -13,13 +13,15 @@ import argparse
 import json
 import re
 import secrets
-import smtplib
 import sqlite3
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import smtplib
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -60,6 +62,8 @@ def deliver(cases: store.Store, port: int) -> None:
 
 def send(cases: store.Store, letter: store.Letter, port: int) -> None:
     """One letter; the log says which matter, and nothing about people."""
+    import smtplib  # it brings TLS along, which takes longer than all else that a letter's copy needs
+
     about = f"matter {letter.matter}, {letter.kind}"
     try:
         with smtplib.SMTP("127.0.0.1", port, local_hostname="localhost", timeout=60) as client:
@@ -81,6 +85,8 @@ def send(cases: store.Store, letter: store.Letter, port: int) -> None:
 
 
 def _code(error: smtplib.SMTPException) -> int:
+    import smtplib
+
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         return max((code for code, _ in error.recipients.values()), default=450)
     return error.smtp_code if isinstance(error, smtplib.SMTPResponseException) else 450
