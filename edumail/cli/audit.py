@@ -49,10 +49,10 @@ def add_questions(parser: Parser) -> None:
         type=_number,
         metavar="N",
         help=say(
-            "trên mỗi máy, việc tốn vài giây một đơn vị (trình duyệt, tìm kiếm, thư vào mọi bộ phận) chỉ thử ở N đơn vị, "
-            "bốc thăm theo ngày (mặc định 12; 0: mọi đơn vị)",
-            "on each host, what takes seconds a unit (browser, search, letters to all sections) is for N units drawn by "
-            "the day (by default 12; 0: all units)",
+            "trên mỗi máy, việc tốn vài giây một đơn vị (trình duyệt, tìm kiếm, thư vào mọi bộ phận) chỉ thử ở N đơn "
+            "vị, bốc thăm theo ngày (mặc định 12; 0: mọi đơn vị)",
+            "on each host, what takes seconds a unit (browser, search, letters to all sections) is for N units, drawn "
+            "by the day (by default 12; 0: all units)",
         ),
     )
     parser.add_argument(
