@@ -98,6 +98,11 @@ def may_leave(audit: Audit, unit: Unit) -> bool:
     return audit.mail.units.policies(unit).external_sending != "province"
 
 
+def officers(unit: Unit) -> tuple[str, str]:
+    """The addresses of RFC 2142 that reach whoever answers for the unit's mail."""
+    return f"postmaster@{unit.domain}", f"abuse@{unit.domain}"
+
+
 def author(audit: Audit, unit: Unit, group: str) -> str:
     """A mailbox of the unit that may write to the group; other hosts ask for that again."""
     theirs = (address for address, box in audit.tables(unit.host).mailboxes.items() if box.unit == unit.id)
@@ -134,8 +139,7 @@ def _between_units(audit: Audit, on: str) -> Iterator[Letter]:
 
 def _of_rfc_2142(audit: Audit, on: str) -> Iterator[Letter]:
     for unit in audit.units(on):
-        for name in ("postmaster", "abuse"):
-            address = f"{name}@{unit.domain}"
+        for address in () if audit.left_out(unit) else officers(unit):
             yield Letter(address, audit.mail.groups.mailboxes(address))
 
 

@@ -153,6 +153,7 @@ def test_a_mailbox_that_gets_nothing(audit: Any) -> None:
     [
         ([], set(), set()),
         (["postfix: live is another"], set(), {(OFFICE, "C37-4.3.1"), (SECONDARY, "C37-4.3.1"),
+                                               (OFFICE, "C37-4.5"), (SECONDARY, "C37-4.5"),
                                                (SECONDARY, "C37-4.3.3"), (OFFICE, "C37-5.3")}),
         ([], {"khtn.thcssuoimo@suoimo.minhha.test"}, {(SECONDARY, "C37-4.3.3")}),
     ],
