@@ -11,7 +11,7 @@ import itertools
 import os
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,6 +28,8 @@ WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
 PAUSE_SECONDS = 1.0
 AT_ONCE = 8
 """Mailboxes that are looked into at a time."""
+PIECE = 64
+"""Mailboxes after which it is seen whether to look into more already makes sense."""
 Text = Literal["plain", "vietnamese", "signed"]
 TEXTS: Mapping[Text, Callable[[], bytes]] = {
     "plain": lambda: PLAIN,
@@ -317,15 +319,21 @@ def collect(audit: Audit, letters: Iterable[Letter]) -> None:
     end = time.monotonic() + WAIT_SECONDS
     while left:
         late = time.monotonic() >= end
-        came = _round(audit, left)
+        came = False
+        mailboxes = list(left)
+        for start in range(0, len(mailboxes), PIECE):
+            some = _look(audit, left, mailboxes[start : start + PIECE])
+            came |= some
+            if not (some or late):
+                break  # letters come in the order in which they went: the rest need not be disturbed yet
         if late and not came:
             return
         if left:
             time.sleep(PAUSE_SECONDS)
 
 
-def _round(audit: Audit, left: dict[str, dict[str, Letter]]) -> bool:
-    """Look once into every mailbox that still lacks a letter; what is found leaves ``left``. Whether anything was."""
+def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[str]) -> bool:
+    """Look once into mailboxes that still lack a letter; what is found leaves ``left``. Whether anything was."""
     silent: dict[str, OSError] = {}
 
     def look(mailbox: str) -> dict[str, bytes] | Exception:
@@ -342,9 +350,9 @@ def _round(audit: Audit, left: dict[str, dict[str, Letter]]) -> bool:
             return error
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(look, list(left)))
+        answers = list(pool.map(look, mailboxes))
     came = False
-    for mailbox, answer in zip(list(left), answers, strict=True):
+    for mailbox, answer in zip(mailboxes, answers, strict=True):
         for message_id, letter in list(left[mailbox].items()):
             letter.unseen.pop(mailbox, None)
             if isinstance(answer, Exception):

@@ -228,9 +228,21 @@ def test_a_host_that_does_not_answer_is_not_asked_for_each_mailbox(audit: Any) -
     audit.hosts[HOST].broken = dict.fromkeys(mailboxes, TimeoutError("nobody"))
     sent = [Letter(name, (name,), message_id=name, reply="250") for name in mailboxes]
     left = {letter.recipient: {letter.message_id: letter} for letter in sent}
-    assert not letters._round(audit, left)
+    assert not letters._look(audit, left, mailboxes)
     assert sum(audit.hosts[HOST].asked.values()) <= letters.AT_ONCE < len(mailboxes)
     assert all("nobody" in letter.unseen[letter.recipient] for letter in sent)
+
+
+def test_where_nothing_has_come_yet_the_rest_is_not_disturbed(audit: Any, clock: Clock) -> None:
+    mailboxes = [f"m{number}" for number in range(3 * letters.PIECE)]
+    audit.mail.home = dict.fromkeys(mailboxes, HOST)
+    audit.hosts[HOST].lost = set(mailboxes)
+    sent = [Letter(name, (name,), message_id=name, reply="250") for name in mailboxes]
+    collect(audit, sent)
+    asked = audit.hosts[HOST].asked
+    assert asked[mailboxes[0]] > 10
+    assert asked[mailboxes[-1]] == 1  # when the time was over
+    assert not any(letter.found for letter in sent)
 
 
 def test_what_a_host_does_not_send_is_no_finding(audit: Any) -> None:
