@@ -44,14 +44,20 @@ class Host(Server):
         """Mailboxes that groups reach beside their members."""
 
     @property
-    def accounts(self) -> dict[str, list[dict[str, str]]]:
+    def accounts(self) -> dict[str, list[dict[str, Any]]]:
         people = {unit.id: self.audit.people(unit) for unit in self.audit.units(self.name)}
-        state = {"person": "x", "state": "active"}
-        return {unit: [state | {"address": person.address} for person in theirs] for unit, theirs in people.items()}
+        state = {"person": "x", "state": "active", "holders": []}
+        found = {unit: [state | {"address": person.address} for person in theirs] for unit, theirs in people.items()}
+        for unit in self.audit.units(self.name):
+            for box, held in self.audit.shared(unit):
+                holders = [person.address for person in held if person.address not in self.blind]
+                found[unit.id].append({"address": box.address, "person": None, "state": "shared", "holders": holders})
+        return found
 
     @property
     def facts(self) -> dict[str, list[str]]:
-        return {"dovecot_users": [account["address"] for theirs in self.accounts.values() for account in theirs]}
+        people = (account for theirs in self.accounts.values() for account in theirs if account["person"])
+        return {"dovecot_users": [account["address"] for account in people]}
 
     def take(self, mailbox: str, wanted: Iterable[str], whole: Iterable[str]) -> dict[str, bytes]:
         taken = super().take(mailbox, list(wanted), list(whole))
@@ -170,6 +176,16 @@ def test_units_that_were_not_drawn_get_no_letters_and_are_judged_by_tables_and_e
     sections = {section.address for section in audit.province.units[SECONDARY].sections}
     assert sections
     assert sections.isdisjoint(letter.recipient for letter in made.letters.values())
+
+
+def test_a_holder_whom_the_host_does_not_know_is_seen_without_dovecot(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit.drawn = {PRIMARY}
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=lambda role: []))
+    ((_, holders),) = audit.shared(audit.province.units[OFFICE])
+    audit.hosts[HOST].blind = {holders[0].address}
+    assert red(audit) == {(OFFICE, "C37-4.2.3")}
 
 
 def test_letters_that_are_changed_on_the_way(audit: Any) -> None:

@@ -219,9 +219,11 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
     """The accounts as the database has them and as the running Dovecot answers; no names, no secrets.
 
     Of each: with what its password is hashed, whether another account has the same hash, the rule for a new password,
-    and how many people hold it.
+    and who holds it.
     """
-    holders = dict(ask(database, "SELECT address, count(*) FROM holding GROUP BY address"))
+    holders: dict[str, list[str]] = {}
+    for address, holder in ask(database, "SELECT address, holder FROM holding ORDER BY address, holder"):
+        holders.setdefault(address, []).append(holder)
     rows = ask(
         database,
         "SELECT address, unit, person, state, hash, password_characters, password_classes,"
@@ -237,7 +239,7 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
             "scheme": CONTEXT.identify(hashed) or "unknown" if hashed else None,
             "rule": [characters, classes],
             "alike": bool(alike),
-            "holders": holders.get(address, 0),
+            "holders": holders.get(address, []),
         }
         for address, unit, person, state, hashed, characters, classes, alike in rows
     ]
