@@ -67,7 +67,7 @@ def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on:
     asked = [unit for unit, good, _ in judged if good and not audit.left_out(unit)]
     open_to = _open_to_holders(audit, on, [(unit, {home_of(audit, unit).mailto[0]}) for unit in asked])
     for unit, good, evidence in judged:
-        fine, said = open_to[unit.id] if unit.id in open_to else (good, [])
+        fine, said = open_to.get(unit.id, (good, []))
         if good and audit.left_out(unit):
             fine, said = _held(audit, on, unit, home_of(audit, unit).mailto[0])
         record(unit.id, "C37-4.2.3", "pass" if fine else "fail", [*evidence, *said])
