@@ -201,7 +201,9 @@ def test_who_writes_to_the_groups_that_come_by_themselves(
 def test_how_long_mail_stays_in_trash_and_junk(province: LabProvince) -> None:
     """With seconds in place of days: Dovecot looks when a session ends."""
     file = "/var/lib/edumail/trees/dovecot/current/dovecot.conf"
-    province.run(HOST, f"cp {file} /root/kept && sed -i \"s/_days || 'd'/_days || 's'/\" {file} && doveadm reload")
+    province.run(
+        HOST, f"cp {file} /root/kept && sed -i \"s/_days || 'd'/_days || 's'/\" {file} && doveadm reload && sleep 1"
+    )
     try:
         for address in (PRIMARY, STRICT):
             with province.imap(address) as client:
@@ -216,7 +218,7 @@ def test_how_long_mail_stays_in_trash_and_junk(province: LabProvince) -> None:
         assert left[STRICT] == [0, 0]
         assert min(left[PRIMARY]) >= 1
     finally:
-        province.run(HOST, f"cp /root/kept {file} && doveadm reload")
+        province.run(HOST, f"cp /root/kept {file} && doveadm reload && sleep 1")
 
 
 class TestAccounts:
