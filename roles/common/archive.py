@@ -9,7 +9,6 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
-from typing import IO
 
 from edumail.tree import Tree
 
@@ -38,7 +37,7 @@ class Packed(list[str]):
     The portals of a province take gigabytes. pyinfra goes through a list; this one is a list for its sake alone.
     """
 
-    def __init__(self, file: IO[bytes]):
+    def __init__(self, file: io.BufferedRandom):
         super().__init__()
         self._file = file
         file.seek(0)

@@ -29,7 +29,8 @@ class Programs:
         if command[0].endswith("sendmail"):
             failed = command[-1] == "full@x.test"
             return SimpleNamespace(returncode=int(failed), stderr=b"no space" if failed else b"")
-        rows = [f"{person}\t{self.rights.get(person, '')}" for person in input.split() if person != "lost@x.test"]
+        people = Path(command[command.index("-F") + 1]).read_text().split()
+        rows = [f"{person}\t{self.rights.get(person, '')}" for person in people if person != "lost@x.test"]
         return SimpleNamespace(stdout="\n".join(["Username\tRights", *rows, ""]))
 
 

@@ -97,7 +97,7 @@ def test_a_first_tree_travels_whole_in_one_command() -> None:
     run = Run(staged, fake_responses={"wanted=": ["staged "]})
     assert (run.planned, run.changed, len(run.commands)) == ([True], [True], 1)
     (command,) = run.commands
-    packed = base64.b64decode(command.connector_arguments["_stdin"])
+    packed = base64.b64decode("".join(command.connector_arguments["_stdin"]))
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         assert tar.getnames() == [".manifest", "main.cf", "units/a.cf"]
     import hashlib
@@ -114,7 +114,7 @@ def test_only_what_the_host_lacks_travels() -> None:
     answers = {"wanted=": [f"staged {base}", f"base {base}"], "gzip -c": manifest(NEXT)}
     run = Run(staged, fake_responses=answers)
     (command,) = run.commands
-    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(command.connector_arguments["_stdin"]))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode("".join(command.connector_arguments["_stdin"])))) as tar:
         assert tar.getnames() == [".manifest", "main.cf"]
     assert f"releases/{base}/.manifest" in command.get_raw_value()
 
