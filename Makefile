@@ -64,7 +64,8 @@ lint: .venv/ready
 fast: lint
 	$(BIN)/pytest -q -n 2 tests/core tests/plan
 
-test: fast lab-packages
+# Packages first: one of the fast tests reads a PDF with one of them.
+test: lab-packages fast
 	# What journals say also depends on the machine and its hour, and 5,000 letters take minutes to move there and back:
 	# both are in make test-full.
 	$(BIN)/pytest -q tests/lab --ignore=tests/lab/test_zz_journal.py --ignore=tests/lab/test_moving.py

@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--sample",
         type=int,
         default=SAMPLE,
-        help="of each host, how many units are searched and seen in a browser; 0: all",
+        help="of each host, how many units are asked what takes seconds for each; 0: all",
     )
     group.addoption("--outside", help="your own address outside the province: proves that mail leaves it (C37-4.1)")
 

@@ -30,8 +30,8 @@ CHECKS = {**article_8.CHECKS, **article_9.CHECKS, **article_16.CHECKS}
 GOOD: Mapping[str, Verdict] = dict.fromkeys(CHECKS, "pass") | dict.fromkeys(article_16.CHECKS, "not-tested")
 """What a full portal gets: where a paper belongs to it, pages alone are no pass."""
 APP = {"C37-8.1b", "C37-9.1b", "C37-8.11", "C37-8.12"}
-REFUSED = Reply(550, "no such user")
 """What a program answers, not a file: tests/lab asks those."""
+REFUSED = Reply(550, "no such user")
 ASKED = sorted(set(CHECKS) - APP)
 
 

@@ -445,7 +445,7 @@ def test_verdicts_that_can_not_be_reported_are_refused(
 
 def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
     if not shutil.which("pdftotext"):
-        pytest.skip("needs pdftotext")
+        pytest.skip("pdftotext is not here (package poppler-utils); make test installs it before it runs this")
     make(verdicts, tmp_path / "r")
     done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
     text = " ".join(done.stdout.decode().split())
