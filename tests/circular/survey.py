@@ -114,10 +114,9 @@ def _processes(audit: Audit, questions: list[Question], units: int) -> Iterator[
     try:
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
-            process.join()
+        pool.shutdown(cancel_futures=True)  # waits for these alone, and not for the units that they had before them
         raise
     pool.shutdown()
 
