@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -627,6 +629,19 @@ def test_a_sign_in_is_read_again_until_it_is_in_the_database(
     assert app.main(["--database", str(path), "tend"]) == 0
     assert cursor.read_text() == "next\n"
     assert list(app._journal()) == ["next\n"]
+
+
+def test_whoever_activates_at_the_host_is_signed_out_elsewhere_at_once(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended: list[str] = []
+    monkeypatch.setattr(app, "_end_sessions", ended.extend)
+    path = str(tmp_path / "accounts.db")
+    put(app.connect(path), A, "p")
+    assert app.main(["--database", path, "code", A]) == 0
+    monkeypatch.setattr(sys, "stdin", io.StringIO(capsys.readouterr().out + "Quyen so 5, trong tu\n"))
+    assert app.main(["--database", path, "activate", A]) == 0
+    assert ended == [A]
 
 
 def whole(database: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:

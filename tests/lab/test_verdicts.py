@@ -83,7 +83,8 @@ find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name
 python3 - <<'END'
 import hashlib, sqlite3
 database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
-for table, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'audit' ORDER BY name"):
+tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('audit', 'to_end') ORDER BY name"
+for table, in database.execute(tables):
     names = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")') if row[1] != "seen"]
     rows = repr(sorted(map(repr, database.execute(f'SELECT {", ".join(names)} FROM "{table}"'))))
     print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
@@ -92,8 +93,8 @@ END
 """Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line.
 
 Left out are what Dovecot keeps for itself beside the mail (counters of UIDs, indexes, folders that it makes when a
-mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, logs, and
-how far the host itself has read them for who signed in when.
+mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, logs, how
+far the host itself has read them for who signed in when, and whom it has yet to sign out since a password changed.
 """
 
 

@@ -836,6 +836,7 @@ def _run(options: argparse.Namespace, wanted: Wanted | None, hashes: dict[str, s
                 code, password = (sys.stdin.readline().rstrip("\n") for _ in range(2))
             activate(database, options.address, code, password, now)
             note_act(database, "root", options.address.lower(), "activate", "", now)
+            end_sessions(database)
             print(f"{options.address}: active")
         case "suspend":
             with transaction(database):
