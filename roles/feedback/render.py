@@ -48,7 +48,8 @@ def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tre
             "province.json": json.dumps({"own": sorted(mail.own), "gateway": mail.gateway.fqdn}, indent=1) + "\n",
             **{f"shells/{unit}.html": shell for unit, shell in shells.items()},
             "sysusers.conf": "u edumail-feedback - 'edumail feedback'\n",
-            "tmpfiles.conf": f"d {FEEDBACK_STATE} 0700 edumail-feedback edumail-feedback\n",
+            "copy.sh": File(render("feedback/copy.sh.j2", **values).encode(), executable=True),
+            "tmpfiles.conf": render("feedback/tmpfiles.conf.j2", **values),
             **{unit: render(f"feedback/etc/systemd/{unit}.j2", **values) for unit in UNITS},
         }
     )

@@ -48,6 +48,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             | {domain: peer(host.fqdn) for domain, host in mail.srs.items() if host != mail.host}
             | dict.fromkeys(learn, "learn:")
             | {feedback_domain(mail.host): "feedback:"}
+            | {f"{part}@{feedback_domain(mail.host)}": "copies:" for part in FEEDBACK_COPIES}
         ),
         "aliases": _table(
             {address: ", ".join(members) for address, members in mail.aliases.items()} | {answers: service}

@@ -8,6 +8,7 @@ import json
 import re
 import smtplib
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
@@ -20,6 +21,8 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+
+from edumail.templates import render
 
 UNIT = {
     "unit": "th",
@@ -520,3 +523,62 @@ def test_what_the_service_sends_is_no_answer_and_what_goes_to_it_is_one_once(sit
     assert 'data-state="delivered"' in site.state(code)[1]
     cli.answer(site.cases, "lienhe@th.test", key, to_service)
     assert len(site.letters()) == 1
+
+
+PARTS = ("tmp", "new", "unread")
+
+
+def put_down(site: Site, name: str, sender: str, message: bytes) -> int:
+    """What pipe(8) does with a copy; gives its exit status."""
+    script = site.folder / "copy.sh"
+    script.write_text(render("feedback/copy.sh.j2", state=site.folder / "state"), "utf-8")
+    return subprocess.run(
+        ["sh", str(script), name, sender], input=message, check=False, stderr=subprocess.DEVNULL
+    ).returncode
+
+
+def copies(site: Site) -> dict[str, list[str]]:
+    """What lies in each of the folders."""
+    return {part: sorted(p.name for p in (site.folder / "state" / "copies" / part).iterdir()) for part in PARTS}
+
+
+def test_a_copy_is_put_down_and_taken_once(site: Site) -> None:
+    folder = site.folder / "state" / "copies"
+    assert put_down(site, "letters+th+4ABC", "dan@ngoai.test", written()) == 75  # no folder yet: it waits with Postfix
+    for part in PARTS:
+        (folder / part).mkdir(parents=True)
+    assert put_down(site, "letters+../../key", "dan@ngoai.test", written()) == 67
+    assert put_down(site, "letters+th+4ABC", "dan@ngoai.test", written()) == 0
+    assert put_down(site, "letters+none+4ABC", "dan@ngoai.test", written()) == 0
+    assert copies(site) == {"tmp": [], "new": ["letters+none+4ABC", "letters+th+4ABC"], "unread": []}
+    known = {"th": UNIT, "khac": OTHER}
+    cli.take_copies(site.cases, folder, known, PROVINCE)
+    (letter,) = site.letters()
+    assert (letter.kind, letter.recipient) == ("acknowledgment", "dan@ngoai.test")
+    answer = reply("Có xe đưa đón.", In_Reply_To="<hoi1@ngoai.test>", To="dan@ngoai.test")
+    assert put_down(site, "answers+th+4ABC", "lienhe@th.test", answer) == 0
+    cli.take_copies(site.cases, folder, known, PROVINCE)
+    code = re.search(r"Mã theo dõi: (\S+)", parsed(letter.message).get_content())
+    assert code
+    assert "Có xe đưa đón." in site.state(code[1])[1]
+    assert copies(site) == {"tmp": [], "new": [], "unread": []}
+
+
+def test_a_copy_that_nobody_can_read_is_set_aside_and_a_full_disk_loses_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = site.folder / "state" / "copies"
+    for part in PARTS:
+        (folder / part).mkdir(parents=True)
+    for queue_id in "12":
+        put_down(site, f"letters+th+{queue_id}", "dan@ngoai.test", b"Subject: " + queue_id.encode() + b"\n\n")
+    raised: list[Exception] = [RecursionError(), sqlite3.OperationalError("database or disk is full")]
+
+    def letter(*_: object) -> None:
+        raise raised.pop(0)
+
+    monkeypatch.setattr(cli, "letter", letter)
+    with pytest.raises(sqlite3.OperationalError):
+        cli.take_copies(site.cases, folder, {"th": UNIT}, PROVINCE)
+    assert copies(site) == {"tmp": [], "new": ["letters+th+2"], "unread": ["letters+th+1"]}
+    assert "letters+th+1: not read, set aside: RecursionError" in capsys.readouterr().err

@@ -1,10 +1,9 @@
 #!/usr/bin/python3 -EsB
-"""The mail side of feedback: sends what waits, and takes the units' answers from Postfix.
+"""The mail side of feedback: sends what waits, takes the copies that Postfix puts down, and the units' answers from it.
 
-edumail-feedback deliver                            sends what is due, for ever
-edumail-feedback phan-anh --sender=S --extension=E  an answer to a letter from the form; Postfix calls these three,
-edumail-feedback letters …                          a copy of what came to a public address,  with the message on
-edumail-feedback answers …                          a copy of what was sent from one          standard input
+edumail-feedback work                               sends what is due and takes copies, for ever
+edumail-feedback phan-anh --sender=S --extension=E  an answer to a letter from the form; Postfix calls this one, with
+                                                    the message on standard input, and tells the sender what it says
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import secrets
 import sqlite3
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ import edumail_feedback_mail as mail  # noqa: E402
 
 STATE = Path("/var/lib/edumail/feedback")
 MOST_BYTES = 50 * 1024 * 1024
+COPY_BYTES = 4 * 1024 * 1024
+"""Of a copy no more is read: what its writer says comes before what they attach."""
 TEMPORARY, NOBODY, NOT_ALLOWED = 75, 67, 77
 """Of sysexits.h, as pipe(8) reads them: try later; no such user; refused."""
 RETRY_FULL = 3600
@@ -42,22 +44,49 @@ def units() -> dict[str, dict[str, Any]]:
     return {unit["unit"]: unit for unit in table.values()}
 
 
-def deliver(cases: store.Store, port: int) -> None:
-    """Sends what is due; once a day, forgets what is too old."""
+def work(cases: store.Store, state: Path, port: int) -> None:
+    """Takes the copies that are there, sends what is due; once a day, forgets what is too old."""
+    known, province = units(), json.loads((HERE / "province.json").read_text("utf-8"))
     forgotten = 0.0
     while True:
         now = time.time()
         try:
             if now - forgotten > 86400:
-                gone = cases.forget({name: unit["days"] for name, unit in units().items()}, now)
+                gone = cases.forget({name: unit["days"] for name, unit in known.items()}, now)
                 print(f"{gone} matters deleted", flush=True)
                 forgotten = now
+            take_copies(cases, state / "copies", known, province)
             for letter in cases.due(now):
                 send(cases, letter, port)
-        except sqlite3.Error as error:
-            print(f"database: {error}", file=sys.stderr, flush=True)
+        except (sqlite3.Error, OSError) as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             time.sleep(5)
         time.sleep(1)
+
+
+def take_copies(cases: store.Store, folder: Path, known: Mapping[str, Any], province: Mapping[str, Any]) -> None:
+    """Each copy once: what is taken is deleted, what nobody can read is set aside. Raises sqlite3.Error, OSError.
+
+    Their names begin with the word and the unit that Postfix's tables gave them, the first line is the sender.
+    """
+    for path in sorted((folder / "new").iterdir()):
+        what, name, _ = path.name.split("+", 2)
+        with path.open("rb") as file:
+            sender = file.readline().decode("utf-8", "replace").rstrip("\n")
+            raw = file.read(COPY_BYTES)
+        unit = known.get(name)
+        try:
+            if unit is not None and what == "answers":
+                sent(cases, unit, raw)
+            elif unit is not None:
+                letter(cases, sender, unit, province, raw)
+        except (sqlite3.Error, OSError):
+            raise
+        except Exception as error:  # a message can be anything, and those behind it must not wait
+            path.rename(folder / "unread" / path.name)
+            print(f"{path.name}: not read, set aside: {type(error).__name__}", file=sys.stderr, flush=True)
+        else:
+            path.unlink()
 
 
 def send(cases: store.Store, letter: store.Letter, port: int) -> None:
@@ -114,7 +143,7 @@ def answer(cases: store.Store, sender: str, key: str, raw: bytes) -> int:
     return keep_answer(cases, matter, unit, message)
 
 
-def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: dict[str, Any], raw: bytes) -> None:
+def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapping[str, Any], raw: bytes) -> None:
     """A copy of what came to a public address: registered and acknowledged, once a day for a sender (RFC 3834).
 
     Only to where it is known to come from, so that nobody gets it for what others sent in their name.
@@ -199,7 +228,7 @@ def refuse(status: int, said: str) -> int:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("deliver", mail.LOCAL, "letters", "answers"))
+    parser.add_argument("what", choices=("work", mail.LOCAL))
     parser.add_argument("--sender", default="")
     parser.add_argument("--extension", default="")
     parser.add_argument("--port", type=int, default=1588)
@@ -207,18 +236,9 @@ def main(words: list[str]) -> int:
     given = parser.parse_args(words)
     try:
         cases = store.Store(given.state)
-        if given.what == "deliver":
-            deliver(cases, given.port)
-            return 0
-        raw = sys.stdin.buffer.read(MOST_BYTES)
-        if given.what == mail.LOCAL:
-            return answer(cases, given.sender, given.extension, raw)
-        unit = units().get(given.extension)
-        if unit is not None and given.what == "answers":
-            sent(cases, unit, raw)
-        elif unit is not None:
-            letter(cases, given.sender, unit, json.loads((HERE / "province.json").read_text("utf-8")), raw)
-        return 0
+        if given.what == "work":
+            work(cases, given.state, given.port)
+        return answer(cases, given.sender, given.extension, sys.stdin.buffer.read(MOST_BYTES))
     except (sqlite3.Error, OSError) as error:
         print(f"4.3.0 {type(error).__name__}")
         return TEMPORARY
