@@ -24,7 +24,10 @@ ACCESS = ".access"
 COMPRESSED = ".gzip"
 """Where a release keeps, in the same form, the sums of the compressed twins of its files; made on the host."""
 
-RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED})
+STAMPS = ".stamps"
+"""Where a release keeps one digest of its files' names, inodes, sizes and times as they were when they were summed."""
+
+RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED, STAMPS})
 
 
 _CHUNK = 48 * 1024

@@ -245,14 +245,36 @@ def test_an_upload_that_was_cut_short_stages_nothing(machine: Machine) -> None:
     assert machine.files("staged") == content(A)
 
 
-def test_a_release_edited_by_hand_is_made_anew_beside_it(machine: Machine) -> None:
+@pytest.mark.parametrize("stamped", [True, False])
+def test_a_release_edited_by_hand_is_made_anew_beside_it(machine: Machine, stamped: bool) -> None:
     machine.publish(A)
     edited = machine.trees / "current" / "main.cf"
-    edited.write_text("by hand\n")
+    edited.write_text("B" + edited.read_text()[1:])
+    if not stamped:
+        (machine.trees / "current" / ".stamps").unlink()
     assert not machine.is_live(A)
     machine.publish(A)
     assert machine.files() == content(A)
     assert (machine.trees / "staged").readlink() == Path(f"releases/{A.digest[:16]}.1")
+    assert machine.is_live(A)
+
+
+def test_a_release_that_was_only_touched_is_read_and_trusted(machine: Machine) -> None:
+    machine.publish(A)
+    live = machine.trees / "current" / "main.cf"
+    os.utime(live, ns=(1, 1))
+    assert machine.is_live(A)
+    live.unlink()
+    assert not machine.is_live(A)
+
+
+def test_what_nobody_touched_is_not_read_again(machine: Machine) -> None:
+    """The price of it: what changes without a trace in the file system is for audits, which read all."""
+    machine.publish(A)
+    live = machine.trees / "current" / "main.cf"
+    before = live.stat()
+    live.write_text("B" + live.read_text()[1:])
+    os.utime(live, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert machine.is_live(A)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TREES = Path("/var/lib/edumail/trees")
-RESERVED = frozenset({".manifest", ".sums", ".access", ".gzip"})
+RESERVED = frozenset({".manifest", ".sums", ".access", ".gzip", ".stamps"})
 COMPILED = {".cdb": "", ".gz": "", ".svbin": ".sieve", ".db": ".csv"}
 """What compiling and compressing add to a release: how the made file ends, and how the one that it is made of does."""
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
