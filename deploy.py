@@ -1,5 +1,7 @@
 """What a province's hosts are made of, in order. ``pyinfra inventories/PROVINCE/hosts.py deploy.py``"""
 
+import gc
+
 from pyinfra import host, state
 
 from roles.accounts import deploy as accounts
@@ -29,6 +31,9 @@ from roles.selfservice import deploy as selfservice
 from roles.srs import deploy as srs
 from roles.sshd import deploy as sshd
 from roles.webmail import deploy as webmail
+
+# What a deploy makes of a province it needs to its end; to walk all of that again and again took a quarter of its time.
+gc.disable()
 
 inventory = open_inventory(host.data.inventory)
 target = inventory.host(host.name)

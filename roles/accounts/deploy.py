@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from edumail.model import Host
 from edumail.tree import Tree
 from roles.accounts import render
@@ -12,6 +14,7 @@ from roles.common.paths import ACCOUNTS_DB, live
 PACKAGES = ("python3", "python3-passlib", "python3-argon2", "python3-bcrypt")
 
 
+@cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     province = inventory.province
     return render.tree(inventory.mail.host(host.name), province.log_retention_days, province.settings.calendar)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from edumail.model import Host
+from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.portal import render
 from roles.search.deploy import INDEX
 
 
+@cache
+def _tree(inventory: Inventory, host: Host) -> Tree:
+    return render.tree(inventory.pages, host)
+
+
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the pages."""
-    stage_tree(name="portal: stage", role="portal", tree=render.tree(inventory.pages, host), world_readable=True)
+    stage_tree(name="portal: stage", role="portal", tree=_tree(inventory, host), world_readable=True)
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -19,7 +27,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="portal: activate",
         role="portal",
-        tree=render.tree(inventory.pages, host),
+        tree=_tree(inventory, host),
         compile=[render.PRECOMPRESS],
         reload=INDEX,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.webmail import render
@@ -25,9 +28,14 @@ PRESEED = (
 )
 
 
+@cache
+def _tree(inventory: Inventory) -> Tree:
+    return render.tree(inventory.mail)
+
+
 def configure(inventory: Inventory) -> None:
     """Stage Roundcube's configuration, PHP's, and who may send as whom."""
-    stage_tree(name="webmail: stage", role="webmail", tree=render.tree(inventory.mail), group="www-data")
+    stage_tree(name="webmail: stage", role="webmail", tree=_tree(inventory), group="www-data")
 
 
 def activate(inventory: Inventory) -> None:
@@ -37,7 +45,7 @@ def activate(inventory: Inventory) -> None:
     activate_tree(
         name="webmail: activate",
         role="webmail",
-        tree=render.tree(inventory.mail),
+        tree=_tree(inventory),
         links={
             f"/etc/php/{render.PHP}/fpm/php-fpm.conf": "php-fpm.conf",
             "/var/lib/roundcube/plugins/edumail": "edumail",
