@@ -49,7 +49,10 @@ def precompress(folders: Sequence[str], endings: Sequence[str]) -> str:
             '  awk \'$2 >= $1 { sub(/^[0-9]+ [0-9]+ /, ""); print }\' > "$work/useless"',
             "xargs -r -d '\\n' rm -f -- < \"$work/useless\"",
             'sort "$work/useless" > "$work/gone"; sort "$work/made" | comm -23 - "$work/gone" > "$work/kept"',
-            f'cat "$work/kept" "$work/linked" | sort | xargs -r -d \'\\n\' sha256sum -- > {COMPRESSED}.new',
+            f"xargs -r -d '\\n' sha256sum -- < \"$work/kept\" > {COMPRESSED}.new",
+            # What is linked was found sound a moment ago.
+            '[ ! -s "$work/linked" ] || awk \'NR == FNR { linked[$0]; next } substr($0, 67) in linked\' "$work/linked"'
+            f' "$live/{COMPRESSED}" >> {COMPRESSED}.new',
             f"mv -f -- {COMPRESSED}.new {COMPRESSED}",
         )
     )

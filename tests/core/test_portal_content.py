@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edumail.model import Province
+from edumail.model import Person, Province
 from edumail.portal.load import Contents
 from edumail.portal.model import Ranked
 from edumail.portal.prose import prose
+from edumail.portal.reader import Reader
 from edumail.problems import Problem
 from tests.core.conftest import LAB
 
@@ -312,3 +314,34 @@ def test_no_bytes_break_the_reader(province: Province, file: str, content: bytes
             assert problem.vi
             assert problem.en
             assert problem.vi != problem.en
+
+
+def test_what_was_sound_is_read_again_only_for_what_it_rests_on(
+    spoilt: Spoilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People come and go in a province every day; 3,500 units are not read for that."""
+    read: list[str] = []
+    monkeypatch.setattr("edumail.portal.load.Reader", lambda *given: read.append(given[1]) or Reader(*given))
+    known: dict[str, str] = {}
+
+    def judged(gone: Callable[[Person], bool] = lambda person: False, without: str = "") -> list[str]:
+        nonlocal known
+        people = tuple(person for person in spoilt.province.people if not gone(person))
+        units = {
+            id: unit.model_copy(update={"mailboxes": tuple(box for box in unit.mailboxes if box.address != without)})
+            for id, unit in spoilt.province.units.items()
+        }
+        province = spoilt.province.model_copy(update={"people": people, "units": units})
+        read.clear()
+        problems, known = Contents(spoilt.folder, province).judge(known)
+        return [problem.code for problem in problems]
+
+    assert (judged(), read) == ([], [UNIT])
+    assert (judged(), read) == ([], [])
+    assert (judged(lambda person: person.unit != UNIT), read) == ([], [])
+    assert (judged(without="thcssuoimo@suoimo.minhha.test"), read) == (["unknown-mailbox"] * 2, [UNIT])
+    assert (judged(), read) == ([], [UNIT])
+    assert (judged(lambda person: person.id == "cs-01"), read) == (["unknown-person"] * 2, [UNIT])
+    assert (judged(), read) == ([], [UNIT])
+    spoilt.append("consultations.yml", "\n")
+    assert (judged(), read) == ([], [UNIT])
