@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -495,6 +496,8 @@ def test_one_mailbox_that_can_not_be_deleted_does_not_keep_the_others(
     sync(app, database, [*boxes, row(C, "r", "chung@x.test", "khac@x.test")], {}, 0)
     database.executemany("INSERT INTO holding VALUES (?, ?)", [(C, box["address"]) for box in boxes])
     monkeypatch.setattr(app, "_journal", lambda: iter(()))
+    for box in ("chung", "khac"):
+        letter_for(tmp_path / "x.test" / box, "one")
     monkeypatch.setattr(app, "_unread", lambda holder, address: {"one": 0})
     rmtree = app.shutil.rmtree
 
@@ -514,6 +517,46 @@ def test_one_mailbox_that_can_not_be_deleted_does_not_keep_the_others(
     assert "a@x.test: OSError: stuck" in said.err
     assert "chung@x.test: CalledProcessError" in said.err
     assert set(states(database)) == {A, C, "chung@x.test", "khac@x.test"}
+
+
+def letter_for(home: Path, name: str) -> Path:
+    """A letter that was just delivered."""
+    folder = home / "Maildir" / "new"
+    folder.mkdir(parents=True, exist_ok=True)
+    letter = folder / name
+    time.sleep(0.02)  # file systems tell times by ticks
+    letter.touch()
+    return letter
+
+
+def test_dovecot_is_asked_only_about_mailboxes_in_which_a_letter_may_be_unread(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = app.connect(":memory:")
+    sync(app, database, [{**row("chung@x.test", None), "check_hours": 1}], {}, 0)
+    home = Path(database.execute("SELECT home FROM account").fetchone()[0])
+    assert home == tmp_path / "x.test" / "chung"
+    asked: list[str] = []
+    said: dict[str, int] = {}
+    monkeypatch.setattr(app, "_unread", lambda holder, address: asked.append(holder) or dict(said))
+
+    def unread(holder: str, note: bool = True) -> dict[str, int]:
+        found: dict[str, int] = app._reader(database, note)(holder, "chung@x.test")
+        return found
+
+    assert (unread(A), asked) == ({}, [])  # nothing ever came
+    first = letter_for(home, "1")
+    said["1"] = 7
+    assert (unread(A), unread(B), asked) == ({"1": 7}, {"1": 7}, [A, B])
+    del said["1"]
+    assert (unread(B, note=False), unread(B), asked) == ({}, {}, [A, B, B, B])  # an audit writes nothing down
+    assert (unread(A), asked) == ({}, [A, B, B, B])  # B had read it
+    letter_for(home, "2")
+    said["2"] = 8
+    assert (unread(A), asked) == ({"2": 8}, [A, B, B, B, A])
+    first.unlink()
+    (home / "Maildir" / "new" / "2").rename(home / "Maildir" / "2")
+    assert (unread(A), asked) == ({}, [A, B, B, B, A])  # all is gone
 
 
 def test_sessions_end_before_anything_else_can_go_wrong(

@@ -102,6 +102,10 @@ CREATE TABLE IF NOT EXISTS holding (
   address TEXT NOT NULL,
   PRIMARY KEY (holder, address)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS opened (
+  address TEXT PRIMARY KEY,
+  stamp TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS route (
   address TEXT PRIMARY KEY,
   host TEXT NOT NULL,
@@ -116,7 +120,7 @@ CREATE TABLE IF NOT EXISTS audit (
   expires INTEGER NOT NULL
 ) STRICT;
 """
-THEIRS = ("app_password", "sign_in", "session", "act", "to_end")
+THEIRS = ("app_password", "sign_in", "session", "act", "to_end", "opened")
 """Tables whose rows belong to an account, by ``address``."""
 
 
