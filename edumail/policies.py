@@ -201,7 +201,7 @@ class Policies(Model):
     ] = None  # fmt: skip
     """How many days what a citizen asked through the portal is kept there, with its answer, after the last change;
     then it is deleted. The letters in the unit's mailbox are the unit's own. Default 365, by habit. The service
-    ``edumail-feedback-mail`` on the host. Serves 3.4.3."""
+    ``edumail-feedback-mail`` on the host; a copy that it can't read lies 14 days in its folder. Serves 3.4.3."""
     password_min_characters: Annotated[
         Annotated[Whole, Field(ge=8, le=64)] | None,
         Setting("số ký tự tối thiểu của mật khẩu", "fewest characters of a password", "edumail-accounts", "C37-4.4d",

@@ -60,9 +60,11 @@ stamps() {
 sound() {
   [ -f "$1/MANIFEST" ] && [ -f "$1/SUMS" ] || return 1
   [ -s "$1/SUMS" ] || return 0
-  # To read the pages of a province takes half a minute. What an audit says of them, it reads.
-  [ ! -f "$1/STAMPS" ] || [ "$(cat "$1/STAMPS")" != "$(stamps "$1")" ] || return 0
-  (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null)
+  # To read the pages of a province takes long: once a day, and when something is not as it was.
+  seen=$(stamps "$1")
+  [ -z "$(find "$1/STAMPS" -mtime -1 2>/dev/null)" ] || [ "$(cat "$1/STAMPS")" != "$seen" ] || return 0
+  (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null) || return 1
+  printf '%s\\n' "$seen" 2>/dev/null > "$1/STAMPS.new" && mv -f -- "$1/STAMPS.new" "$1/STAMPS" || :
 }
 is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
 prune() {
@@ -92,7 +94,8 @@ def access_line(owner: str, group: str, *, world_readable: bool) -> str:
 
 
 def staged_state(role: str, digest: str, access: str, root: str = ROOT) -> str:
-    """Tells, in lines ``key value``, what staging ``digest`` needs: changes nothing and never fails.
+    """Tells, in lines ``key value``, what staging ``digest`` needs: changes nothing but a note of what it has read, and
+    never fails.
 
     ``staged ID``: the staged release. ``release ID``: a sound release of that digest and access.
     Only when there is none, ``base ID``: a sound release to build upon.
@@ -126,7 +129,7 @@ def staged_state(role: str, digest: str, access: str, root: str = ROOT) -> str:
 
 
 def active_state(role: str, links: Mapping[str, str | None], unit: str | None, root: str = ROOT) -> str:
-    """Tells, in lines ``key value``, what is live: changes nothing and never fails.
+    """Tells, in lines ``key value``, what is live: changes nothing but such a note, and never fails.
 
     ``active DIGEST`` as recorded; ``current DIGEST`` of the release that is live, only when it is the staged one and
     none of its files was changed by hand; ``links right`` or ``links wrong``; ``unit running`` or ``unit stopped``.
@@ -192,12 +195,13 @@ def stage(role: str, digest: str, access: str, *, base: str | None, archive_sha2
     ]
     if base is not None:
         lines += [
+            # It was sound when that was asked; what is taken over from it has to be so now.
+            f'sound "$trees/releases/{base}" || fail "{base} vừa bị sửa / was edited meanwhile: deploy again"',
             f'sort -- "$trees/releases/{base}/{MANIFEST}" > "$work/before"',
             f'sort -- "$work/tree/{MANIFEST}" > "$work/after"',
             'comm -12 "$work/before" "$work/after" | cut -c 67- > "$work/same"',
             f'cd -- "$trees/releases/{base}"',
             'xargs -r -d \'\\n\' cp -l -p --parents -t "$work/tree" -- < "$work/same"',
-            # What is linked was found sound a moment ago; to read the pages of a province once more takes long.
             f'awk \'NR == FNR {{ same[$0]; next }} substr($0, 67) in same\' "$work/same" {SUMS} > "$work/tree/{SUMS}"',
             'comm -13 "$work/before" "$work/after" | cut -c 67- > "$work/new"',
         ]

@@ -8,6 +8,7 @@ import os
 import pwd
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -268,14 +269,41 @@ def test_a_release_that_was_only_touched_is_read_and_trusted(machine: Machine) -
     assert not machine.is_live(A)
 
 
-def test_what_nobody_touched_is_not_read_again(machine: Machine) -> None:
-    """The price of it: what changes without a trace in the file system is for audits, which read all."""
+def age(file: Path, days: float) -> None:
+    """Let it be from so many days ago."""
+    os.utime(file, (time.time() - days * 86400,) * 2)
+
+
+def test_what_nobody_touched_is_read_once_a_day(machine: Machine) -> None:
+    """The price of it: what changes without a trace in the file system is found a day later, or by an audit."""
     machine.publish(A)
     live = machine.trees / "current" / "main.cf"
+    stamps = machine.trees / "current" / ".stamps"
+    age(stamps, 2)
+    assert machine.is_live(A)
+    assert time.time() - stamps.stat().st_mtime < 3600
     before = live.stat()
     live.write_text("B" + live.read_text()[1:])
     os.utime(live, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert machine.is_live(A)
+    age(stamps, 2)
+    assert not machine.is_live(A)
+    machine.publish(A)
+    assert machine.files() == content(A)
+
+
+def test_what_is_edited_after_it_was_asked_for_is_not_taken_over(machine: Machine) -> None:
+    machine.publish(A)
+    command = machine.staging(B)
+    assert command is not None
+    live = machine.trees / "current" / "main.cf"
+    kept = live.read_text()
+    live.write_text(kept + "# by hand\n")
+    done = machine.sh(*command)
+    assert done.returncode == 1
+    assert "edited meanwhile" in done.stderr
+    machine.publish(B)
+    assert machine.files() == content(B)
 
 
 def test_other_readers_make_another_release_of_the_same_tree(machine: Machine) -> None:

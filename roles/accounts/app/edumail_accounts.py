@@ -469,7 +469,7 @@ def _noted(failed: list[str], what: str) -> Iterator[None]:
     """One that goes wrong is no reason to leave out the others; what went wrong is added to ``failed``."""
     try:
         yield
-    except (OSError, subprocess.SubprocessError) as error:
+    except (OSError, sqlite3.Error, subprocess.SubprocessError) as error:
         failed.append(f"{what}: {type(error).__name__}: {error}")
 
 

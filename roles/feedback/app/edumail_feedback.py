@@ -170,17 +170,25 @@ class Store:
                 raise
             connection.execute("COMMIT")
 
-    def add(self, matter: Matter, code: str, token: str | None, letters: list[tuple[str, str, str, bytes]]) -> bool:
+    def add(
+        self,
+        matter: Matter,
+        code: str,
+        token: str | None,
+        letters: list[tuple[str, str, str, bytes]],
+        once_a_day: str = "",
+    ) -> bool:
         """A new matter with what is to be sent, as (kind, sender, recipient, message); False when it is there already.
 
-        code, token: in clear; their digests are kept.
+        code, token: in clear; their digests are kept. once_a_day: who gets an automatic answer by this, and none when
+        they had one in the last 24 hours; then there is no matter either. Of the address a digest is kept.
         """
         with self._change() as connection:
             known = connection.execute(
                 "SELECT 1 FROM matter WHERE code = ? OR token = ? OR message_id = ?",
                 (digest(code), digest(token) if token else None, matter.message_id),
             ).fetchone()
-            if known:
+            if known or (once_a_day and not self._may_acknowledge(connection, once_a_day, matter.received)):
                 return False
             cursor = connection.execute(
                 "INSERT INTO matter (unit, code, token, key, message_id, received, name, email, phone, subject, text,"
@@ -316,14 +324,11 @@ class Store:
             )
             self._post(connection, matter.id, [letter], int(now) + wait)
 
-    def may_acknowledge(self, sender: str, now: float) -> bool:
-        """Whether a sender gets an automatic answer now: one a day. Only a digest of the address is kept."""
-        with self._change() as connection:
-            connection.execute("DELETE FROM acknowledged WHERE at <= ?", (int(now) - 86400,))
-            cursor = connection.execute(
-                "INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", (digest(sender.lower()), int(now))
-            )
-            return cursor.rowcount == 1
+    @staticmethod
+    def _may_acknowledge(connection: sqlite3.Connection, sender: str, now: int) -> bool:
+        connection.execute("DELETE FROM acknowledged WHERE at <= ?", (now - 86400,))
+        cursor = connection.execute("INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", (digest(sender.lower()), now))
+        return cursor.rowcount == 1
 
     def forget(self, days: dict[str, int], now: float) -> int:
         """Deletes what its unit does not keep any longer, by the last change: unit → days."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import resource
 import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,10 @@ import edumail_feedback_mail as mail  # noqa: E402
 
 STATE = Path("/var/lib/edumail/feedback")
 MOST_BYTES = 50 * 1024 * 1024
-COPY_BYTES = 4 * 1024 * 1024
+COPY_BYTES = 256 * 1024
 """Of a copy no more is read: what its writer says comes before what they attach."""
+COPY_SECONDS, COPY_MEMORY = 5, 128 * 1024 * 1024
+"""What reading one may take of the processor and of memory; there are letters that would take hours."""
 TEMPORARY, NOBODY, NOT_ALLOWED = 75, 67, 77
 """Of sysexits.h, as pipe(8) reads them: try later; no such user; refused."""
 RETRY_FULL = 3600
@@ -55,9 +59,9 @@ def work(cases: store.Store, state: Path, port: int) -> None:
                 gone = cases.forget({name: unit["days"] for name, unit in known.items()}, now)
                 print(f"{gone} matters deleted", flush=True)
                 forgotten = now
-            take_copies(cases, state / "copies", known, province)
             for letter in cases.due(now):
                 send(cases, letter, port)
+            take_copies(cases, state / "copies", known, province)
         except (sqlite3.Error, OSError) as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             time.sleep(5)
@@ -65,28 +69,54 @@ def work(cases: store.Store, state: Path, port: int) -> None:
 
 
 def take_copies(cases: store.Store, folder: Path, known: Mapping[str, Any], province: Mapping[str, Any]) -> None:
-    """Each copy once: what is taken is deleted, what nobody can read is set aside. Raises sqlite3.Error, OSError.
+    """Each copy once, in the order in which they came: what is taken is deleted, what nobody can read is set aside.
 
     Their names begin with the word and the unit that Postfix's tables gave them, the first line is the sender.
+    Raises OSError when they can't be taken now.
     """
-    for path in sorted((folder / "new").iterdir()):
-        what, name, _ = path.name.split("+", 2)
-        with path.open("rb") as file:
-            sender = file.readline().decode("utf-8", "replace").rstrip("\n")
-            raw = file.read(COPY_BYTES)
-        unit = known.get(name)
-        try:
-            if unit is not None and what == "answers":
-                sent(cases, unit, raw)
-            elif unit is not None:
-                letter(cases, sender, unit, province, raw)
-        except (sqlite3.Error, OSError):
-            raise
-        except Exception as error:  # a message can be anything, and those behind it must not wait
+    for path in sorted((folder / "new").iterdir(), key=lambda path: path.stat().st_mtime_ns):
+        status = _apart(lambda path=path: take(cases, path, known, province))  # type: ignore[misc]
+        if status == TEMPORARY:
+            raise OSError(f"{path.name} waits")
+        if status:
             path.rename(folder / "unread" / path.name)
-            print(f"{path.name}: not read, set aside: {type(error).__name__}", file=sys.stderr, flush=True)
+            print(f"{path.name}: not read, set aside", file=sys.stderr, flush=True)
         else:
             path.unlink()
+
+
+def take(cases: store.Store, path: Path, known: Mapping[str, Any], province: Mapping[str, Any]) -> None:
+    """What one copy says. Raises sqlite3.Error and OSError; of a message that can be anything, anything."""
+    what, name, _ = path.name.split("+", 2)
+    with path.open("rb") as file:
+        sender = file.readline().decode("utf-8", "replace").rstrip("\n")
+        raw = file.read(COPY_BYTES)
+    unit = known.get(name)
+    if unit is not None and what == "answers":
+        sent(cases, unit, raw)
+    elif unit is not None:
+        letter(cases, sender, unit, province, raw)
+
+
+def _apart(work: Callable[[], None]) -> int:
+    """Do it in a process of its own, within its limits: 0, TEMPORARY for a disk or a database that can't now, or 1."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            resource.setrlimit(resource.RLIMIT_CPU, (COPY_SECONDS, COPY_SECONDS))
+            resource.setrlimit(resource.RLIMIT_DATA, (COPY_MEMORY, COPY_MEMORY))
+            work()
+            status = 0
+        except (sqlite3.Error, OSError) as error:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            status = TEMPORARY
+        except Exception as error:
+            print(type(error).__name__, file=sys.stderr, flush=True)
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def send(cases: store.Store, letter: store.Letter, port: int) -> None:
@@ -159,7 +189,7 @@ def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapp
     message_id, known = mail.header(message, "Message-ID"), mail.references(message)
     if not re.fullmatch(r"<[^<>\s]{3,900}>", message_id):
         return
-    if cases.by_message_ids(unit["unit"], [message_id, *known]) or not cases.may_acknowledge(sender, now):
+    if cases.by_message_ids(unit["unit"], [message_id, *known]):
         return
     matter = replace(
         store.new_matter(
@@ -177,8 +207,8 @@ def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapp
     )
     code = store.crockford(secrets.token_bytes(store.CODE_BYTES))
     posted = mail.acknowledgment(matter, unit["name"], unit["address"], unit["portal"], store.shown(code))
-    cases.add(matter, code, None, [posted])
-    print(f"{unit['unit']}: a letter was acknowledged")
+    if cases.add(matter, code, None, [posted], once_a_day=sender):
+        print(f"{unit['unit']}: a letter was acknowledged")
 
 
 def authentic(message: Any, domain: str, gateway: str) -> bool:
@@ -187,8 +217,9 @@ def authentic(message: Any, domain: str, gateway: str) -> bool:
     results = " ".join(str(said[0]).split()).lower() if len(said) == 1 else ""
     if not results.startswith(f"{gateway};"):
         return False
-    shown = mail.header(message, "From").lower()
-    return "; spf=pass" in results or ("; dmarc=pass" in results and f"@{domain}>" in f"{shown}>".replace(">>", ">"))
+    if "; spf=pass" in results:
+        return True
+    return "; dmarc=pass" in results and f"@{domain}>" in f"{mail.header(message, 'From').lower()}>".replace(">>", ">")
 
 
 def sent(cases: store.Store, unit: dict[str, Any], raw: bytes) -> None:
@@ -233,7 +264,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--extension", default="")
     parser.add_argument("--port", type=int, default=1588)
     parser.add_argument("--state", type=Path, default=STATE)
-    given = parser.parse_args(words)
+    try:
+        given = parser.parse_args(words)
+    except SystemExit as error:
+        # While a deploy is under way, Postfix may still call by the words of another release: the letter waits.
+        return TEMPORARY if error.code else 0
     try:
         cases = store.Store(given.state)
         if given.what == "work":
