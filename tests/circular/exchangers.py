@@ -14,6 +14,8 @@ from tests.circular.network import Network
 
 ACCEPTED = 250
 CLOSING = 421
+FOR_GOOD = 500
+"""From here on a refusal is final; what an exchanger refuses for now it may take when it is asked again."""
 QUESTIONS = 100
 """Addresses asked about in one dialogue; Postfix takes a thousand recipients."""
 REFUSALS = 8
@@ -142,7 +144,10 @@ class Exchangers:
         return found
 
     def rcpts(self, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
-        """What the exchanger of each address says to it at RCPT; nothing is sent. Each is asked once in an audit."""
+        """What the exchanger of each address says to it at RCPT; nothing is sent.
+
+        Each is asked once in an audit, but for those that were refused only for now.
+        """
         wanted = list(dict.fromkeys(addresses))
         found: dict[str, Reply] = {}
         by_exchanger: dict[str, list[str]] = {}
@@ -161,7 +166,8 @@ class Exchangers:
             with ThreadPoolExecutor(lines) as pool:
                 for part, replies in zip(parts, pool.map(partial(self._asked, exchanger, sender), parts), strict=True):
                     found |= zip(part, replies, strict=True)
-        self._known |= {(sender, address): found[address] for address in wanted if found[address].code}
+        final = {address: reply for address, reply in found.items() if reply.code == ACCEPTED or reply.code >= FOR_GOOD}
+        self._known |= {(sender, address): reply for address, reply in final.items()}
         return found
 
     def _asked(self, exchanger: str, sender: str, addresses: Sequence[str]) -> list[Reply]:

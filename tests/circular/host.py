@@ -40,6 +40,9 @@ CLOSED = (
 SHUT = (21, 23, 110, 111, 119, 389, 445, 1587, 2525, 3306, 3310, 5432, 6379, 8080, 10001, 11332, 11333, 11334)
 """Ports that are often left open, and those of daemons that answer only inside a host or between hosts."""
 KNOCK_SECONDS = 2.0
+ACCEPTING = ("accept", "jump", "goto", "vmap")
+"""How a rule of nftables lets in what it matches, or leaves that to another place."""
+DHCPV6_CLIENT = 546
 
 
 class HostFacts:
@@ -116,9 +119,17 @@ class HostFacts:
     @property
     def filter_ports(self) -> set[int]:
         """The TCP ports that some rule of our table accepts."""
+        return {port for expressions in self._filter_rules for port in _accepted(expressions) or ()}
+
+    @property
+    def filter_wide(self) -> list[str]:
+        """Rules of our table that accept more than TCP ports which they name, and what no stranger opens with."""
+        return [json.dumps(rule)[:200] for rule in self._filter_rules if _accepted(rule) is None]
+
+    @property
+    def _filter_rules(self) -> list[list[dict[str, Any]]]:
         rules = [row["rule"] for row in self.system["rules"] if "rule" in row]
-        ours = [rule["expr"] for rule in rules if rule["table"] == "edumail" and rule["chain"] == "input"]
-        return {port for expressions in ours for port in _accepted(expressions)}
+        return [rule["expr"] for rule in rules if rule["table"] == "edumail" and rule["chain"] == "input"]
 
     @property
     def down(self) -> list[str]:
@@ -166,17 +177,45 @@ def _for_others(access: str) -> bool:
     return bool(access) and bool(int(access.split()[1], 8) & 0o7)
 
 
-def _accepted(expressions: list[dict[str, Any]]) -> set[int]:
-    if not any("accept" in part for part in expressions):
+def _accepted(expressions: list[dict[str, Any]]) -> set[int] | None:
+    """The TCP ports that a rule accepts; None: what it accepts is not told by ports."""
+    if not any(verdict in part for part in expressions for verdict in ACCEPTING):
         return set()
+    matches = [part["match"] for part in expressions if "match" in part]
+    for match in matches:
+        if match["left"] == {"payload": {"protocol": "tcp", "field": "dport"}} and match["op"] == "==":
+            return _ports(match["right"])
+    return set() if any(map(_harmless, matches)) else None
+
+
+def _ports(right: Any) -> set[int] | None:
     found: set[int] = set()
-    for match in (part["match"] for part in expressions if "match" in part):
-        if match["left"] == {"payload": {"protocol": "tcp", "field": "dport"}}:
-            right = match["right"]
-            for member in right["set"] if isinstance(right, dict) and "set" in right else [right]:
-                low, high = member["range"] if isinstance(member, dict) else (member, member)
-                found |= set(range(low, high + 1))
+    for member in _members(right):
+        low, high = member["range"] if isinstance(member, dict) and "range" in member else (member, member)
+        if not isinstance(low, int) or not isinstance(high, int):
+            return None  # the name of a set that anybody may fill
+        found |= set(range(low, high + 1))
     return found
+
+
+def _harmless(match: dict[str, Any]) -> bool:
+    """What our table accepts besides ports: the host's own, what is established, control messages, DHCPv6."""
+    match match["left"]:
+        case {"meta": {"key": "iif" | "iifname"}}:
+            return match["op"] == "==" and bool(match["right"] == "lo")
+        case {"ct": {"key": "state"}}:
+            return match["op"] in ("in", "==") and {"established", "related"}.issuperset(_members(match["right"]))
+        case {"payload": {"protocol": "icmp" | "icmpv6", "field": "type"}}:
+            return True
+        case {"payload": {"protocol": "udp", "field": "dport"}}:
+            return match["op"] == "==" and bool(match["right"] == DHCPV6_CLIENT)
+    return False
+
+
+def _members(right: Any) -> list[Any]:
+    if isinstance(right, dict) and "set" in right:
+        right = right["set"]
+    return right if isinstance(right, list) else [right]
 
 
 def knock(address: str, port: int) -> bool:

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 ASKED_OF_UNITS = "Id,LoadState,ActiveState,UnitFileState,Restart,User,DynamicUser"
-LISTS = (Path("/var/lib/apt/lists"), Path("/var/lib/apt/periodic/update-success-stamp"))
+LISTS = Path("/var/lib/apt/lists")
+FETCHED = (LISTS, Path("/var/lib/apt/periodic/update-success-stamp"), Path("/var/lib/edumail/package-lists"))
+"""What an update of the lists changes: the folder only if they were new, the stamps of apt and of edumail if all were
+fetched. ``update-stamp`` is none: apt touches it where no mirror answered, too."""
 SIGNATURES = (Path("/var/lib/clamav/daily.cld"), Path("/var/lib/clamav/daily.cvd"))
 STORE = "/var/vmail"
 
@@ -51,9 +54,16 @@ def age(*paths: Path) -> float | None:
     return (time.time() - max(times)) / 86400 if times else None
 
 
-def pending() -> list[str]:
-    """Packages that a security update waits for, as apt would install them now."""
+def lists_age() -> float | None:
+    """Days since the package lists were fetched; None: there are none, and apt knows of no update."""
+    return age(*FETCHED) if any(LISTS.glob("*_Packages*")) else None
+
+
+def pending() -> list[str] | None:
+    """Packages that a security update waits for, as apt would install them now; None: apt can't tell."""
     lines = said("apt-get", "-s", "-o", "Debug::NoLocking=true", "upgrade").splitlines()
+    if not lines:
+        return None  # apt always says something, if only that there is nothing to do
     return [line.split()[1] for line in lines if line.startswith("Inst ") and "-security" in line.lower()]
 
 
@@ -93,7 +103,7 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "disks": disks(asked["disks"]),
         "upgrade_timer": said("systemctl", "is-enabled", "apt-daily-upgrade.timer").strip(),
         "upgrade_on": '"1"' in said("apt-config", "dump", "APT::Periodic::Unattended-Upgrade"),
-        "lists_age": age(*LISTS),
+        "lists_age": lists_age(),
         "pending": pending(),
         "places": places(asked["places"]),
         "journal": pairs(journal.read_text(encoding="utf-8")) if journal.exists() else {},

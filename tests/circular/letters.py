@@ -77,7 +77,8 @@ class Letter:
         """Whether it was in the mailbox. Raises AuditError when nobody could tell."""
         if self.unsent or mailbox in self.unseen:
             raise AuditError(self.unsent or f"a mailbox could not be looked into: {self.unseen[mailbox]}")
-        assert mailbox in self.mailboxes, f"nobody looked into {mailbox}"
+        if mailbox not in self.mailboxes:
+            raise AuditError(f"nobody looked into {mailbox}")
         return mailbox in self.found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from functools import cached_property
 from http.client import HTTPException
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+import lxml.etree
 import lxml.html
 
 from edumail.model import Unit
@@ -17,6 +19,8 @@ from tests.circular.network import Network
 
 ABSENT = "chua cong bo"
 """What stands, folded, where a field was left out."""
+UTF8 = lxml.html.HTMLParser(encoding="utf-8")
+"""Whatever a page says of its encoding itself."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,11 @@ class Page:
 
     @cached_property
     def root(self) -> lxml.html.HtmlElement:
-        """The document as a tree; an empty one where there is no page."""
-        return lxml.html.document_fromstring(self.text if self.good and self.text.strip() else "<html></html>")
+        """The document as a tree; an empty one where there is no page, and where what is there is none."""
+        try:
+            return lxml.html.document_fromstring(self.text.encode() if self.good else b"", UTF8)
+        except lxml.etree.LxmlError:  # nothing, or a comment alone
+            return lxml.html.document_fromstring(b"<html></html>", UTF8)
 
     @property
     def main(self) -> lxml.html.HtmlElement:
@@ -69,12 +76,13 @@ class Page:
     def links(self, inside: str = ".") -> list[tuple[str, str]]:
         """Address (absolute, without fragment) and words of each link of :attr:`main`, or below an XPath in it.
 
-        What only leads around the portal (``<nav>``) is left out.
+        What only leads around the portal (``<nav>``) is left out, and so is what is no address.
         """
         found = []
         for element in self.main.xpath(f"{inside}//a[@href][not(ancestor::nav)]"):
             words = " ".join(element.text_content().split())
-            found.append((urldefrag(urljoin(self.url, element.get("href").strip()))[0], words))
+            with contextlib.suppress(ValueError):
+                found.append((urldefrag(urljoin(self.url, element.get("href").strip()))[0], words))
         return found
 
     def metadata(self, name: str) -> list[str]:

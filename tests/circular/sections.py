@@ -142,9 +142,13 @@ def law(reading: Reading) -> Answer:
 def consultations(reading: Reading) -> Mailed:
     """A list; each open item has text, address, mail address that is accepted, and closing day (8.6, 9.5)."""
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
-    addresses = set()
+    addresses: set[str] = set()
     for page in reading.portal.below("/lay-y-kien/"):
-        addresses |= {url[7:].lower() for url, _ in page.links() if url.lower().startswith("mailto:")}
+        links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))
+        found = {address for address in links if "@" in address}
+        if not found:
+            verdict, evidence = "fail", [*evidence, f"{page.url}: no mail address to send an opinion to"]
+        addresses |= found
         if len(page.words) < 200:
             verdict, evidence = "fail", [*evidence, f"{page.url}: no text to give an opinion on"]
     return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))

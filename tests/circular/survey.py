@@ -65,13 +65,19 @@ class Survey:
         self.questions = tuple(dict.fromkeys(questions))
         self.heard = heard
         self._answers: dict[tuple[Question, str], Any] = {}
-        self._asked: set[str] = set()
+        self._asked: dict[str, str] = {}
+        """Each host that was asked, with what kept its units from answering: they are not asked again."""
 
     def answers(self, question: Question) -> Iterator[tuple[Unit, Any]]:
         """Each unit with its answer. Raises AuditError where the question could not be put to one."""
         if question.host not in self._asked:
-            self._ask(question.host)
-            self._asked.add(question.host)
+            try:
+                self._ask(question.host)
+                self._asked[question.host] = ""
+            except BrokenProcessPool as error:
+                self._asked[question.host] = f"a process that asked {question.host}'s units died: {error}"
+        if why := self._asked[question.host]:
+            raise AuditError(why)
         for unit in question.units(self.audit):
             answer = self._answers[question, unit.id]
             if isinstance(answer, Broke):
@@ -88,10 +94,7 @@ class Survey:
             running = {pool.submit(_answer, unit, numbers): unit for unit, numbers in work.items()}
             for done, future in enumerate(as_completed(running), 1):
                 unit = running[future]
-                try:
-                    answers, seen = future.result()
-                except BrokenProcessPool as error:
-                    raise AuditError(f"a process that asked {host}'s units died: {error}") from error
+                answers, seen = future.result()
                 self._answers |= {(mine[number], unit): answer for number, answer in answers.items()}
                 if seen:
                     self.audit.homes[unit] = seen
@@ -139,11 +142,13 @@ def _answer(unit: str, numbers: list[int]) -> tuple[dict[int, Any], Home | None]
     audit, questions = _work
     about = reading(audit, audit.province.units[unit])
     answers: dict[int, Any] = {}
+    seen: Home | None = None
     for number in numbers:
         try:
             answers[number] = questions[number].ask(about)
         except Exception as error:  # one question that breaks takes no other with it
             answers[number] = Broke(f"{type(error).__name__}: {error}"[:300])
-    seen = home(about) if about.portal.has("/") else None
+    with contextlib.suppress(Exception):  # whoever needs it asks again, and breaks alone
+        seen = home(about) if about.portal.has("/") else None
     forget(audit, about)
     return answers, seen

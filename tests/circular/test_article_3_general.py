@@ -114,15 +114,16 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
     seen = facts_of(audit, on).seen
     release, lists, pending = seen["release"], seen["lists_age"], seen["pending"]
     supported = release.get("ID") == "debian" and release.get("VERSION_ID") in SUPPORTED_DEBIAN
-    # A list of this morning knows updates that tonight's run will install.
-    late = bool(pending) and (lists is None or lists > LIST_DAYS)
-    good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"] and not late
+    # A list of this morning knows updates that tonight's run will install; an old one knows of none that is new.
+    late = lists is None or lists > LIST_DAYS
+    good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"] and not late and pending is not None
+    waiting = "apt-get CAN'T TELL" if pending is None else ", ".join(pending[:8]) or "none"
+    old = "that are NOT THERE" if lists is None else f"{lists:.0f} days old{', TOO OLD' if late else ''}"
     evidence = [
         f"{on}: {release.get('PRETTY_NAME', 'unknown system')}{'' if supported else ', NOT supported'}",
         f"apt-daily-upgrade.timer {seen['upgrade_timer'] or 'MISSING'};"
         f" Unattended-Upgrade {'on' if seen['upgrade_on'] else 'OFF'}",
-        f"security updates that wait: {', '.join(pending[:8]) or 'none'},"
-        f" by lists {'that are not there' if lists is None else f'{lists:.0f} days old'}",
+        f"security updates that wait: {waiting}, by lists {old}",
         "the plan itself has to be attested",
     ]
     for unit in audit.units(on):
@@ -178,6 +179,7 @@ def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
     contained = seen["container"] != "none"
     wrong = {
         "the packet filter lets in what no rule names": facts.filter_policy != "drop",
+        f"rules that accept more than ports: {'; '.join(facts.filter_wide)}": facts.filter_wide,
         f"ports otherwise than meant: {sorted(facts.filter_ports ^ meant)}": facts.filter_ports != meant,
         f"ports answer that should not: {facts.answering}": facts.answering,
         "sshd takes passwords": any(facts.system["sshd"].get(name) != ["no"] for name in SSH_PASSWORDS),

@@ -63,7 +63,10 @@ def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on:
             continue
         seen_in = [mailbox for mailbox in reached if letter.arrived(mailbox)]
         evidence.append(f"<{letter.message_id}> found over IMAP in {', '.join(seen_in) or 'no mailbox'}")
-        judged.append((unit, found[0] in seen_in and seen_in == reached, evidence))
+        shared = found[0] in {box.address for box, _ in audit.mail.units.shared(unit)}
+        if not shared:
+            evidence.append(f"{found[0]} is NO shared mailbox of the unit: nobody is said to hold it")
+        judged.append((unit, shared and found[0] in seen_in and seen_in == reached, evidence))
     asked = [unit for unit, good, _ in judged if good and not audit.left_out(unit)]
     open_to = _open_to_holders(audit, on, [(unit, {home_of(audit, unit).mailto[0]}) for unit in asked])
     for unit, good, evidence in judged:
@@ -81,7 +84,7 @@ def _held(audit: Audit, on: str, unit: Unit, address: str) -> tuple[bool, list[s
         for box, holders in audit.mail.units.shared(unit)
         if box.address == address
     ]
-    good = all(people and held.get(address) == people for people in wanted)
+    good = bool(wanted) and all(people and held.get(address) == people for people in wanted)
     said = f"{address}: {len(held.get(address, ()))} holders by the host's accounts: {'those' if good else 'NOT those'}"
     return good, [f"{said} of the inventory"]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.circular.pages import Page
 
 HTML = """<!doctype html><html lang="vi"><head><title>x</title>
@@ -61,3 +63,21 @@ def test_an_error_page_has_nothing_on_it() -> None:
         assert not answer.missing
         assert not answer.table("Họ và tên")
         assert not answer.metadata("DC.title")
+
+
+@pytest.mark.parametrize("html", ["<!-- x -->", "<!doctype html>", "<?php x ?>", "  "])
+def test_what_no_parser_reads_is_an_empty_page(html: str) -> None:
+    assert page(html).good
+    assert page(html).words == ""
+    assert not page(html).links()
+
+
+def test_a_page_is_read_as_utf_8_whatever_it_says_of_itself() -> None:
+    declared = '<?xml version="1.0" encoding="iso-8859-1"?><html><head><meta charset="latin1"></head><main>Mơ</main>'
+    assert page(declared).main.text_content() == "Mơ"
+    assert page("<main>Mơ</main>").main.text_content() == "Mơ"
+
+
+def test_what_is_no_address_is_no_link() -> None:
+    html = '<main><a href="http://[x/">a</a><a href="/b/">b</a></main>'
+    assert page(html).links() == [("https://truong.test/b/", "b")]

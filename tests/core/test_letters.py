@@ -415,6 +415,26 @@ def test_an_address_is_asked_about_once_in_an_audit() -> None:
     assert len(network.opened) == dialogues + 1
 
 
+def test_a_refusal_for_now_is_asked_about_again_and_a_final_one_is_not() -> None:
+    codes = iter([451, 550, 250])
+
+    def greylisting(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        return (next(codes), b"so") if verb == "RCPT" else (250, b"ok")
+
+    _, mouths = made(greylisting)
+    assert {name: reply.code for name, reply in mouths.rcpts(["a@x.test", "b@x.test"]).items()} == {
+        "a@x.test": 451,
+        "b@x.test": 550,
+    }
+    for _ in range(2):
+        assert [reply.code for reply in mouths.rcpts(["a@x.test", "b@x.test"]).values()] in ([250, 550], [550, 250])
+
+
+def test_a_mailbox_that_nobody_looked_into_is_no_finding() -> None:
+    with pytest.raises(AuditError, match=r"nobody looked into b@x\.test"):
+        Letter("a@x.test", ("a@x.test",), message_id="1", reply="250").arrived("b@x.test")
+
+
 def test_refusals_do_not_wear_an_exchanger_out() -> None:
     """As Postfix: it slows down at ten refusals in a connection and hangs up at twenty."""
 

@@ -15,6 +15,7 @@ from tests.circular import test_article_5_groups as article_5
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.exchangers import Reply
+from tests.circular.portal import Home
 from tests.core.test_letters import HOST, Clock, Province, Server
 
 QUESTIONS: dict[str, Callable[..., None]] = {
@@ -186,6 +187,19 @@ def test_a_holder_whom_the_host_does_not_know_is_seen_without_dovecot(
     ((_, holders),) = audit.shared(audit.province.units[OFFICE])
     audit.hosts[HOST].blind = {holders[0].address}
     assert red(audit) == {(OFFICE, "C37-4.2.3")}
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_a_page_that_publishes_what_is_no_shared_mailbox_of_the_unit(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, drawn: bool
+) -> None:
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=lambda role: []))
+    audit.drawn = {PRIMARY, SECONDARY} if drawn else {SECONDARY}
+    home = audit.homes[PRIMARY]
+    for address in (audit.people(audit.province.units[PRIMARY])[0].address, audit.homes[OFFICE].mailto[0]):
+        audit.kept.clear()
+        audit.homes[PRIMARY] = Home(home.good, home.said, home.title, (address,))
+        assert red(audit) == {(PRIMARY, "C37-4.2.3")}
 
 
 def test_letters_that_are_changed_on_the_way(audit: Any) -> None:

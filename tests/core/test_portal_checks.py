@@ -229,6 +229,18 @@ def test_an_address_that_is_refused_turns_a_pass_into_a_fail(files: Files, requi
     assert evidence == [*asked.evidence, f"{len(asked.rcpt)} addresses accepted at RCPT"]
 
 
+@pytest.mark.parametrize("requirement", ["C37-8.6", "C37-9.5"])
+@pytest.mark.parametrize("instead", [r"\1", r'<a href="mailto:">\1</a>', r'<a href="mailto:?subject=a@b.test">\1</a>'])
+def test_a_consultation_without_an_address_to_write_to_fails(
+    files: Files, edited: Callable[..., None], requirement: str, instead: str
+) -> None:
+    unit = files.province.units[unit_for(requirement)]
+    edited(unit.portal, "/lay-y-kien/.+/", '<a href="mailto:[^"]*">([^<]*)</a>', instead)
+    verdict, evidence = answer(requirement, reading(files, unit.id))
+    assert verdict == "fail"
+    assert "no mail address to send an opinion to" in " | ".join(evidence)
+
+
 @pytest.mark.parametrize("arrived", [True, False])
 def test_the_letter_to_the_published_address_decides(
     files: Files, monkeypatch: pytest.MonkeyPatch, arrived: bool

@@ -17,8 +17,9 @@ import pytest
 from edumail.circular.catalogue import requirements
 from edumail.load import load
 from edumail.portal.load import Contents
+from tests.circular import survey as survey_of
 from tests.circular.audit import Audit, AuditError
-from tests.circular.portal import Reading
+from tests.circular.portal import Reading, home
 from tests.circular.survey import Question, Survey
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +126,31 @@ def test_who_stops_an_audit_waits_for_no_unit(audit: Any) -> None:
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_is_killed_leaves_the_questions_open(audit: Any) -> None:
-    asked = question(lambda reading: os.kill(os.getpid(), signal.SIGKILL))
-    with pytest.raises(AuditError, match="died"):
-        list(Survey(audit, [asked], quiet).answers(asked))
+def test_a_process_that_is_killed_leaves_the_questions_open_and_the_host_is_asked_once(
+    audit: Any, tmp_path: Path
+) -> None:
+    def dies(reading: Reading) -> None:
+        (tmp_path / f"{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    asked = [question(dies), question(lambda _: 1, "C37-9.2")]
+    survey = Survey(audit, asked, quiet)
+    with pytest.raises(AuditError, match=f"asked {HOST}'s units died"):
+        list(survey.answers(asked[0]))
+    once = set(tmp_path.iterdir())
+    for one in asked:
+        with pytest.raises(AuditError, match="died"):
+            list(survey.answers(one))
+    assert set(tmp_path.iterdir()) == once
+
+
+def test_a_home_page_that_breaks_breaks_no_other_unit(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(reading: Reading) -> Any:
+        if reading.unit.id == "th-suoi-mo":
+            raise ZeroDivisionError("nothing")
+        return home(reading)
+
+    monkeypatch.setattr(survey_of, "home", breaks)
+    asked = question(lambda reading: reading.portal.page("/").status)
+    assert {unit.id for unit, _ in Survey(audit, [asked], quiet).answers(asked)} == ALL
+    assert audit.homes.keys() == ALL - {"th-suoi-mo"}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 TREES = Path("/var/lib/edumail/trees")
-RESERVED = frozenset({".manifest", ".sums", ".access", ".gzip", ".stamps"})
+MANIFEST, SUMS, COMPRESSED = ".manifest", ".sums", ".gzip"
+RESERVED = frozenset({MANIFEST, SUMS, ".access", COMPRESSED, ".stamps"})
 COMPILED = {".cdb": "", ".gz": "", ".svbin": ".sieve", ".db": ".csv"}
 """What compiling and compressing add to a release: how the made file ends, and how the one that it is made of does."""
+TWIN = ".gz"
+"""What nginx serves instead of the file that it is made of: each has its sum, or nobody made it."""
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
 
 
@@ -27,7 +31,7 @@ def trees(root: Path = TREES) -> dict[str, dict[str, object]]:
 def _tree(folder: Path) -> dict[str, object]:
     live = folder / "current"
     active = folder / "active"
-    manifest = live / ".manifest"
+    manifest = live / MANIFEST
     return {
         "active": active.read_text(encoding="ascii").strip() if active.exists() else "",
         "live": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else "",
@@ -36,29 +40,46 @@ def _tree(folder: Path) -> dict[str, object]:
 
 
 def _changed(live: Path) -> Iterator[str]:
-    sums = live / ".sums"
-    if not sums.exists():
+    """What is not as its sum says, or has none: a list that was emptied would call everything good."""
+    if not (live / SUMS).exists():
         yield f"{live}: no release"
         return
-    if not sums.stat().st_size:
+    for name in _names(live / MANIFEST) ^ _names(live / SUMS):
+        yield f"{live}/{name}: in one of {MANIFEST} and {SUMS} alone"
+    for sums in (SUMS, COMPRESSED):
+        yield from _against(live, sums)
+
+
+def _against(live: Path, sums: str) -> Iterator[str]:
+    """What differs from the sums of a list. One that is empty, or not there, has none: a tree may have no twins."""
+    if not (live / sums).exists() or not (live / sums).stat().st_size:
         return
-    command = ["/usr/bin/sha256sum", "--check", "--quiet", ".sums"]
+    command = ["/usr/bin/sha256sum", "--check", "--quiet", "--strict", sums]
     done = subprocess.run(command, cwd=live, capture_output=True, text=True, errors="replace", check=False)
     for line in done.stdout.splitlines():
         yield f"{live}/{line.rpartition(': ')[0]}: changed or gone"
+    if done.returncode and not done.stdout:
+        yield f"{live}/{sums}: can't be checked: {done.stderr.strip()[-200:]}"
+
+
+def _names(listing: Path) -> set[str]:
+    """The files that a list of digests names."""
+    if not listing.exists():
+        return set()
+    return {line[66:] for line in listing.read_text(encoding="utf-8", errors="replace").splitlines()}
 
 
 def _strangers(live: Path) -> Iterator[str]:
     """Files that no deploy put there: a daemon may read a whole folder."""
-    manifest = live / ".manifest"
-    known = {line.split("  ", 1)[1] for line in manifest.read_text().splitlines()} if manifest.exists() else set()
-    for folder, _, files in live.walk():
+    known, twins = _names(live / MANIFEST), _names(live / COMPRESSED)
+    for folder, _, files in os.walk(live):
         for name in files:
-            inside = str((folder / name).relative_to(live))
+            inside = str(Path(folder, name).relative_to(live))
             stem, dot, ending = inside.rpartition(".")
             source = stem + COMPILED.get(dot + ending, "?")
-            if inside not in known and inside not in RESERVED and source not in known:
-                yield f"{folder / name}: nobody deployed it"
+            made = source in known and (dot + ending != TWIN or inside in twins)
+            if inside not in known and inside not in RESERVED and not made:
+                yield f"{live}/{inside}: nobody deployed it"
 
 
 def _links(folder: Path) -> Iterator[str]:

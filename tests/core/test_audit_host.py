@@ -1,0 +1,110 @@
+"""What ``edumail-audit trees`` says of a release that is not as a deploy left it."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+APP = Path(__file__).resolve().parents[2] / "roles" / "audit" / "app" / "edumail_host.py"
+PAGE, TWIN = "sites/th/index.html", "sites/th/index.html.gz"
+FILES = {PAGE: b"<h1>Tin</h1>", "nginx.conf": b"events {}"}
+
+
+@pytest.fixture
+def app() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("edumail_host", APP)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """A release with one compressed twin, as a deploy leaves it."""
+    release = tmp_path / "portal" / "releases" / "1"
+    for name, content in {**FILES, TWIN: gzip.compress(FILES[PAGE])}.items():
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        (release / name).write_bytes(content)
+    (release / ".manifest").write_text(
+        "".join(f"{hashlib.sha256(b'-' + content).hexdigest()}  {name}\n" for name, content in FILES.items())
+    )
+    (release / ".sums").write_text("".join(line(release, name) for name in FILES))
+    (release / ".gzip").write_text(line(release, TWIN))
+    (tmp_path / "portal" / "current").symlink_to("releases/1")
+    return tmp_path / "portal" / "current"
+
+
+def line(release: Path, name: str) -> str:
+    return f"{hashlib.sha256((release / name).read_bytes()).hexdigest()}  {name}\n"
+
+
+def wrong(app: ModuleType, live: Path) -> list[str]:
+    found = app.trees(live.parents[1])["portal"]["wrong"]
+    return [said.removeprefix(f"{live}/") for said in found]
+
+
+def test_a_release_as_it_was_deployed_is_good(app: ModuleType, live: Path) -> None:
+    assert wrong(app, live) == []
+
+
+def test_a_tree_without_twins_has_an_empty_list_of_them_or_none(app: ModuleType, live: Path) -> None:
+    (live / TWIN).unlink()
+    (live / ".gzip").write_text("")
+    assert wrong(app, live) == []
+    (live / ".gzip").unlink()
+    assert wrong(app, live) == []
+
+
+def test_a_tree_without_files_is_good(app: ModuleType, live: Path) -> None:
+    for name in (TWIN, *FILES):
+        (live / name).unlink()
+    for name in (".manifest", ".sums", ".gzip"):
+        (live / name).write_text("")
+    assert wrong(app, live) == []
+
+
+def without_a_line(listing: str) -> Callable[[Path], object]:
+    return lambda live: (live / listing).write_text("".join((live / listing).read_text().splitlines(True)[1:]))
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda live: (live / PAGE).write_bytes(b"x"), [f"{PAGE}: changed or gone"]),
+        (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: changed or gone"]),
+        (lambda live: (live / TWIN).unlink(), [f"{TWIN}: changed or gone"]),
+        (without_a_line(".gzip"), [f"{TWIN}: nobody deployed it"]),
+        (lambda live: (live / ".gzip").unlink(), [f"{TWIN}: nobody deployed it"]),
+        (lambda live: (live / "nginx.conf.gz").write_bytes(b"x"), ["nginx.conf.gz: nobody deployed it"]),
+        (lambda live: (live / "more").write_bytes(b"x"), ["more: nobody deployed it"]),
+        (without_a_line(".sums"), [f"{PAGE}: in one of .manifest and .sums alone"]),
+        (without_a_line(".manifest"), [f"{PAGE}: in one of .manifest and .sums alone",
+                                       f"{TWIN}: nobody deployed it", f"{PAGE}: nobody deployed it"]),
+        (lambda live: (live / ".sums").write_text(""),
+         [f"{name}: in one of .manifest and .sums alone" for name in FILES]),
+    ],
+)  # fmt: skip
+def test_what_differs_is_named(app: ModuleType, live: Path, edit: Callable[[Path], object], said: list[str]) -> None:
+    edit(live)
+    assert sorted(wrong(app, live)) == sorted(said)
+
+
+def test_sums_that_are_gone_or_can_not_be_read_are_no_good_ones(app: ModuleType, live: Path) -> None:
+    kept = (live / ".sums").read_text()
+    garbled = "".join("x" * 64 + row[64:] for row in kept.splitlines(True))
+    (live / ".sums").write_text(garbled)
+    (said,) = wrong(app, live)
+    assert said.startswith(".sums: can't be checked: ")
+    (live / ".sums").write_text(kept.splitlines(True)[0] + garbled.splitlines(True)[1])
+    (said,) = wrong(app, live)
+    assert said.startswith(".sums: can't be checked: ")
+    (live / ".sums").unlink()
+    assert any(said.endswith("no release") for said in wrong(app, live))

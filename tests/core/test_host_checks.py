@@ -1,0 +1,146 @@
+"""What the audit makes of a host: updates that wait, and the rules of its packet filter as nftables 1.1 has them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.circular import hostfacts
+from tests.circular import test_article_3_general as article_3
+from tests.circular.host import HostFacts
+
+SIMULATED = """Reading package lists...
+Inst openssl [3.5.1-1] (3.5.1-1+deb13u1 Debian-Security:13/stable-security [amd64])
+Inst tzdata [2025a-1] (2025b-1 Debian:13.1/stable [all])
+"""
+
+
+def seen(**facts: Any) -> dict[str, Any]:
+    release = {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}
+    good = {"release": release, "upgrade_timer": "enabled", "upgrade_on": True, "lists_age": 0.4, "pending": []}
+    return good | facts
+
+
+@pytest.mark.parametrize(
+    ("facts", "verdict", "said"),
+    [
+        ({}, "not-tested", "wait: none, by lists 0 days old"),
+        ({"pending": ["openssl"]}, "not-tested", "wait: openssl, by lists 0 days old"),
+        ({"pending": None}, "fail", "wait: apt-get CAN'T TELL"),
+        ({"lists_age": None}, "fail", "lists that are NOT THERE"),
+        ({"lists_age": 9.0}, "fail", "lists 9 days old, TOO OLD"),
+        ({"lists_age": 9.0, "pending": ["openssl"]}, "fail", "wait: openssl, by lists 9 days old, TOO OLD"),
+    ],
+)
+def test_updates_that_nobody_can_know_of_are_none_that_are_installed(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], verdict: str, said: str
+) -> None:
+    monkeypatch.setattr(article_3, "facts_of", lambda audit, on: SimpleNamespace(seen=seen(**facts)))
+    audit: Any = SimpleNamespace(units=lambda on: [SimpleNamespace(id="so")])
+    found: list[tuple[str, str, str, list[str]]] = []
+    article_3.test_hosts_take_security_updates_by_themselves(audit, "mail-so", lambda *row: found.append(row))
+    ((_, _, given, evidence),) = found
+    assert given == verdict
+    assert said in " | ".join(evidence)
+
+
+def test_an_apt_that_fails_is_not_one_that_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for printed, pending in ((SIMULATED, ["openssl"]), ("Reading package lists...\n", []), ("", None)):
+        monkeypatch.setattr(hostfacts, "said", lambda *command, printed=printed: printed)
+        assert hostfacts.pending() == pending
+
+
+def test_lists_are_as_old_as_their_last_update(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lists, stamp = tmp_path / "lists", tmp_path / "stamp"
+    monkeypatch.setattr(hostfacts, "LISTS", lists)
+    monkeypatch.setattr(hostfacts, "FETCHED", (lists, stamp))
+    assert hostfacts.lists_age() is None
+    lists.mkdir()
+    stamp.touch()
+    assert hostfacts.lists_age() is None, "a folder that was emptied a moment ago"
+    (lists / "lists.example_debian_dists_trixie_main_binary-amd64_Packages.lz4").touch()
+    for path, days in ((lists, 9), (stamp, 5)):
+        os.utime(path, (0, time.time() - 86400 * days))
+    assert hostfacts.lists_age() == pytest.approx(5, abs=0.1)
+    stamp.unlink()
+    assert hostfacts.lists_age() == pytest.approx(9, abs=0.1)
+
+
+def field(protocol: str, name: str, right: Any, op: str = "==") -> dict[str, Any]:
+    return {"match": {"op": op, "left": {"payload": {"protocol": protocol, "field": name}}, "right": right}}
+
+
+def state(*states: str) -> dict[str, Any]:
+    return {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": list(states)}}
+
+
+LOCAL = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}
+ACCEPT: dict[str, Any] = {"accept": None}
+SADDR = field("ip6", "saddr", {"prefix": {"addr": "fe80::", "len": 10}})
+OURS: list[list[dict[str, Any]]] = [
+    [LOCAL, ACCEPT],
+    [state("established", "related"), ACCEPT],
+    [state("invalid"), {"drop": None}],
+    [field("icmp", "type", {"set": ["destination-unreachable", "echo-request"]}), ACCEPT],
+    [field("ip6", "hoplimit", 255), field("icmpv6", "type", {"set": ["nd-router-advert"]}), ACCEPT],
+    [SADDR, field("icmpv6", "type", "mld-listener-query"), ACCEPT],
+    [SADDR, field("udp", "sport", 547), field("udp", "dport", 546), ACCEPT],
+    [field("tcp", "dport", {"set": [22, 25, {"range": [8000, 8002]}]}), ACCEPT],
+    [field("ip", "saddr", "@hosts4"), field("tcp", "dport", 24), ACCEPT],
+    [{"counter": {"packets": 0, "bytes": 0}}],
+]
+"""Of each kind that templates/firewall has."""
+
+
+def facts(*rules: list[dict[str, Any]]) -> HostFacts:
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"h": None}))
+    on: Any = SimpleNamespace(name="h")
+    made = HostFacts(audit, on)
+    made.system = {"rules": [{"rule": {"table": "edumail", "chain": "input", "expr": expr}} for expr in rules]}
+    return made
+
+
+def test_our_own_rules_open_their_ports_and_no_more() -> None:
+    assert facts(*OURS).filter_ports == {22, 24, 25, 8000, 8001, 8002}
+    assert facts(*OURS).filter_wide == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        [ACCEPT],
+        [{"counter": {"packets": 0, "bytes": 0}}, ACCEPT],
+        [field("ip", "saddr", {"prefix": {"addr": "10.0.0.0", "len": 8}}), ACCEPT],
+        [{"match": {"op": "==", "left": {"meta": {"key": "l4proto"}}, "right": "tcp"}}, ACCEPT],
+        [field("tcp", "dport", 22, "!="), ACCEPT],
+        [field("tcp", "dport", "@ports"), ACCEPT],
+        [field("udp", "dport", 53), ACCEPT],
+        [state("established", "new"), ACCEPT],
+        [{"match": {"op": "!=", "left": {"meta": {"key": "iif"}}, "right": "lo"}}, ACCEPT],
+        [{"jump": {"target": "other"}}],
+        [{"vmap": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": {"set": [[22, ACCEPT]]}}}],
+    ],
+)
+def test_a_rule_that_lets_in_more_than_ports_is_seen(rule: list[dict[str, Any]]) -> None:
+    wide = facts(*OURS, rule)
+    assert len(wide.filter_wide) == 1
+    assert wide.filter_ports == facts(*OURS).filter_ports
+
+
+def test_a_rule_that_lets_everything_in_makes_a_host_unprotected(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = SimpleNamespace(name="h", roles=[])
+    monkeypatch.setattr(article_3, "doors", lambda host: [SimpleNamespace(port=22)])
+    found = []
+    for rules in ([[field("tcp", "dport", 22), ACCEPT]], [[field("tcp", "dport", 22), ACCEPT], [ACCEPT]]):
+        made: Any = facts(*rules)
+        made.host, made.answering = host, []
+        made.seen = {"journal": {}, "signatures_age": None, "container": "lxc", "clock": ""}
+        made.system["sshd"] = {}
+        made.audit.province = SimpleNamespace(log_retention_days=1, hosts={"h": host})
+        found.append({line for line in article_3._protection(made)[0] if "rules that accept" in line})
+    assert found == [set(), {'rules that accept more than ports: [{"accept": null}]'}]
