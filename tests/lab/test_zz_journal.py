@@ -211,7 +211,7 @@ EXPLAINED = [
     ),
     Explained(
         "dovecot",
-        r"auth-worker\(\d+\): Error: conn unix:/run/dovecot/stats-writer .* failed: Connection refused",
+        r"auth(?:-worker\(\d+\))?: Error: conn unix:/run/dovecot/stats-writer .* failed: Connection refused",
         "test_mutation stops and starts Dovecot",
     ),
     Explained(
