@@ -559,6 +559,25 @@ def test_dovecot_is_asked_only_about_mailboxes_in_which_a_letter_may_be_unread(
     assert (unread(A), asked) == ({}, [A, B, B, B, A])  # all is gone
 
 
+def test_a_mailbox_that_gets_another_address_while_it_is_looked_at_leaves_no_note(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The note would be in the way of the next mailbox that is given the old address."""
+    database = app.connect(":memory:")
+    sync(app, database, [row("chung@x.test", None)], {}, 0)
+    letter_for(tmp_path / "x.test" / "chung", "1")
+    unread = app._reader(database, True)
+
+    def renamed(holder: str, address: str) -> dict[str, int]:
+        database.execute("UPDATE account SET address = 'moi@x.test'")
+        return {}
+
+    monkeypatch.setattr(app, "_unread", renamed)
+    assert unread(A, "chung@x.test") == {}
+    assert unread(A, "moi@x.test") == {}  # nobody knew of it when the round began
+    assert database.execute("SELECT * FROM opened").fetchall() == []
+
+
 def test_sessions_end_before_anything_else_can_go_wrong(
     app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -593,9 +593,10 @@ def test_a_copy_that_nobody_can_read_is_set_aside(
     parts = b'Content-Type: multipart/mixed; boundary="b"\n\n' + b"--b\n\n" * 60_000
     put_down(site, "letters+th+2", "dan@ngoai.test", written().partition(b"Content-Type")[0] + parts)
     (folder / "new" / "ghi chu").write_text("x")
+    (folder / "new" / "letters+th+thu muc").mkdir()
     put_down(site, "letters+th+3", "dan@ngoai.test", written())
     cli.take_copies(site.cases, folder, KNOWN, PROVINCE)
-    assert copies(site) == {"tmp": [], "new": [], "unread": ["ghi chu", "letters+th+2"]}
+    assert copies(site) == {"tmp": [], "new": [], "unread": ["ghi chu", "letters+th+2", "letters+th+thu muc"]}
     assert "letters+th+2: not read, set aside" in capfd.readouterr().err
     assert [letter.recipient for letter in site.letters()] == ["dan@ngoai.test"]
 

@@ -682,14 +682,18 @@ def _reader(database: sqlite3.Connection, note: bool) -> Callable[[str, str], di
     known = dict(database.execute("SELECT address, stamp FROM opened").fetchall())
 
     def unread(holder: str, address: str) -> dict[str, int]:
-        stamp = _stamp(
-            Path(homes[address], "Maildir")
-        )  # before Dovecot is asked: what comes meanwhile is seen next time
-        if stamp in ("", known.get(address)):
+        home = homes.get(address)
+        # Before Dovecot is asked: what comes meanwhile is seen next time.
+        stamp = _stamp(Path(home, "Maildir")) if home else None
+        if stamp is not None and stamp in ("", known.get(address)):
             return {}
         theirs = _unread(holder, address)
-        if note and not theirs:
-            database.execute("INSERT OR REPLACE INTO opened VALUES (?, ?)", (address, stamp))
+        if note and stamp and not theirs:
+            # It may have another address by now; a note under the old one would be in the way of whoever gets that.
+            database.execute(
+                "INSERT OR REPLACE INTO opened SELECT address, ? FROM account WHERE address = ? AND home = ?",
+                (stamp, address, home),
+            )
         return theirs
 
     return unread

@@ -19,8 +19,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     import smtplib
@@ -48,7 +49,7 @@ def units() -> dict[str, dict[str, Any]]:
     return {unit["unit"]: unit for unit in table.values()}
 
 
-def work(cases: store.Store, state: Path, port: int) -> None:
+def work(cases: store.Store, state: Path, port: int) -> NoReturn:
     """Takes the copies that are there, sends what is due; once a day, forgets what is too old."""
     known, province = units(), json.loads((HERE / "province.json").read_text("utf-8"))
     forgotten = 0.0
@@ -75,7 +76,7 @@ def take_copies(cases: store.Store, folder: Path, known: Mapping[str, Any], prov
     Raises OSError when they can't be taken now.
     """
     for path in sorted((folder / "new").iterdir(), key=lambda path: path.stat().st_mtime_ns):
-        status = _apart(lambda path=path: take(cases, path, known, province))  # type: ignore[misc]
+        status = _apart(partial(take, cases, path, known, province))
         if status == TEMPORARY:
             raise OSError(f"{path.name} waits")
         if status:
@@ -98,7 +99,7 @@ def take(cases: store.Store, path: Path, known: Mapping[str, Any], province: Map
         letter(cases, sender, unit, province, raw)
 
 
-def _apart(work: Callable[[], None]) -> int:
+def _apart(act: Callable[[], None]) -> int:
     """Do it in a process of its own, within its limits: 0, TEMPORARY for a disk or a database that can't now, or 1."""
     child = os.fork()
     if child == 0:
@@ -106,8 +107,10 @@ def _apart(work: Callable[[], None]) -> int:
         try:
             resource.setrlimit(resource.RLIMIT_CPU, (COPY_SECONDS, COPY_SECONDS))
             resource.setrlimit(resource.RLIMIT_DATA, (COPY_MEMORY, COPY_MEMORY))
-            work()
+            act()
             status = 0
+        except (IsADirectoryError, PermissionError) as error:  # somebody put it there by hand; the others need not wait
+            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         except (sqlite3.Error, OSError) as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             status = TEMPORARY
