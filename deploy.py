@@ -82,30 +82,8 @@ if mail:
     audit.configure(inventory)
 if authors:
     srs.configure(target)
-sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
-if pages:
-    search.configure(inventory, target)
-    portal.configure(inventory, target)
-    sites["portal"] = portal.site(
-        inventory,
-        target,
-        zones=search.zones() + feedback.zones(inventory, target),
-        locations=search.locations() + feedback.locations(),
-    )
 if front:
     mtasts.configure()
-    webmail.configure(inventory)
-    sites["webmail"] = webmail.site(inventory)
-    discovery.configure(inventory, target)
-    sites["discovery"] = discovery.site(inventory, target)
-    sites["selfservice"] = selfservice.site(inventory, target)
-asked = [feedback.peer_location(inventory, target)] if mail else []
-if mail and not front:
-    asked.append(selfservice.peer_location())
-if site := peers(target, asked):
-    sites["peers"] = site
-if web:
-    nginx.configure(inventory, target, sites)
 
 # Activate: validated, switched, reloaded, probed; in the order in which they need each other.
 base.activate(inventory, target)
@@ -128,6 +106,31 @@ if mail:
     postfix.activate(inventory, target)
     dovecot.activate(inventory, target)
     audit.activate(inventory)
+
+# Pages come last: a portal of thousands of units takes longest, and nobody who begins or leaves has to wait for it.
+sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
+if pages:
+    search.configure(inventory, target)
+    portal.configure(inventory, target)
+    sites["portal"] = portal.site(
+        inventory,
+        target,
+        zones=search.zones() + feedback.zones(inventory, target),
+        locations=search.locations() + feedback.locations(),
+    )
+if front:
+    webmail.configure(inventory)
+    sites["webmail"] = webmail.site(inventory)
+    discovery.configure(inventory, target)
+    sites["discovery"] = discovery.site(inventory, target)
+    sites["selfservice"] = selfservice.site(inventory, target)
+asked = [feedback.peer_location(inventory, target)] if mail else []
+if mail and not front:
+    asked.append(selfservice.peer_location())
+if site := peers(target, asked):
+    sites["peers"] = site
+if web:
+    nginx.configure(inventory, target, sites)
 if pages:
     search.activate(inventory, target)
     portal.activate(inventory, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+from collections import Counter
 from dataclasses import dataclass, field
 
 from edumail.model import Person, Province, Unit
@@ -110,19 +111,16 @@ class Views:
         self.posts = {code: post.name for code, post in province.posts.items()}
         # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
         self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))
-        self._leading = frozenset(self.leading)
         # People are many, and the sets of posts that they hold few.
         found = {person.posts for person in province.people}
         self._words = {posts: tuple(self.posts[post] for post in posts) for posts in found}
+        leading = [posts for posts in found if not set(self.leading).isdisjoint(posts)]
+        self._ranks = {posts: 1 - any(province.posts[post].head for post in posts) for posts in leading}
 
     def leaders(self, unit: Unit) -> list[Person]:
         """The unit's leaders: heads first, deputies after, each in the roster's order."""
-        found = [
-            (0 if any(self.province.posts[post].head for post in person.posts) else 1, number, person)
-            for number, person in enumerate(self.units.people[unit.id])
-            if not self._leading.isdisjoint(person.posts)
-        ]
-        return [person for _, _, person in sorted(found, key=lambda item: item[:2])]
+        found = [person for person in self.units.people[unit.id] if person.posts in self._ranks]
+        return sorted(found, key=lambda person: self._ranks[person.posts])
 
     def neighbour(self, unit: Unit, lacking: int = 0) -> Neighbour:
         """The unit as others show it."""
@@ -147,9 +145,7 @@ class Views:
         people = self.units.people[unit.id]
         kind = self.province.kinds[unit.kind]
         above = list(self.units.ancestors(unit))[1:]
-        counts: dict[str | None, int] = {}
-        for person in people:
-            counts[person.section] = counts.get(person.section, 0) + 1
+        counts = Counter(person.section for person in people) if unit.sections else {}
         return View(
             id=unit.id,
             name=unit.name,

@@ -1,7 +1,8 @@
 """The portals as deploys take them: what was rendered before is kept on disk, so a build costs what has changed.
 
 A unit's files lie in one file of the cache, which is read again only for what goes to a host. Its key is over all that
-its pages come from; nothing else is trusted to be still so.
+its pages come from; nothing else is trusted to be still so. The keys of all units are in one file besides: to open
+thousands took longer than to make one unit anew.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import NamedTuple
 
 from edumail.collector import collector_paused
 from edumail.model import Province, Unit
@@ -39,8 +40,7 @@ class StoredFile(File):
         return data
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     """What the cache has of a unit."""
 
     state: str
@@ -48,13 +48,6 @@ class _Kept:
     key: str
     """Key of the files."""
     lacking: int
-    rows: bytes
-    """The files as JSON, which is not read for a unit that only has to be known as unchanged."""
-
-    @cached_property
-    def files(self) -> tuple[tuple[str, str, int, int], ...]:
-        """Path, digest, place, size. Raises ValueError or TypeError for what somebody has touched."""
-        return tuple((str(p), str(d), int(o), int(s)) for p, d, o, s in json.loads(self.rows))
 
 
 class KeptPortals(Portals):
@@ -63,17 +56,12 @@ class KeptPortals(Portals):
     def __init__(self, province: Province, contents: Contents, folder: Path):
         super().__init__(province, contents)
         self.folder = folder
-        self._kept: dict[str, _Kept | None] = {}
+        self._kept = self._recall_all()
 
     def unit(self, unit: Unit) -> Mapping[str, File]:
         """The files of one unit, with everything that changed in the province rendered before."""
         _ = self.rendered
-        kept = self._unchanged(unit)
-        if kept is None:
-            return self._make(unit)
-        try:
-            rows = kept.files
-        except (ValueError, TypeError):
+        if (kept := self._unchanged(unit)) is None or (rows := self._rows(unit, kept)) is None:
             return self._make(unit)
         return {path: StoredFile(digest, partial(self._read, unit, path, digest, kept.key, place, size))
                 for path, digest, place, size in rows}  # fmt: skip
@@ -81,21 +69,23 @@ class KeptPortals(Portals):
     @cached_property
     def rendered(self) -> int:
         """How many units had to be rendered anew; those below before those above, which show their state."""
-        children = self.views.units.children
+        before, children = self._kept, self.views.units.children
+        self._kept = {id: kept for id, kept in before.items() if id in self.province.units}
         ready = [unit for unit in self.province.units.values() if not children[unit.id]]
         above = [unit for unit in self.province.units.values() if children[unit.id]]
         depth = {unit.id: len(list(self.views.units.ancestors(unit))) for unit in above}
         count = self._renew(ready)
         for level in sorted(set(depth.values()), reverse=True):
             count += self._renew([unit for unit in above if depth[unit.id] == level])
+        if self._kept != before:
+            with contextlib.suppress(OSError):
+                _replace(self.folder / HEADS, json.dumps(self._kept).encode())
         return count
 
     def lacking(self, unit: Unit) -> int:
         """As it is, from the cache if nothing has changed there."""
-        if unit.id not in self._lacking:
-            kept = self._recall(unit)
-            if kept is not None and kept.state == self._state(unit):
-                self._lacking[unit.id] = kept.lacking
+        if unit.id not in self._lacking and (kept := self._recall(unit)):
+            self._lacking[unit.id] = kept.lacking
         return super().lacking(unit)
 
     def _renew(self, units: list[Unit]) -> int:
@@ -106,6 +96,7 @@ class KeptPortals(Portals):
             _in_processes([stale[number::workers] for number in range(workers)], self._make)
             for unit in stale:
                 self._kept.pop(unit.id, None)
+                self._recall(unit)
         else:
             for unit in stale:
                 self._make(unit)
@@ -117,8 +108,8 @@ class KeptPortals(Portals):
         for path, file in files.items():
             rows.append((path, file.digest, place, len(file.content)))
             place += len(file.content)
-        kept = _Kept(self._state(unit), self._key(unit), self.lacking(unit), json.dumps(rows).encode())
-        self._keep(unit, kept, b"".join(file.content for file in files.values()))
+        kept = _Kept(self._state(unit), self._key(unit), self.lacking(unit))
+        self._keep(unit, kept, rows, b"".join(file.content for file in files.values()))
         self._kept[unit.id] = kept
         return files
 
@@ -148,23 +139,46 @@ class KeptPortals(Portals):
         return kept if kept and kept.key == key else None
 
     def _recall(self, unit: Unit) -> _Kept | None:
-        if unit.id not in self._kept:
-            try:
-                head, _, rows = (self.folder / f"{unit.id}.json").read_bytes().partition(b"\n")
-                data = json.loads(head)
-                kept = _Kept(str(data["state"]), str(data["key"]), int(data["lacking"]), rows)
-                self._kept[unit.id] = kept
-            except (OSError, ValueError, KeyError, TypeError):
-                self._kept[unit.id] = None
-        return self._kept[unit.id]
+        """What the cache has of the unit in its present state."""
+        state = self._state(unit)
+        kept = self._kept.get(unit.id)
+        if kept is None or kept.state != state:
+            # A run that was killed has made units without having said so in one file.
+            if (kept := _head(self._lines(unit)[0])) is None:
+                return None
+            self._kept[unit.id] = kept
+        return kept if kept.state == state else None
 
-    def _keep(self, unit: Unit, kept: _Kept, data: bytes) -> None:
+    def _recall_all(self) -> dict[str, _Kept]:
+        try:
+            known = json.loads((self.folder / HEADS).read_bytes())
+            return {str(id): _Kept(str(state), str(key), int(lacking)) for id, (state, key, lacking) in known.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def _rows(self, unit: Unit, kept: _Kept) -> list[tuple[str, str, int, int]] | None:
+        """The files of the unit: path, digest, place, size. None where somebody has touched them."""
+        head, rows = self._lines(unit)
+        try:
+            found = [(str(p), str(d), int(o), int(s)) for p, d, o, s in json.loads(rows)]
+        except (ValueError, TypeError):
+            return None
+        return found if _head(head) == kept else None
+
+    def _lines(self, unit: Unit) -> tuple[bytes, bytes]:
+        """What is kept of the unit beside its files: :class:`_Kept` and the rows, each as JSON."""
+        try:
+            head, _, rows = (self.folder / f"{unit.id}.json").read_bytes().partition(b"\n")
+        except OSError:
+            return b"", b""
+        return head, rows
+
+    def _keep(self, unit: Unit, kept: _Kept, rows: list[tuple[str, str, int, int]], data: bytes) -> None:
         """Without a place to keep it the next build just takes longer."""
-        head = {"state": kept.state, "key": kept.key, "lacking": kept.lacking}
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _replace(self.folder / f"{unit.id}.pack", data)
-            _replace(self.folder / f"{unit.id}.json", json.dumps(head).encode() + b"\n" + kept.rows)
+            _replace(self.folder / f"{unit.id}.json", f"{json.dumps(kept)}\n{json.dumps(rows)}".encode())
         except OSError:
             return
 
@@ -182,6 +196,14 @@ class KeptPortals(Portals):
         if made is None or made.digest != digest:
             raise OSError(f"the content of {unit.id} changed while it was read")
         return made.content
+
+
+def _head(line: bytes) -> _Kept | None:
+    try:
+        state, key, lacking = json.loads(line)
+        return _Kept(str(state), str(key), int(lacking))
+    except (ValueError, TypeError):
+        return None
 
 
 def _in_processes(shares: Iterable[list[Unit]], make: Callable[[Unit], object]) -> None:
@@ -228,8 +250,8 @@ def kept_portals(province: Province, contents: Contents, folder: Path) -> KeptPo
     return KeptPortals(province, contents, memory)
 
 
-OF = "inventory"
-"""The file of a memory that says whose it is."""
+OF, HEADS = "inventory", "units"
+"""The files of a memory that say whose it is, and what it has of which unit; those of units have an ending."""
 
 
 def _forget(base: Path) -> None:

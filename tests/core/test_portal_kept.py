@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -146,7 +147,36 @@ def test_a_cache_that_was_touched_is_not_trusted(folder: Path, province: Provinc
     again = kept(folder, province)
     for path, file in again.unit(province.units[SCHOOL]).items():
         assert file.content == expected[path].content, path
-    assert again.rendered == 1
+    assert trees(again) == trees(Portals(province, Contents(folder, province)))
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"so": []}', '{"so": ["a", "b", 0], "thpt": 1}', "{}"])
+def test_a_list_of_units_that_was_touched_is_not_trusted(folder: Path, province: Province, text: str) -> None:
+    assert kept(folder, province).rendered == len(province.units)
+    (folder / "cache" / "units").write_text(text, encoding="utf-8")
+    again = kept(folder, province)
+    assert again.rendered == 0  # each unit's own file knows
+    assert trees(again) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_a_list_of_units_that_is_ahead_of_their_files_is_not_trusted(folder: Path, province: Province) -> None:
+    assert kept(folder, province).rendered == len(province.units)
+    listed = (folder / "cache" / "units").read_bytes()
+    article = next((folder / "content" / SCHOOL / "news").glob("*.md"))
+    text, stat = article.read_bytes(), article.stat()
+    article.write_bytes(text + b"\nX\n")
+    assert kept(folder, province).rendered == 1
+    article.write_bytes(text)
+    os.utime(article, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (folder / "cache" / "units").write_bytes(listed)
+    assert trees(kept(folder, province)) == trees(Portals(province, Contents(folder, province)))
+
+
+def test_a_run_that_is_killed_is_gone_on_with(folder: Path, province: Province) -> None:
+    for unit in list(province.units.values())[:2]:
+        kept(folder, province)._make(unit)
+    assert not (folder / "cache" / "units").exists()
+    assert kept(folder, province).rendered == len(province.units) - 2
 
 
 def test_without_a_place_for_a_cache_it_just_takes_longer(folder: Path, province: Province) -> None:
