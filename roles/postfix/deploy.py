@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
-from edumail.model import Host
+from edumail.model import Host, Published
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
@@ -16,11 +17,12 @@ PRESEED = ("postfix postfix/main_mailer_type select No configuration",)
 
 def _tree(inventory: Inventory, host: Host) -> Callable[[], Tree]:
     # Asked for when it is used: the same run publishes the keys by which hosts know each other.
-    def build() -> Tree:
-        size = inventory.province.message_size_limit_mb
-        return tree(inventory.mail.host(host.name), size, inventory.published())
+    return lambda: _built(inventory, host, tuple(inventory.published().items()))
 
-    return build
+
+@cache
+def _built(inventory: Inventory, host: Host, published: tuple[tuple[str, Published], ...]) -> Tree:
+    return tree(inventory.mail.host(host.name), inventory.province.message_size_limit_mb, dict(published))
 
 
 def configure(inventory: Inventory, host: Host) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
@@ -11,6 +13,7 @@ from roles.rspamd.render import tree
 PACKAGES = ("rspamd", "redis-server")
 
 
+@cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     province = inventory.province
     mail = inventory.mail.host(host.name)
