@@ -106,7 +106,9 @@ class Portal(Model):
     leaders: tuple[Leader, ...] = ()
     english: English | None = None
     services: tuple[Link, ...] = ()
-    """Online (public) services (6.1, 8.4b); a managing body's include the national or provincial portal (8.4a)."""
+    """Online (public) services (6.1, 8.4b)."""
+    public_services: Link | None = None
+    """The national or provincial portal of public services, which a managing body's page must lead to (8.4a)."""
     admission_service: Link | None = None
     """Where one registers for examination or admission, fills the form, sees the result (8.4c, 9.4)."""
     conference: Link | None = None

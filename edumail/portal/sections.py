@@ -141,7 +141,7 @@ def _present(section: str, view: View, content: Content) -> bool:
         "introduction": portal.introduction,
         "leaders": portal.leaders,
         "english": portal.english,
-        "services": portal.services or portal.admission_service,
+        "services": portal.services or portal.public_services or portal.admission_service,
         "documents": content.documents,
         "consultations": content.consultations,
         "procedures": content.procedures,
@@ -209,6 +209,8 @@ def _services(view: View, content: Content) -> Iterator[Lack]:
     portal = content.portal
     if not portal.services and not (view.school and portal.admission_service):
         yield Lack("danh mục dịch vụ trực tuyến", "the list of online services")
+    if not view.school and portal.public_services is None:
+        yield Lack("liên kết tới cổng dịch vụ công quốc gia hoặc của tỉnh", "the link to the portal of public services")
     if portal.admission_service is None:
         yield Lack("dịch vụ xét tuyển đầu cấp trực tuyến", "online admission")
 

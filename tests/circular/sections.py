@@ -114,8 +114,9 @@ def documents(reading: Reading) -> Answer:
 
 
 def public_services(reading: Reading) -> Answer:
-    """The page of services leads to the national or provincial portal of public services (8.4a)."""
-    return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+    """The page of services leads to the national or provincial portal that the inventory declares as such (8.4a)."""
+    wanted = reading.content.portal.public_services
+    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
 
 
 def services(reading: Reading) -> Answer:

@@ -160,7 +160,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "C37-8.2": ("/tin-tuc/.*", r"\d\d/\d\d/20\d\d", ""),
     "C37-8.3": ("/van-ban/", r'href="/files/[^"]*"', 'href="/"'),
     "C37-8.4a": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
-    "C37-8.4b": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
+    "C37-8.4b": ("/dich-vu/", '"https://vanbang[^"]*', '"/'),
     "C37-8.4c.1": ("/thu-tuc/.+/", r"(<dt>Phí, lệ phí</dt>\s*<dd[^>]*>).*?</dd>", r"\1chưa công bố</dd>"),
     "C37-8.4c.2": ("/dich-vu/", 'https://tuyensinh[^"]*', "/"),
     "C37-8.5": ("/phap-luat/", "<main.*?</main>", "<main><h1>Pháp luật</h1></main>"),

@@ -115,6 +115,7 @@ def nasty(unit: str, people: list[str]) -> Content:
             leaders=tuple(Leader(person=id, phone="0299 3 100 100", duties=text) for id in people),
             english=English(introduction=markdown, contact=markdown, services=markdown),
             services=(link,),
+            public_services=link,
             admission_service=link,
             conference=link,
             school_management=link,
@@ -470,14 +471,14 @@ def test_the_lab_s_units_lack_nothing(province: Province) -> None:
 FULL = "thcs-suoi-mo"
 
 
-def lacks(section: str, **changes: Any) -> list[str]:
-    """What a section of the lab's full school lacks after ``changes`` to its content (``portal_…`` to its portal)."""
+def lacks(section: str, unit: str = FULL, **changes: Any) -> list[str]:
+    """What a section of a unit of the lab lacks after ``changes`` to its content (``portal_…`` to its portal)."""
     made = portals("lab")
-    content = made.contents.of(FULL)
+    content = made.contents.of(unit)
     inner = {name.removeprefix("portal_"): value for name, value in changes.items() if name.startswith("portal_")}
     outer = {name: value for name, value in changes.items() if not name.startswith("portal_")}
     content = content.model_copy(update={"portal": content.portal.model_copy(update=inner), **outer})
-    return [lack.en for lack in missing(BY_ID[section], made.view(made.province.units[FULL]), content)]
+    return [lack.en for lack in missing(BY_ID[section], made.view(made.province.units[unit]), content)]
 
 
 def test_each_field_of_a_section_is_missed_by_itself() -> None:
@@ -491,6 +492,7 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     ]
     assert lacks("introduction", portal_introduction=given.model_copy(update={"history": " "})) == ["a short history"]
     assert lacks("services", portal_admission_service=None) == ["online admission"]
+    assert lacks("services", "so", portal_public_services=None) == ["the link to the portal of public services"]
     admission = content.admissions[0]
     for field, en in (("who", "who may apply"), ("quota", "quota"), ("form", "form of selection"),
                       ("conditions", "conditions"), ("dossier", "dossier"), ("time", "time"),

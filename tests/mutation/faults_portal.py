@@ -214,9 +214,14 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
         {"C37-8.3"}, "8.3", **on_department("van-ban/index.html", "s#>20/11/2026</time></td>#></time></td>#")
     ),
     "no way to public services": department(
-        {"C37-8.4a", "C37-8.4b", "C37-6.1", "C37-2.1"},
-        "8.4 or gathered or one_name",
+        {"C37-8.4a", "C37-2.1"},
+        "8.4 or one_name",
         **on_department("dich-vu/index.html", "s#https://dichvucong.ngoai.test/#https://khac.ngoai.test/#"),
+    ),
+    "a department's service that is not linked": department(
+        {"C37-8.4b", "C37-6.1", "C37-2.1"},
+        "8.4 or gathered or one_name",
+        **on_department("dich-vu/index.html", "s#https://vanbang.ngoai.test/#https://khac.ngoai.test/#"),
     ),
     "a procedure without its fees": department(
         {"C37-8.4c.1"},
