@@ -115,6 +115,9 @@ class Portal(Model):
     """The Ministry's web-conference system (8.14)."""
     school_management: Link | None = None
     """The online school-management system, if there is one (9.11)."""
+    meals: bool | None = None
+    """Whether the school serves meals in these weeks; in the holidays it says no. One that does publishes the menu of
+    each week (9.7.2, Circular 09/2024)."""
     diploma_lookup: Link | None = None
     """Look-up of diplomas and certificates where another system has it (8.12)."""
     resource_library: Link | None = None

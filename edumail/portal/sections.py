@@ -280,6 +280,10 @@ def _statistics(view: View, content: Content) -> Iterator[Lack]:
 
 
 def _disclosure(view: View, content: Content) -> Iterator[Lack]:
+    if content.portal.meals is None:
+        yield Lack("có tổ chức bữa ăn hay không", "whether meals are served")
+    elif content.portal.meals and not content.menus:
+        yield Lack("thực đơn tuần", "the week's menu")
     if not content.disclosures:
         yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
         return

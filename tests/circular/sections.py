@@ -40,6 +40,8 @@ another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
 YEARS = 5
+SATURDAY = 5
+"""As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
@@ -335,7 +337,10 @@ def disclosure(reading: Reading) -> Answer:
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
-    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024)."""
+    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
+
+    What else that circular sets a time for is not looked at, and the evidence says so.
+    """
     page, bad = _published(reading, "/cong-khai/")
     if bad:
         return bad
@@ -358,7 +363,26 @@ def disclosure_in_time(reading: Reading) -> Answer:
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
-    return _pass(good and not absent), [page.said, *evidence]
+    served, menus = _menu_in_time(reading)
+    evidence += [*menus, "not looked at: changes within 10 working days, a preschool's plans of the month and the week"]
+    return _pass(good and served and not absent), [page.said, *evidence]
+
+
+def _menu_in_time(reading: Reading) -> tuple[bool, list[str]]:
+    """Whether the menu of the week is there, and was before the Saturday before it; on a Saturday, of the next week."""
+    meals = reading.content.portal.meals
+    if not meals:
+        said = "does not say whether meals are served" if meals is None else "says that no meals are served"
+        return meals is False, [f"the inventory {said}"]
+    day = today()
+    week = day - timedelta(days=day.weekday()) + (timedelta(weeks=1) if day.weekday() >= SATURDAY else timedelta())
+    page = reading.portal.page("/thuc-don/")
+    words = next((text for title, text in page.headed("h2") if f"{week:%d/%m/%Y}" in title), "")
+    published = _published_on(words)
+    said = f"published {published}" if words else "is NOT there"
+    # Besides the day there is to be a menu.
+    good = published is not None and published < week - timedelta(days=2) and len(PUBLISHED.sub("", words).split()) >= 3
+    return good, [f"{page.said}: the menu of the week from {week} {said}"]
 
 
 def admission(reading: Reading) -> Answer:
@@ -437,17 +461,8 @@ def _empty(reading: Reading, path: str, why: str) -> Answer:
 
 def _part(page: Page, title: str) -> bool:
     """Whether a heading begins with ``title`` and words stand below it, before the next heading of its level."""
-    for heading in page.main.xpath(".//h2|.//h3"):
-        if not fold(heading.text_content()).startswith(fold(title)):
-            continue
-        words = ""
-        for element in heading.itersiblings():
-            if element.tag in ("h1", "h2") or element.tag == heading.tag:
-                break
-            words += element.text_content()
-        if len(words.split()) >= 3:
-            return True
-    return False
+    parts = page.headed("h2", "h3")
+    return any(fold(heading).startswith(fold(title)) and len(words.split()) >= 3 for heading, words in parts)
 
 
 def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:

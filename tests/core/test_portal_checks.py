@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +18,7 @@ from edumail.mail import Mail
 from edumail.portal.load import Contents
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
-from tests.circular import mailed
+from tests.circular import mailed, sections
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_16_assessment as article_16
@@ -320,3 +321,48 @@ def test_who_has_nobody_below_has_nobody_to_rank(files: Files) -> None:
     about = reading(files, "vhxh-suoi-mo")
     about.below = []
     assert CHECKS["C37-16.5"](about)[0] == "not-applicable"
+
+
+MENUS = "/thuc-don/"
+
+
+@pytest.mark.parametrize(
+    ("day", "pattern", "new", "verdict"),
+    [
+        (date(2026, 11, 27), "x", "x", "pass"),
+        (date(2026, 11, 28), "x", "x", "pass"),
+        (date(2026, 11, 27), ">23/11/2026</time></h2>", ">16/11/2026</time></h2>", "fail"),
+        (date(2026, 11, 27), ">30/11/2026</time></h2>", ">16/11/2026</time></h2>", "pass"),
+        (date(2026, 11, 28), ">30/11/2026</time></h2>", ">16/11/2026</time></h2>", "fail"),
+        (date(2026, 11, 30), "27/11/2026", "28/11/2026", "fail"),
+        (date(2026, 11, 30), "27/11/2026", "37/11/2026", "fail"),
+        (date(2026, 11, 30), "<ul>.*?</ul>", "", "fail"),
+        (date(2027, 1, 4), "x", "x", "fail"),
+    ],
+)
+def test_the_menu_of_the_week_was_there_before_saturday(
+    files: Files,
+    edited: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    day: date,
+    pattern: str,
+    new: str,
+    verdict: str,
+) -> None:
+    monkeypatch.setattr(sections, "today", lambda: day)
+    if pattern != new:
+        edited(files.province.units["th-suoi-mo"].portal, MENUS, pattern, new)
+    found, evidence = CHECKS["C37-9.7.2"](reading(files, "th-suoi-mo"))
+    assert found == verdict, evidence
+
+
+@pytest.mark.parametrize(("meals", "verdict"), [(None, "fail"), (True, "fail"), (False, "pass")])
+def test_no_menu_is_asked_of_a_school_that_says_that_it_serves_no_meals(
+    files: Files, meals: bool | None, verdict: str
+) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    portal = about.content.portal.model_copy(update={"meals": meals})
+    about.content = about.content.model_copy(update={"portal": portal})
+    found, evidence = CHECKS["C37-9.7.2"](about)
+    assert found == verdict, evidence
+    assert "not looked at: changes within 10 working days" in " | ".join(evidence)

@@ -119,6 +119,7 @@ def nasty(unit: str, people: list[str]) -> Content:
             admission_service=link,
             conference=link,
             school_management=link,
+            meals=True,
             diploma_lookup=link,
             resource_library=link,
             links=(link,),
@@ -516,6 +517,9 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     assert lacks("disclosure", disclosures=(newest.model_copy(update={"annual_report": None}),)) == [
         f"annual report of {newest.school_year}"
     ]
+    assert lacks("disclosure", portal_meals=None) == ["whether meals are served"]
+    assert lacks("disclosure", portal_meals=True) == ["the week's menu"]
+    assert lacks("disclosure", portal_meals=True, menus=portals("lab").contents.of("th-suoi-mo").menus) == []
     for section, field in (("news", "articles"), ("documents", "documents"), ("consultations", "consultations"),
                            ("resources", "resources")):  # fmt: skip
         assert len(lacks(section, **{field: {} if field == "articles" else ()})) == 1, section

@@ -126,6 +126,13 @@ OF_SCHOOLS: Mapping[str, Fault] = {
     "a disclosure that came late": school(
         {"C37-9.7.2"}, "9.7.2", **on_school("cong-khai/2025-2026/index.html", "s#>20/06/2026<#>20/07/2026<#")
     ),
+    "a school that serves meals without its menus": Fault(
+        {"th-suoi-mo": {"C37-9.7.2"}},
+        "9.7.2",
+        at="mail-xa",
+        managed=True,
+        **gone(f"{LIVE}/portal/current/sites/th-suoi-mo/thuc-don/index.html"),
+    ),
     "a year of disclosure that was not kept": school(
         {"C37-9.7.2"}, "9.7.2", **on_school("cong-khai/index.html", "s#/cong-khai/2022-2023/#/khac/2022-2023/#")
     ),
