@@ -228,7 +228,8 @@ class YearOfStatistics(Model):
 class Disclosure(Model):
     """Public disclosure of a school year (9.7), as Circular 09/2024/TT-BGDĐT sets out: ``disclosure/<year>.yml``.
 
-    That circular: before 30 June, kept for five years, an annual report as PDF with data to 31 December.
+    That circular: before 30 June, kept for five years, an annual report as PDF with data to 31 December. The texts have
+    headings, which the school's level decides: :mod:`edumail.portal.disclosed`.
     """
 
     school_year: SchoolYear

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from edumail.portal import disclosed
 from edumail.portal.model import ARTICLE_SECTIONS, Content
 from edumail.portal.view import View
 
@@ -288,6 +289,8 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
         return
     newest = content.disclosures[0]
+    for vi, en in disclosed.lacking(newest, view.levels):
+        yield Lack(f"{vi} năm học {newest.school_year}", f"{en}, {newest.school_year}")
     if newest.annual_report is None:
         yield Lack(f"báo cáo thường niên năm học {newest.school_year}", f"annual report of {newest.school_year}")
 

@@ -52,6 +52,7 @@ class View:
     kind: str
     kind_en: str
     binds: str
+    levels: tuple[str, ...]
     by_succession: bool
     portal: str
     address: str
@@ -153,6 +154,7 @@ class Views:
             kind=kind.name,
             kind_en=kind.name_en,
             binds=kind.binds,
+            levels=unit.levels,
             by_succession=kind.by_succession,
             portal=unit.portal,
             address=unit.street_address,

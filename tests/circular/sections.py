@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
 from edumail.circular.verdicts import Verdict
+from edumail.portal import disclosed
 from edumail.text import fold
 from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Page
@@ -317,7 +318,9 @@ def ranking(reading: Reading) -> Answer:
 
 
 def disclosure(reading: Reading) -> Answer:
-    """The newest school year with the four parts of Circular 09/2024/TT-BGDĐT and the annual report as PDF (9.7)."""
+    """The newest school year with the annual report as PDF and the four parts of Circular 09/2024/TT-BGDĐT, each with
+    the headings of the school's level (9.7): :mod:`edumail.portal.disclosed` says which, and what was not looked at.
+    """
     page, bad = _published(reading, "/cong-khai/")
     if bad:
         return bad
@@ -325,13 +328,17 @@ def disclosure(reading: Reading) -> Answer:
     if not years:
         return "fail", [f"{page.said}: no school year"]
     newest = max(years, key=lambda year: year.url)
-    lacking = [part for part in DISCLOSURE if not _part(newest, part)]
+    levels = reading.unit.levels
+    wanted = [*DISCLOSURE, *(heading for heading, _ in disclosed.asked(levels))]
+    lacking = [part for part in wanted if not _part(newest, part)]
     reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
     there, broken = reading.answered(reports)
     evidence = [
-        f"{newest.said}: {len(DISCLOSURE) - len(lacking)} of {len(DISCLOSURE)} parts, {len(there)} PDF",
+        f"{newest.said}: {len(wanted) - len(lacking)} of {len(wanted)} parts and headings, {len(there)} PDF",
         *broken,
     ]
+    if not levels or not disclosed.LEVELS.keys() >= set(levels):
+        evidence.append("not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)")
     evidence += [f"missing: {', '.join(lacking)}"] if lacking else []
     return _pass(bool(there) and not (lacking or broken)), evidence
 

@@ -15,7 +15,9 @@ from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Verdict
 from edumail.load import load
 from edumail.mail import Mail
+from edumail.portal import disclosed
 from edumail.portal.load import Contents
+from edumail.portal.sections import BY_ID, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
 from tests.circular import mailed, sections
@@ -366,3 +368,33 @@ def test_no_menu_is_asked_of_a_school_that_says_that_it_serves_no_meals(
     found, evidence = CHECKS["C37-9.7.2"](about)
     assert found == verdict, evidence
     assert "not looked at: changes within 10 working days" in " | ".join(evidence)
+
+
+@pytest.mark.parametrize("unit", ["mn-hoa-sen", "th-suoi-mo", "thcs-suoi-mo", "thpt-song-que"])
+def test_every_heading_of_a_disclosure_is_missed_by_name(files: Files, edited: Callable[..., None], unit: str) -> None:
+    """The auditor on its page, the editor in its text; which headings, the school's level decides."""
+    about = reading(files, unit)
+    view, content = about.audit.views.of(about.unit), about.content
+    newest, asked = content.disclosures[0], disclosed.asked(about.unit.levels)
+    own = {"mn-hoa-sen": "Kế hoạch nuôi dưỡng, chăm sóc, giáo dục"}.get(unit, "Kế hoạch giáo dục")
+    assert len(asked) == 15
+    assert own in {vi for vi, _ in asked}
+    for heading, field in asked.items():
+        vi, en = heading
+        path, kept = f"/cong-khai/{newest.school_year}/", dict(files.files)
+        edited(about.unit.portal, path, f"<h3>{vi}</h3>", "<h3>Khác</h3>")
+        verdict, evidence = CHECKS["C37-9.7.1"](reading(files, unit))
+        assert (verdict, evidence[-1]) == ("fail", f"missing: {vi}")
+        files.files.update(kept)
+        spoilt = newest.model_copy(update={field: getattr(newest, field).replace(f"### {vi}\n", "### Khác\n")})
+        lacks = missing(BY_ID["disclosure"], view, content.model_copy(update={"disclosures": (spoilt,)}))
+        assert [lack.en for lack in lacks] == [f"{en}, {newest.school_year}"]
+
+
+def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: Files) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.unit = about.unit.model_copy(update={"levels": ("gdtx",)})
+    verdict, evidence = CHECKS["C37-9.7.1"](about)
+    assert verdict == "pass"
+    assert "not looked at: what Circular 09/2024 lists for continuing education" in evidence[-1]
+    assert len(disclosed.asked(("gdtx",))) == 10

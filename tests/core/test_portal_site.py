@@ -517,6 +517,11 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     assert lacks("disclosure", disclosures=(newest.model_copy(update={"annual_report": None}),)) == [
         f"annual report of {newest.school_year}"
     ]
+    for markdown in ("### Đội ngũ\n\nHai từ", "Đội ngũ\n\n10 giáo viên đạt chuẩn"):
+        spoilt = newest.model_copy(update={"conditions": f"{markdown}\n\n## Khác\n\nba bốn năm"})
+        assert "staff, 2025-2026" in lacks("disclosure", disclosures=(spoilt,)), markdown
+    nested = newest.conditions.replace("###", "##").replace("## Đội ngũ\n", "## Đội ngũ\n\n#### Số lượng\n")
+    assert lacks("disclosure", disclosures=(newest.model_copy(update={"conditions": nested}),)) == []
     assert lacks("disclosure", portal_meals=None) == ["whether meals are served"]
     assert lacks("disclosure", portal_meals=True) == ["the week's menu"]
     assert lacks("disclosure", portal_meals=True, menus=portals("lab").contents.of("th-suoi-mo").menus) == []

@@ -120,6 +120,19 @@ OF_SCHOOLS: Mapping[str, Fault] = {
     "a disclosure without finances": school(
         {"C37-9.7.1"}, "9.7.1", **on_school("cong-khai/2025-2026/index.html", "s#<h2>Thu, chi tài chính#<h2>Khác#")
     ),
+    "a disclosure without the staff": school(
+        {"C37-9.7.1"}, "9.7.1", **on_school("cong-khai/2025-2026/index.html", "s#<h3>Đội ngũ#<h3>Khác#")
+    ),
+    "a preschool's disclosure without what preschools are asked": Fault(
+        {"mn-hoa-sen": {"C37-9.7.1"}},
+        "9.7.1",
+        at="mail-so",
+        managed=True,
+        **page(
+            f"{LIVE}/portal/current/sites/mn-hoa-sen/cong-khai/2025-2026/index.html",
+            "s#<h3>Kết quả nuôi dưỡng, chăm sóc, giáo dục#<h3>Kết quả giáo dục#",
+        ),
+    ),
     "an annual report that is gone": school(
         {"C37-9.7.1"}, "9.7.1", **gone(f"{OF_SCHOOL}/files/bao-cao-thuong-nien-2025.pdf")
     ),
