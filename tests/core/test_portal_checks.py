@@ -17,12 +17,14 @@ from edumail.load import load
 from edumail.mail import Mail
 from edumail.portal import disclosed
 from edumail.portal.load import Contents
-from edumail.portal.sections import BY_ID, missing
+from edumail.portal.model import Content
+from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
 from tests.circular import mailed, sections
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
+from tests.circular import test_article_10_other_content as article_10
 from tests.circular import test_article_16_assessment as article_16
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
@@ -46,12 +48,22 @@ class Response:
         return list(self.headers.items())
 
 
+class Instead(Contents):
+    """What a folder has, but for one unit."""
+
+    instead: Content | None = None
+
+    def of(self, unit: str) -> Content:
+        return self.instead if self.instead and self.instead.unit == unit else super().of(unit)
+
+
 class Files:
     """The pages of a province as they would be served, and an outside world in which every link answers."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, instead: Content | None = None):
         self.province = load(folder)
-        self.contents = Contents(folder, self.province)
+        self.contents = Instead(folder, self.province)
+        self.contents.instead = instead
         portals = Portals(self.province, self.contents)
         self.files: dict[tuple[str, str], bytes] = {}
         names = {unit.id: unit.portal for unit in self.province.units.values()}
@@ -104,6 +116,7 @@ def reading(files: Files, unit: str, refused: Collection[str] = ()) -> Reading:
         exchangers=Exchangers(refused),
         left_out=lambda unit: "",
         kept={},
+        homes={},
     )
     return Reading(audit, files.province.units[unit])
 
@@ -387,7 +400,8 @@ def test_every_heading_of_a_disclosure_is_missed_by_name(files: Files, edited: C
         assert (verdict, evidence[-1]) == ("fail", f"missing: {vi}")
         files.files.update(kept)
         spoilt = newest.model_copy(update={field: getattr(newest, field).replace(f"### {vi}\n", "### Khác\n")})
-        lacks = missing(BY_ID["disclosure"], view, content.model_copy(update={"disclosures": (spoilt,)}))
+        instead = content.model_copy(update={"disclosures": (spoilt, *content.disclosures[1:])})
+        lacks = missing(BY_ID["disclosure"], view, instead)
         assert [lack.en for lack in lacks] == [f"{en}, {newest.school_year}"]
 
 
@@ -398,3 +412,49 @@ def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: F
     assert verdict == "pass"
     assert "not looked at: what Circular 09/2024 lists for continuing education" in evidence[-1]
     assert len(disclosed.asked(("gdtx",))) == 10
+
+
+def _older(content: Content, years: int) -> Content:
+    rows = tuple(row.model_copy(update={"year": row.year - years}) for row in content.statistics)
+    return content.model_copy(update={"statistics": rows})
+
+
+def _without(**fields: object) -> Callable[[Content], Content]:
+    """Without what these fields of the portal said."""
+    return lambda content: content.model_copy(update={"portal": content.portal.model_copy(update=fields)})
+
+
+SPOILT: Mapping[str, tuple[str, str, str, Callable[[Content], Content]]] = {
+    "one year of disclosure": ("thcs-suoi-mo", "C37-9.7.2", "disclosure",
+                               lambda c: c.model_copy(update={"disclosures": c.disclosures[:1]})),
+    "no newest disclosure": ("thcs-suoi-mo", "C37-9.7.2", "disclosure",
+                             lambda c: c.model_copy(update={"disclosures": c.disclosures[1:]})),
+    "a disclosure of one letter": ("thcs-suoi-mo", "C37-9.7.1", "disclosure",
+                                   lambda c: c.model_copy(update={"disclosures": (
+                                       c.disclosures[0].model_copy(update={"finance": "x"}), *c.disclosures[1:])})),
+    "meals that nobody speaks of": ("thcs-suoi-mo", "C37-9.7.2", "disclosure", _without(meals=None)),
+    "meals without a menu": ("thcs-suoi-mo", "C37-9.7.2", "disclosure", _without(meals=True)),
+    "old statistics of a school": ("thcs-suoi-mo", "C37-9.9", "statistics", lambda c: _older(c, 15)),
+    "old statistics of the department": ("so", "C37-8.8", "statistics", lambda c: _older(c, 4)),
+    "no portal of public services": ("so", "C37-8.4a", "services", _without(public_services=None)),
+    "no link to the Ministry": ("so", "C37-10.1.1", "links", lambda c: _without(
+        links=tuple(link for link in c.portal.links if "bo.ngoai" not in link.url))(c)),
+    "no links at all": ("so", "C37-10.1.1", "links", _without(links=())),
+    "a link to no Ministry": ("so", "C37-10.1.1", "links", lambda c: _without(links=tuple(
+        link.model_copy(update={"url": link.url.replace("//bo.", "//khongbo.")}) for link in c.portal.links))(c)),
+}  # fmt: skip
+"""What is spoilt → unit, requirement that an audit must fail, section that an editor must be told of, how."""
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_editor_and_auditor_agree(files: Files, spoilt: str) -> None:
+    unit, requirement, section, change = SPOILT[spoilt]
+    checks = {**CHECKS, "C37-10.1.1": article_10.department}
+    for instead, verdict in ((None, "pass"), (change(files.contents.of(unit)), "fail")):
+        about = reading(Files(ROOT / "inventories" / "lab", instead), unit)
+        asked = checks[requirement](about)
+        assert not isinstance(asked, Mailed)
+        assert asked[0] == verdict, asked
+        # As the editor's command looks at it: without the units below.
+        lacks = incomplete(about.audit.views.of(about.unit), about.content)
+        assert set(lacks) == ({section} if instead else set())
