@@ -121,8 +121,8 @@ class Portal(Model):
     diploma_lookup: Link | None = None
     """Look-up of diplomas and certificates where another system has it (8.12)."""
     resource_library: Link | None = None
-    """Whose library the unit's own resources link up to, where that is not the unit above: a department's leads to the
-    Ministry's (8.9)."""
+    """Whose library the unit's own resources link up to: a managing body's the Ministry's (8.9), a school's that of the
+    unit above where it names no other (9.10)."""
     links: tuple[Link, ...] = ()
     """Besides those that follow from the tree (10.1)."""
     news_max_age_days: Annotated[Whole, Field(ge=1, le=400)] | None = None

@@ -315,7 +315,7 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
 def _resources(view: View, content: Content) -> Iterator[Lack]:
     if not content.resources:
         yield Lack("chưa có học liệu nào", "no resource is published yet")
-    if view.parent is None and content.portal.resource_library is None:
+    if not view.school and content.portal.resource_library is None:
         yield Lack("liên kết tới thư viện của Bộ", "the link to the Ministry's library")
 
 

@@ -437,6 +437,9 @@ SPOILT: Mapping[str, tuple[str, str, str, Callable[[Content], Content]]] = {
     "old statistics of a school": ("thcs-suoi-mo", "C37-9.9", "statistics", lambda c: _older(c, 15)),
     "old statistics of the department": ("so", "C37-8.8", "statistics", lambda c: _older(c, 4)),
     "no portal of public services": ("so", "C37-8.4a", "services", _without(public_services=None)),
+    "no library of the Ministry's": ("so", "C37-8.9.2", "resources", _without(resource_library=None)),
+    "an office that links to the department's library": ("vhxh-suoi-mo", "C37-8.9.2", "resources",
+                                                         _without(resource_library=None)),
     "no link to the Ministry": ("so", "C37-10.1.1", "links", lambda c: _without(
         links=tuple(link for link in c.portal.links if "bo.ngoai" not in link.url))(c)),
     "no links at all": ("so", "C37-10.1.1", "links", _without(links=())),
@@ -458,3 +461,16 @@ def test_editor_and_auditor_agree(files: Files, spoilt: str) -> None:
         # As the editor's command looks at it: without the units below.
         lacks = incomplete(about.audit.views.of(about.unit), about.content)
         assert set(lacks) == ({section} if instead else set())
+
+
+def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_ministry_s(
+    files: Files, edited: Callable[..., None]
+) -> None:
+    about = reading(files, "vhxh-suoi-mo")
+    above = f"https://{files.province.units['so'].portal}/hoc-lieu/"
+    edited(about.unit.portal, "/hoc-lieu/", 'https://thuvien.bo.ngoai.test/"', f'{above}"')
+    assert CHECKS["C37-8.9.2"](about)[0] == "fail"
+    about = reading(files, "vhxh-suoi-mo")
+    about.content = _without(resource_library=None)(about.content)
+    assert CHECKS["C37-8.9.2"](about)[0] == "fail", "nobody said that it is the Ministry's"
+    assert reading(files, "thcs-suoi-mo").library == "https://vhxh.suoimo.minhha.test/hoc-lieu/"

@@ -266,6 +266,16 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
     "no link to the Ministry's library": department(
         {"C37-8.9.2"}, "8.9.2", **on_department("hoc-lieu/index.html", "s#https://thuvien.bo.ngoai.test/\"#https://khac.ngoai.test/\"#")
     ),
+    "an office that links to the department's library alone": Fault(
+        {"vhxh-suoi-mo": {"C37-8.9.2"}},
+        "8.9.2",
+        at="mail-xa",
+        managed=True,
+        **page(
+            f"{LIVE}/portal/current/sites/vhxh-suoi-mo/hoc-lieu/index.html",
+            "s#https://thuvien.bo.ngoai.test/\"#https://sogddt.minhha.test/hoc-lieu/\"#",
+        ),
+    ),
     "accreditation without a page": department({"C37-8.10"}, "8.10", **gone(f"{OF_DEPARTMENT}/kiem-dinh/index.html")),
     "no look-up of diplomas": department(
         {"C37-8.12"}, "8.12", **on_department("van-bang/index.html", "s#https://vanbang.ngoai.test/#https://khac.ngoai.test/#")
