@@ -22,6 +22,7 @@ from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
 from tests.circular import mailed, sections
+from tests.circular import test_article_7_principles as article_7
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_10_other_content as article_10
@@ -474,3 +475,18 @@ def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_m
     about.content = _without(resource_library=None)(about.content)
     assert CHECKS["C37-8.9.2"](about)[0] == "fail", "nobody said that it is the Ministry's"
     assert reading(files, "thcs-suoi-mo").library == "https://vhxh.suoimo.minhha.test/hoc-lieu/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/van-ban/", "/cong-khai/2025-2026/", "/lay-y-kien/.+/", "/hoc-lieu/", "/tin-tuc/.+/"]
+)
+def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unread(
+    files: Files, edited: Callable[..., None], path: str
+) -> None:
+    verdict, evidence = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    published = sum(url[0] == "thcssuoimo.suoimo.minhha.test" and url[1].endswith(".pdf") for url in files.files)
+    assert verdict == "not-tested"
+    assert published
+    assert f"files that they lead to and that were NOT looked into: {published} pdf" in evidence
+    edited("thcssuoimo.suoimo.minhha.test", path, "</h1>", " (MẬT)</h1>")
+    assert article_7._secrecy(reading(files, "thcs-suoi-mo"))[0] == "fail"
