@@ -72,7 +72,8 @@ def run(args: Namespace) -> int:
             status.clear()
             mandatory = sum(section.mandatory(view) for section in SECTIONS)
             lacking += bool(found)
-            print(f"{unit.name} ({unit.id}): {_state(len(found), mandatory)}")
+            asked_and_lacking = sum(BY_ID[id].mandatory(view) for id in found)
+            print(f"{unit.name} ({unit.id}): {_state(asked_and_lacking, mandatory)}")
             for id, lacks in found.items():
                 section = BY_ID[id]
                 words = "; ".join(say(lack.vi, lack.en) for lack in lacks)

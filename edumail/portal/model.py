@@ -106,18 +106,23 @@ class Portal(Model):
     leaders: tuple[Leader, ...] = ()
     english: English | None = None
     services: tuple[Link, ...] = ()
-    """Online (public) services (6.1, 8.4b); a managing body's include the national or provincial portal (8.4a)."""
+    """Online (public) services (6.1, 8.4b)."""
+    public_services: Link | None = None
+    """The national or provincial portal of public services, which a managing body's page must lead to (8.4a)."""
     admission_service: Link | None = None
     """Where one registers for examination or admission, fills the form, sees the result (8.4c, 9.4)."""
     conference: Link | None = None
     """The Ministry's web-conference system (8.14)."""
     school_management: Link | None = None
     """The online school-management system, if there is one (9.11)."""
+    meals: bool | None = None
+    """Whether the school serves meals in these weeks; in the holidays it says no. One that does publishes the menu of
+    each week (9.7.2, Circular 09/2024)."""
     diploma_lookup: Link | None = None
     """Look-up of diplomas and certificates where another system has it (8.12)."""
     resource_library: Link | None = None
-    """Whose library the unit's own resources link up to, where that is not the unit above: a department's leads to the
-    Ministry's (8.9)."""
+    """Whose library the unit's own resources link up to: a managing body's the Ministry's (8.9), a school's that of the
+    unit above where it names no other (9.10)."""
     links: tuple[Link, ...] = ()
     """Besides those that follow from the tree (10.1)."""
     news_max_age_days: Annotated[Whole, Field(ge=1, le=400)] | None = None
@@ -223,7 +228,8 @@ class YearOfStatistics(Model):
 class Disclosure(Model):
     """Public disclosure of a school year (9.7), as Circular 09/2024/TT-BGDĐT sets out: ``disclosure/<year>.yml``.
 
-    That circular: before 30 June, kept for five years, an annual report as PDF with data to 31 December.
+    That circular: before 30 June, kept for five years, an annual report as PDF with data to 31 December. The texts have
+    headings, which the school's level decides: :mod:`edumail.portal.disclosed`.
     """
 
     school_year: SchoolYear

@@ -48,6 +48,21 @@ def prose(markdown: str, below: int = 1) -> Markup:
     return Markup(html)  # noqa: S704 - the parser escapes
 
 
+@lru_cache(4096)
+def headed(markdown: str) -> tuple[tuple[str, str], ...]:
+    """The words of each heading of the highest level, with those below it up to the next of them."""
+    tokens = _parser().parse(unicodedata.normalize("NFC", markdown))
+    _shift(tokens, 0)
+    found: list[list[str]] = []
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        words = "".join(child.content or " " for child in token.children) if token.children else token.content
+        if before is not None and before.type == "heading_open" and before.tag == "h1":
+            found.append([words, ""])
+        elif found:
+            found[-1][1] += f" {words}"
+    return tuple((title, below) for title, below in found)
+
+
 def _shift(tokens: Sequence[Token], below: int) -> None:
     """Headings get levels from ``below`` + 1 on, none deeper than one more than the heading before it."""
     above: list[int] = []

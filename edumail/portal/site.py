@@ -99,7 +99,7 @@ class Portals:
         return tuple(result)
 
     def lacking(self, unit: Unit) -> int:
-        """How many mandatory sections of the unit are missing or incomplete."""
+        """How many sections of the unit are missing or incomplete."""
         if unit.id not in self._lacking:
             self._lacking[unit.id] = len(incomplete(self.views.of(unit), self.contents.of(unit.id)))
         return self._lacking[unit.id]

@@ -6,6 +6,7 @@ import hashlib
 import marshal
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import date
 
 from edumail.model import Person, Province, Unit
 from edumail.units import Units
@@ -24,7 +25,7 @@ class Neighbour:
     phone: str
     public_address: str
     lacking: int = 0
-    """How many of its mandatory sections are missing or incomplete."""
+    """How many of its sections are missing or incomplete."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class View:
     kind: str
     kind_en: str
     binds: str
+    levels: tuple[str, ...]
     by_succession: bool
     portal: str
     address: str
@@ -62,6 +64,10 @@ class View:
     domain: str
     year: int
     """The year, for the one mark that must never be blank even where nothing has a date (Dublin Core's ``date``)."""
+    due: int
+    """When the newest school year began whose disclosure is due: a 30 June has gone by in its second year."""
+    ministry: tuple[str, ...]
+    """The Ministry's domains, in order."""
     people: tuple[tuple[str, str, tuple[str, ...], str], ...] = field(repr=False)
     """Everybody, as the fields of :class:`Member`; plain, since a province has very many."""
     leaders: tuple[Member, ...]
@@ -100,6 +106,10 @@ class View:
         return hashlib.sha256(repr(self).encode() + marshal.dumps(self.people, 2)).hexdigest()
 
 
+def _due(today: date) -> int:
+    return today.year - (1 if (today.month, today.day) > (6, 30) else 2)
+
+
 class Views:
     """The views of a province's units."""
 
@@ -108,6 +118,8 @@ class Views:
         self.units = Units(province)
         group = province.standard_groups.get("lanhdao")
         heads = [code for code, post in province.posts.items() if post.head]
+        ministry = province.settings.ministry
+        self.ministry = tuple(sorted(ministry.domains)) if ministry else ()
         self.posts = {code: post.name for code, post in province.posts.items()}
         # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
         self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))
@@ -153,6 +165,7 @@ class Views:
             kind=kind.name,
             kind_en=kind.name_en,
             binds=kind.binds,
+            levels=unit.levels,
             by_succession=kind.by_succession,
             portal=unit.portal,
             address=unit.street_address,
@@ -162,6 +175,8 @@ class Views:
             province_en=self.province.settings.name_en,
             domain=unit.domain,
             year=self.province.today.year,
+            due=_due(self.province.today),
+            ministry=self.ministry,
             people=tuple([(p.id, p.name, self._words[p.posts], p.address) for p in people]),
             leaders=tuple(self.member(person) for person in self.leaders(unit)),
             sections=tuple((item.name, item.address, counts.get(item.id, 0)) for item in unit.sections),

@@ -85,6 +85,16 @@ class Page:
                 found.append((urldefrag(urljoin(self.url, element.get("href").strip()))[0], words))
         return found
 
+    def headed(self, *tags: str) -> Iterator[tuple[str, str]]:
+        """The words of each such heading of :attr:`main`, and those below it up to the next of its level or above."""
+        for heading in self.main.iter(*tags):
+            below = ""
+            for element in heading.itersiblings():
+                if element.tag in ("h1", "h2") or element.tag == heading.tag:
+                    break
+                below += f" {element.text_content()}"
+            yield " ".join(heading.text_content().split()), " ".join(below.split())
+
     def metadata(self, name: str) -> list[str]:
         """Contents of ``<meta name=…>`` or ``<meta property=…>``, without regard to case; blank ones are none."""
         wanted = name.lower()

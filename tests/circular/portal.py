@@ -78,10 +78,15 @@ class Reading:
 
     @property
     def library(self) -> str | None:
-        """Where the unit's own library of resources must lead: as declared, else to the unit above."""
+        """Where the unit's own library of resources must lead: as declared, else for a school to the unit above.
+
+        A managing body's leads to the Ministry's (8.9), which nothing but the inventory can name.
+        """
         declared = self.content.portal.resource_library
         if declared:
             return declared.url
+        if self.audit.province.kinds[self.unit.kind].binds != "school":
+            return None
         parent = self.audit.province.units.get(self.unit.parent or "")
         return f"https://{parent.portal}/hoc-lieu/" if parent else None
 

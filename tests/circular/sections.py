@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from urllib.parse import urlsplit
 
 from edumail.circular.verdicts import Verdict
+from edumail.portal import disclosed
 from edumail.text import fold
 from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Page
@@ -40,6 +41,8 @@ another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
 YEARS = 5
+SATURDAY = 5
+"""As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
@@ -114,8 +117,9 @@ def documents(reading: Reading) -> Answer:
 
 
 def public_services(reading: Reading) -> Answer:
-    """The page of services leads to the national or provincial portal of public services (8.4a)."""
-    return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+    """The page of services leads to the national or provincial portal that the inventory declares as such (8.4a)."""
+    wanted = reading.content.portal.public_services
+    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
 
 
 def services(reading: Reading) -> Answer:
@@ -314,7 +318,9 @@ def ranking(reading: Reading) -> Answer:
 
 
 def disclosure(reading: Reading) -> Answer:
-    """The newest school year with the four parts of Circular 09/2024/TT-BGDĐT and the annual report as PDF (9.7)."""
+    """The newest school year with the annual report as PDF and the four parts of Circular 09/2024/TT-BGDĐT, each with
+    the headings of the school's level (9.7): :mod:`edumail.portal.disclosed` says which, and what was not looked at.
+    """
     page, bad = _published(reading, "/cong-khai/")
     if bad:
         return bad
@@ -322,19 +328,26 @@ def disclosure(reading: Reading) -> Answer:
     if not years:
         return "fail", [f"{page.said}: no school year"]
     newest = max(years, key=lambda year: year.url)
-    lacking = [part for part in DISCLOSURE if not _part(newest, part)]
+    levels = reading.unit.levels
+    wanted = [*DISCLOSURE, *(heading for heading, _ in disclosed.asked(levels))]
+    lacking = [part for part in wanted if not _part(newest, part)]
     reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
     there, broken = reading.answered(reports)
     evidence = [
-        f"{newest.said}: {len(DISCLOSURE) - len(lacking)} of {len(DISCLOSURE)} parts, {len(there)} PDF",
+        f"{newest.said}: {len(wanted) - len(lacking)} of {len(wanted)} parts and headings, {len(there)} PDF",
         *broken,
     ]
+    if not levels or not disclosed.LEVELS.keys() >= set(levels):
+        evidence.append("not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)")
     evidence += [f"missing: {', '.join(lacking)}"] if lacking else []
     return _pass(bool(there) and not (lacking or broken)), evidence
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
-    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024)."""
+    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
+
+    What else that circular sets a time for is not looked at, and the evidence says so.
+    """
     page, bad = _published(reading, "/cong-khai/")
     if bad:
         return bad
@@ -357,7 +370,26 @@ def disclosure_in_time(reading: Reading) -> Answer:
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
-    return _pass(good and not absent), [page.said, *evidence]
+    served, menus = _menu_in_time(reading)
+    evidence += [*menus, "not looked at: changes within 10 working days, a preschool's plans of the month and the week"]
+    return _pass(good and served and not absent), [page.said, *evidence]
+
+
+def _menu_in_time(reading: Reading) -> tuple[bool, list[str]]:
+    """Whether the menu of the week is there, and was before the Saturday before it; on a Saturday, of the next week."""
+    meals = reading.content.portal.meals
+    if not meals:
+        said = "does not say whether meals are served" if meals is None else "says that no meals are served"
+        return meals is False, [f"the inventory {said}"]
+    day = today()
+    week = day - timedelta(days=day.weekday()) + (timedelta(weeks=1) if day.weekday() >= SATURDAY else timedelta())
+    page = reading.portal.page("/thuc-don/")
+    words = next((text for title, text in page.headed("h2") if f"{week:%d/%m/%Y}" in title), "")
+    published = _published_on(words)
+    said = f"published {published}" if words else "is NOT there"
+    # Besides the day there is to be a menu.
+    good = published is not None and published < week - timedelta(days=2) and len(PUBLISHED.sub("", words).split()) >= 3
+    return good, [f"{page.said}: the menu of the week from {week} {said}"]
 
 
 def admission(reading: Reading) -> Answer:
@@ -436,17 +468,8 @@ def _empty(reading: Reading, path: str, why: str) -> Answer:
 
 def _part(page: Page, title: str) -> bool:
     """Whether a heading begins with ``title`` and words stand below it, before the next heading of its level."""
-    for heading in page.main.xpath(".//h2|.//h3"):
-        if not fold(heading.text_content()).startswith(fold(title)):
-            continue
-        words = ""
-        for element in heading.itersiblings():
-            if element.tag in ("h1", "h2") or element.tag == heading.tag:
-                break
-            words += element.text_content()
-        if len(words.split()) >= 3:
-            return True
-    return False
+    parts = page.headed("h2", "h3")
+    return any(fold(heading).startswith(fold(title)) and len(words.split()) >= 3 for heading, words in parts)
 
 
 def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:

@@ -25,15 +25,19 @@ SWITCHED = {
 @pytest.mark.requirement("C37-10.1.1")
 @each_unit(home)
 def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
-    ministry = audit.province.settings.ministry
-    domains = ministry.domains if ministry else frozenset()
     for unit, _ in list(of_pages):
-        above = reading(audit, unit)
-        good, evidence = _ladder(audit, above)
-        up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
-        there, broken = above.answered(up)
-        evidence += [f"to the Ministry: {', '.join(there) or 'NO link'}", *broken]
-        record(above.unit.id, "C37-10.1.1", "pass" if good and there and not broken else "fail", evidence)
+        record(unit.id, "C37-10.1.1", *department(reading(audit, unit)))
+
+
+def department(above: Reading) -> Answer:
+    """The links of the department: to the Ministry, and to every unit below (10.1)."""
+    ministry = above.audit.province.settings.ministry
+    domains = ministry.domains if ministry else frozenset()
+    good, evidence = _ladder(above.audit, above)
+    up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
+    there, broken = above.answered(up)
+    evidence += [f"to the Ministry: {', '.join(there) or 'NO link'}", *broken]
+    return "pass" if good and there and not broken else "fail", evidence
 
 
 @pytest.mark.requirement("C37-10.1.2")

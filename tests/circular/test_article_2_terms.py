@@ -20,7 +20,8 @@ def _leads(reading: Reading) -> Answer:
     moved += [_secure(network, name) for name in unit.former_portals]
     led = [said for location, said in moved if location != right]
     shown = {url for url, _ in home.links()} | {url for url, _ in reading.portal.page("/dich-vu/").links()}
-    services = [link.url for link in reading.content.portal.services]
+    portal = reading.content.portal
+    services = [link.url for link in (*portal.services, portal.public_services) if link]
     absent = [url for url in services if url not in shown]
     evidence = [f"{home.said}, canonical {'right' if canonical else 'NOT ' + right}"]
     evidence += [said for _, said in moved] + [f"not linked: {url}" for url in absent]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +16,9 @@ from tests.circular.portal import Answer, Reading
 
 SECRET = re.compile(r"(?:^|[^\w])(?:TUYỆT MẬT|TỐI MẬT|ĐỘ MẬT|MẬT)(?:$|[^\w])")
 """The marks of the law on state secrets, as they stand on documents: in capitals."""
+
+POSTED = ("/hoc-lieu/", "/lay-y-kien/", "/cong-khai/")
+"""Where a unit posts documents besides its list of them."""
 
 ORIGIN = re.compile(r"Tác giả: \w.*? ?\. Nguồn: \w")
 
@@ -38,16 +43,22 @@ def test_what_is_posted_names_author_and_source(of_pages: Answers, record: Recor
 
 
 def _secrecy(reading: Reading) -> Answer:
-    pages = [reading.portal.page("/van-ban/"), *_articles(reading)]
+    documents = reading.portal.page("/van-ban/")
+    listed = [page for page in (documents, *map(reading.portal.page, POSTED)) if page.good]
+    pages = [*listed, *(item for path in POSTED for item in reading.portal.below(path)), *_articles(reading)]
     marked = [page.url for page in pages if page.good and SECRET.search(page.main.text_content())]
+    files = {url for page in pages for url, _ in page.links() if urlsplit(url).path.startswith("/files/")}
+    kinds = Counter(url.rpartition(".")[2] for url in files)
     evidence = [f"{len(pages)} pages read, {len(marked)} with a mark of secrecy", *marked[:5]]
-    evidence.append("obedience to the law has to be attested")
-    return "fail" if marked or not pages[0].good else "not-tested", evidence
+    unread = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
+    evidence.append(f"files that they lead to and that were NOT looked into: {unread or 'none'}")
+    evidence.append("that no file bears a mark, and obedience to the law, have to be attested")
+    return "fail" if marked or not documents.good else "not-tested", evidence
 
 
 @pytest.mark.requirement("C37-7.2")
 @each_unit(_secrecy)
 def test_nothing_posted_bears_a_mark_of_secrecy(of_pages: Answers, record: Record) -> None:
-    """The half that pages show; the rest of the law is for the head to answer."""
+    """The half that pages show: no file is opened, and the rest of the law is for the head to answer."""
     for unit, answer in of_pages:
         record(unit.id, "C37-7.2", *answer)

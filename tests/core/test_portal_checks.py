@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +15,17 @@ from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Verdict
 from edumail.load import load
 from edumail.mail import Mail
+from edumail.portal import disclosed
 from edumail.portal.load import Contents
+from edumail.portal.model import Content
+from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
-from tests.circular import mailed
+from tests.circular import mailed, sections
+from tests.circular import test_article_7_principles as article_7
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
+from tests.circular import test_article_10_other_content as article_10
 from tests.circular import test_article_16_assessment as article_16
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
@@ -43,12 +49,22 @@ class Response:
         return list(self.headers.items())
 
 
+class Instead(Contents):
+    """What a folder has, but for one unit."""
+
+    instead: Content | None = None
+
+    def of(self, unit: str) -> Content:
+        return self.instead if self.instead and self.instead.unit == unit else super().of(unit)
+
+
 class Files:
     """The pages of a province as they would be served, and an outside world in which every link answers."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, instead: Content | None = None):
         self.province = load(folder)
-        self.contents = Contents(folder, self.province)
+        self.contents = Instead(folder, self.province)
+        self.contents.instead = instead
         portals = Portals(self.province, self.contents)
         self.files: dict[tuple[str, str], bytes] = {}
         names = {unit.id: unit.portal for unit in self.province.units.values()}
@@ -101,6 +117,7 @@ def reading(files: Files, unit: str, refused: Collection[str] = ()) -> Reading:
         exchangers=Exchangers(refused),
         left_out=lambda unit: "",
         kept={},
+        homes={},
     )
     return Reading(audit, files.province.units[unit])
 
@@ -160,7 +177,7 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "C37-8.2": ("/tin-tuc/.*", r"\d\d/\d\d/20\d\d", ""),
     "C37-8.3": ("/van-ban/", r'href="/files/[^"]*"', 'href="/"'),
     "C37-8.4a": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
-    "C37-8.4b": ("/dich-vu/", 'https://dichvucong[^"]*', "/"),
+    "C37-8.4b": ("/dich-vu/", '"https://vanbang[^"]*', '"/'),
     "C37-8.4c.1": ("/thu-tuc/.+/", r"(<dt>Phí, lệ phí</dt>\s*<dd[^>]*>).*?</dd>", r"\1chưa công bố</dd>"),
     "C37-8.4c.2": ("/dich-vu/", 'https://tuyensinh[^"]*', "/"),
     "C37-8.5": ("/phap-luat/", "<main.*?</main>", "<main><h1>Pháp luật</h1></main>"),
@@ -320,3 +337,156 @@ def test_who_has_nobody_below_has_nobody_to_rank(files: Files) -> None:
     about = reading(files, "vhxh-suoi-mo")
     about.below = []
     assert CHECKS["C37-16.5"](about)[0] == "not-applicable"
+
+
+MENUS = "/thuc-don/"
+
+
+@pytest.mark.parametrize(
+    ("day", "pattern", "new", "verdict"),
+    [
+        (date(2026, 11, 27), "x", "x", "pass"),
+        (date(2026, 11, 28), "x", "x", "pass"),
+        (date(2026, 11, 27), ">23/11/2026</time></h2>", ">16/11/2026</time></h2>", "fail"),
+        (date(2026, 11, 27), ">30/11/2026</time></h2>", ">16/11/2026</time></h2>", "pass"),
+        (date(2026, 11, 28), ">30/11/2026</time></h2>", ">16/11/2026</time></h2>", "fail"),
+        (date(2026, 11, 30), "27/11/2026", "28/11/2026", "fail"),
+        (date(2026, 11, 30), "27/11/2026", "37/11/2026", "fail"),
+        (date(2026, 11, 30), "<ul>.*?</ul>", "", "fail"),
+        (date(2027, 1, 4), "x", "x", "fail"),
+    ],
+)
+def test_the_menu_of_the_week_was_there_before_saturday(
+    files: Files,
+    edited: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    day: date,
+    pattern: str,
+    new: str,
+    verdict: str,
+) -> None:
+    monkeypatch.setattr(sections, "today", lambda: day)
+    if pattern != new:
+        edited(files.province.units["th-suoi-mo"].portal, MENUS, pattern, new)
+    found, evidence = CHECKS["C37-9.7.2"](reading(files, "th-suoi-mo"))
+    assert found == verdict, evidence
+
+
+@pytest.mark.parametrize(("meals", "verdict"), [(None, "fail"), (True, "fail"), (False, "pass")])
+def test_no_menu_is_asked_of_a_school_that_says_that_it_serves_no_meals(
+    files: Files, meals: bool | None, verdict: str
+) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    portal = about.content.portal.model_copy(update={"meals": meals})
+    about.content = about.content.model_copy(update={"portal": portal})
+    found, evidence = CHECKS["C37-9.7.2"](about)
+    assert found == verdict, evidence
+    assert "not looked at: changes within 10 working days" in " | ".join(evidence)
+
+
+@pytest.mark.parametrize("unit", ["mn-hoa-sen", "th-suoi-mo", "thcs-suoi-mo", "thpt-song-que"])
+def test_every_heading_of_a_disclosure_is_missed_by_name(files: Files, edited: Callable[..., None], unit: str) -> None:
+    """The auditor on its page, the editor in its text; which headings, the school's level decides."""
+    about = reading(files, unit)
+    view, content = about.audit.views.of(about.unit), about.content
+    newest, asked = content.disclosures[0], disclosed.asked(about.unit.levels)
+    own = {"mn-hoa-sen": "Kế hoạch nuôi dưỡng, chăm sóc, giáo dục"}.get(unit, "Kế hoạch giáo dục")
+    assert len(asked) == 15
+    assert own in {vi for vi, _ in asked}
+    for heading, field in asked.items():
+        vi, en = heading
+        path, kept = f"/cong-khai/{newest.school_year}/", dict(files.files)
+        edited(about.unit.portal, path, f"<h3>{vi}</h3>", "<h3>Khác</h3>")
+        verdict, evidence = CHECKS["C37-9.7.1"](reading(files, unit))
+        assert (verdict, evidence[-1]) == ("fail", f"missing: {vi}")
+        files.files.update(kept)
+        spoilt = newest.model_copy(update={field: getattr(newest, field).replace(f"### {vi}\n", "### Khác\n")})
+        instead = content.model_copy(update={"disclosures": (spoilt, *content.disclosures[1:])})
+        lacks = missing(BY_ID["disclosure"], view, instead)
+        assert [lack.en for lack in lacks] == [f"{en}, {newest.school_year}"]
+
+
+def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: Files) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.unit = about.unit.model_copy(update={"levels": ("gdtx",)})
+    verdict, evidence = CHECKS["C37-9.7.1"](about)
+    assert verdict == "pass"
+    assert "not looked at: what Circular 09/2024 lists for continuing education" in evidence[-1]
+    assert len(disclosed.asked(("gdtx",))) == 10
+
+
+def _older(content: Content, years: int) -> Content:
+    rows = tuple(row.model_copy(update={"year": row.year - years}) for row in content.statistics)
+    return content.model_copy(update={"statistics": rows})
+
+
+def _without(**fields: object) -> Callable[[Content], Content]:
+    """Without what these fields of the portal said."""
+    return lambda content: content.model_copy(update={"portal": content.portal.model_copy(update=fields)})
+
+
+SPOILT: Mapping[str, tuple[str, str, str, Callable[[Content], Content]]] = {
+    "one year of disclosure": ("thcs-suoi-mo", "C37-9.7.2", "disclosure",
+                               lambda c: c.model_copy(update={"disclosures": c.disclosures[:1]})),
+    "no newest disclosure": ("thcs-suoi-mo", "C37-9.7.2", "disclosure",
+                             lambda c: c.model_copy(update={"disclosures": c.disclosures[1:]})),
+    "a disclosure of one letter": ("thcs-suoi-mo", "C37-9.7.1", "disclosure",
+                                   lambda c: c.model_copy(update={"disclosures": (
+                                       c.disclosures[0].model_copy(update={"finance": "x"}), *c.disclosures[1:])})),
+    "meals that nobody speaks of": ("thcs-suoi-mo", "C37-9.7.2", "disclosure", _without(meals=None)),
+    "meals without a menu": ("thcs-suoi-mo", "C37-9.7.2", "disclosure", _without(meals=True)),
+    "old statistics of a school": ("thcs-suoi-mo", "C37-9.9", "statistics", lambda c: _older(c, 15)),
+    "old statistics of the department": ("so", "C37-8.8", "statistics", lambda c: _older(c, 4)),
+    "no portal of public services": ("so", "C37-8.4a", "services", _without(public_services=None)),
+    "no library of the Ministry's": ("so", "C37-8.9.2", "resources", _without(resource_library=None)),
+    "an office that links to the department's library": ("vhxh-suoi-mo", "C37-8.9.2", "resources",
+                                                         _without(resource_library=None)),
+    "no link to the Ministry": ("so", "C37-10.1.1", "links", lambda c: _without(
+        links=tuple(link for link in c.portal.links if "bo.ngoai" not in link.url))(c)),
+    "no links at all": ("so", "C37-10.1.1", "links", _without(links=())),
+    "a link to no Ministry": ("so", "C37-10.1.1", "links", lambda c: _without(links=tuple(
+        link.model_copy(update={"url": link.url.replace("//bo.", "//khongbo.")}) for link in c.portal.links))(c)),
+}  # fmt: skip
+"""What is spoilt → unit, requirement that an audit must fail, section that an editor must be told of, how."""
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_editor_and_auditor_agree(files: Files, spoilt: str) -> None:
+    unit, requirement, section, change = SPOILT[spoilt]
+    checks = {**CHECKS, "C37-10.1.1": article_10.department}
+    for instead, verdict in ((None, "pass"), (change(files.contents.of(unit)), "fail")):
+        about = reading(Files(ROOT / "inventories" / "lab", instead), unit)
+        asked = checks[requirement](about)
+        assert not isinstance(asked, Mailed)
+        assert asked[0] == verdict, asked
+        # As the editor's command looks at it: without the units below.
+        lacks = incomplete(about.audit.views.of(about.unit), about.content)
+        assert set(lacks) == ({section} if instead else set())
+
+
+def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_ministry_s(
+    files: Files, edited: Callable[..., None]
+) -> None:
+    about = reading(files, "vhxh-suoi-mo")
+    above = f"https://{files.province.units['so'].portal}/hoc-lieu/"
+    edited(about.unit.portal, "/hoc-lieu/", 'https://thuvien.bo.ngoai.test/"', f'{above}"')
+    assert CHECKS["C37-8.9.2"](about)[0] == "fail"
+    about = reading(files, "vhxh-suoi-mo")
+    about.content = _without(resource_library=None)(about.content)
+    assert CHECKS["C37-8.9.2"](about)[0] == "fail", "nobody said that it is the Ministry's"
+    assert reading(files, "thcs-suoi-mo").library == "https://vhxh.suoimo.minhha.test/hoc-lieu/"
+
+
+@pytest.mark.parametrize(
+    "path", ["/van-ban/", "/cong-khai/2025-2026/", "/lay-y-kien/.+/", "/hoc-lieu/", "/tin-tuc/.+/"]
+)
+def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unread(
+    files: Files, edited: Callable[..., None], path: str
+) -> None:
+    verdict, evidence = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    published = sum(url[0] == "thcssuoimo.suoimo.minhha.test" and url[1].endswith(".pdf") for url in files.files)
+    assert verdict == "not-tested"
+    assert published
+    assert f"files that they lead to and that were NOT looked into: {published} pdf" in evidence
+    edited("thcssuoimo.suoimo.minhha.test", path, "</h1>", " (MẬT)</h1>")
+    assert article_7._secrecy(reading(files, "thcs-suoi-mo"))[0] == "fail"

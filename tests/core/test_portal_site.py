@@ -115,9 +115,11 @@ def nasty(unit: str, people: list[str]) -> Content:
             leaders=tuple(Leader(person=id, phone="0299 3 100 100", duties=text) for id in people),
             english=English(introduction=markdown, contact=markdown, services=markdown),
             services=(link,),
+            public_services=link,
             admission_service=link,
             conference=link,
             school_management=link,
+            meals=True,
             diploma_lookup=link,
             resource_library=link,
             links=(link,),
@@ -470,14 +472,14 @@ def test_the_lab_s_units_lack_nothing(province: Province) -> None:
 FULL = "thcs-suoi-mo"
 
 
-def lacks(section: str, **changes: Any) -> list[str]:
-    """What a section of the lab's full school lacks after ``changes`` to its content (``portal_…`` to its portal)."""
+def lacks(section: str, unit: str = FULL, **changes: Any) -> list[str]:
+    """What a section of a unit of the lab lacks after ``changes`` to its content (``portal_…`` to its portal)."""
     made = portals("lab")
-    content = made.contents.of(FULL)
+    content = made.contents.of(unit)
     inner = {name.removeprefix("portal_"): value for name, value in changes.items() if name.startswith("portal_")}
     outer = {name: value for name, value in changes.items() if not name.startswith("portal_")}
     content = content.model_copy(update={"portal": content.portal.model_copy(update=inner), **outer})
-    return [lack.en for lack in missing(BY_ID[section], made.view(made.province.units[FULL]), content)]
+    return [lack.en for lack in missing(BY_ID[section], made.view(made.province.units[unit]), content)]
 
 
 def test_each_field_of_a_section_is_missed_by_itself() -> None:
@@ -491,6 +493,7 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     ]
     assert lacks("introduction", portal_introduction=given.model_copy(update={"history": " "})) == ["a short history"]
     assert lacks("services", portal_admission_service=None) == ["online admission"]
+    assert lacks("services", "so", portal_public_services=None) == ["the link to the portal of public services"]
     admission = content.admissions[0]
     for field, en in (("who", "who may apply"), ("quota", "quota"), ("form", "form of selection"),
                       ("conditions", "conditions"), ("dossier", "dossier"), ("time", "time"),
@@ -510,10 +513,18 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     for field in ("steps", "file", "place", "handler", "handler_contact", "time_limit", "fees"):
         spoilt = procedure.model_copy(update={field: () if field in ("steps", "file") else None})
         assert len(lacks("procedures", procedures=(spoilt,))) == 1, field
-    newest = content.disclosures[0]
-    assert lacks("disclosure", disclosures=(newest.model_copy(update={"annual_report": None}),)) == [
+    newest, *older = content.disclosures
+    assert lacks("disclosure", disclosures=(newest.model_copy(update={"annual_report": None}), *older)) == [
         f"annual report of {newest.school_year}"
     ]
+    for markdown in ("### Đội ngũ\n\nHai từ", "Đội ngũ\n\n10 giáo viên đạt chuẩn"):
+        spoilt = newest.model_copy(update={"conditions": f"{markdown}\n\n## Khác\n\nba bốn năm"})
+        assert "staff, 2025-2026" in lacks("disclosure", disclosures=(spoilt, *older)), markdown
+    nested = newest.conditions.replace("###", "##").replace("## Đội ngũ\n", "## Đội ngũ\n\n#### Số lượng\n")
+    assert lacks("disclosure", disclosures=(newest.model_copy(update={"conditions": nested}), *older)) == []
+    assert lacks("disclosure", portal_meals=None) == ["whether meals are served"]
+    assert lacks("disclosure", portal_meals=True) == ["the week's menu"]
+    assert lacks("disclosure", portal_meals=True, menus=portals("lab").contents.of("th-suoi-mo").menus) == []
     for section, field in (("news", "articles"), ("documents", "documents"), ("consultations", "consultations"),
                            ("resources", "resources")):  # fmt: skip
         assert len(lacks(section, **{field: {} if field == "articles" else ()})) == 1, section
