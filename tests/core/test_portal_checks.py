@@ -368,17 +368,22 @@ def test_the_menu_of_the_week_was_there_before_saturday(
     monkeypatch.setattr(sections, "today", lambda: day)
     if pattern != new:
         edited(files.province.units["th-suoi-mo"].portal, MENUS, pattern, new)
-    found, evidence = CHECKS["C37-9.7.2"](reading(files, "th-suoi-mo"))
+    found, evidence = CHECKS["C37-9.7.2"](with_meals(reading(files, "th-suoi-mo"), True))
     assert found == verdict, evidence
+
+
+def with_meals(about: Reading, meals: bool | None) -> Reading:
+    """The same, of a school that says so."""
+    portal = about.content.portal.model_copy(update={"meals": meals})
+    about.content = about.content.model_copy(update={"portal": portal})
+    return about
 
 
 @pytest.mark.parametrize(("meals", "verdict"), [(None, "fail"), (True, "fail"), (False, "pass")])
 def test_no_menu_is_asked_of_a_school_that_says_that_it_serves_no_meals(
     files: Files, meals: bool | None, verdict: str
 ) -> None:
-    about = reading(files, "thcs-suoi-mo")
-    portal = about.content.portal.model_copy(update={"meals": meals})
-    about.content = about.content.model_copy(update={"portal": portal})
+    about = with_meals(reading(files, "thcs-suoi-mo"), meals)
     found, evidence = CHECKS["C37-9.7.2"](about)
     assert found == verdict, evidence
     assert "not looked at: changes within 10 working days" in " | ".join(evidence)

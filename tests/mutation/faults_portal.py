@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import LIVE, Fault, edited, gone, page, stopped
+from tests.mutation.fault import LIVE, Edit, Fault, edited, gone, page, stopped
 
 SCHOOL, DEPARTMENT = "thpt-song-que", "so"
 OF_SCHOOL = f"{LIVE}/portal/current/sites/{SCHOOL}"
@@ -144,6 +144,7 @@ OF_SCHOOLS: Mapping[str, Fault] = {
         "9.7.2",
         at="mail-xa",
         managed=True,
+        edits=(Edit("content/th-suoi-mo/portal.yml", "meals: false", "meals: true"),),
         **gone(f"{LIVE}/portal/current/sites/th-suoi-mo/thuc-don/index.html"),
     ),
     "a year of disclosure that was not kept": school(
