@@ -42,7 +42,7 @@ class Requirement:
     cites: tuple[str, ...] = ()
     """Topics of :mod:`edumail.circular.texts`: the law that it points to."""
     follows_from: tuple[str, ...] = ()
-    """The requirements whose verdicts make its own."""
+    """The requirements whose verdicts make its own. It has no paper: whoever attests them attests it."""
     local: tuple[str, ...] = ()
     """Policies of the province or the unit that a check takes its figures from. No text of law sets them."""
     paper: Words | None = None

@@ -10,13 +10,14 @@ import tempfile
 from argparse import ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from edumail.circular.assessment import Assessment, Check
 from edumail.circular.catalogue import requirements
+from edumail.circular.privacy import Veil
 from edumail.circular.verdicts import Finding, complete, from_json
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, chosen_hosts
@@ -202,7 +203,7 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
     """All findings on the units with mailboxes or a page on ``hosts``, and why the run is incomplete, if it is.
 
     A question that has a check, binds the unit and got no answer is open, and makes the run incomplete; one for a host
-    that nobody wanted to ask is only open.
+    that nobody wanted to ask is only open. Whatever leaves this machine comes from here: no address of a person does.
     """
     units = [unit for unit in province.units.values() if not {unit.host, portal_host(unit)}.isdisjoint(hosts)]
     answered = {(finding.unit, finding.requirement) for finding in answers.found}
@@ -221,7 +222,11 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
     if unanswered and not incomplete:
         incomplete.append(f"{len(unanswered)} questions got no answer")
     found = [*answers.found, *unanswered, *unwanted, *_assessable(units, answers.found, [*unanswered, *unwanted])]
-    return complete(province, [unit.id for unit in units], found), incomplete
+    veil = Veil(province)
+    findings = complete(province, [unit.id for unit in units], found)
+    return [replace(finding, evidence=tuple(map(veil, finding.evidence))) for finding in findings], [
+        veil(reason) for reason in incomplete
+    ]
 
 
 def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from typing import Any
 import testinfra
 
 from edumail.circular.catalogue import requirements
+from edumail.circular.privacy import Veil
 from edumail.mail import HostMail, Mail
 from edumail.model import Province, Unit
 from edumail.portal.load import Contents
@@ -28,7 +29,6 @@ from roles.common.paths import has_mail
 from tests.circular.exchangers import Exchangers
 from tests.circular.mailbox import take
 from tests.circular.network import Network
-from tests.circular.privacy import Veil
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 REQUEST = 60_000

@@ -9,12 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edumail.circular.catalogue import closed, requirements
 from edumail.circular.texts import in_force, topics
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.cli.audit import ASSESSABLE
-from edumail.model import Province
+from edumail.model import Attestation, Province
 
 CHECKS = Path(__file__).parents[1] / "circular"
 
@@ -38,7 +40,8 @@ def test_every_requirement_has_a_check_or_a_declared_way_of_attestation() -> Non
 def test_what_needs_people_names_the_paper_and_no_host_answers_it_alone() -> None:
     for row in requirements().values():
         if "O" in row.kind.split("+") and not row.beyond:
-            assert row.paper, row.id
+            assert row.paper or row.follows_from, row.id
+        assert not (row.paper and row.follows_from), row.id
         if row.paper:
             assert row.paper.vi != row.paper.en
 
@@ -123,3 +126,31 @@ def test_what_stands_on_an_attestation_is_attested_and_not_passed(province: Prov
 
 def test_nothing_follows_where_nothing_was_seen(province: Province) -> None:
     assert verdict(province, "th-suoi-mo", "C37-3.1a", {}).verdict == "not-tested"
+
+
+FOLLOWING = {id: row for id, row in requirements().items() if row.follows_from}
+BETTER: dict[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3}
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), id=st.sampled_from(sorted(FOLLOWING)))
+def test_nothing_that_follows_is_better_than_its_sources_whoever_attests_it(
+    province: Province, data: st.DataObject, id: str
+) -> None:
+    sources = FOLLOWING[id].follows_from
+    found = {name: data.draw(st.sampled_from(sorted(BETTER))) for name in data.draw(st.sets(st.sampled_from(sources)))}
+    attested = data.draw(st.sets(st.sampled_from([id, *sources]), min_size=1))
+    said = Attestation(
+        requirements=tuple(sorted(attested)),
+        units=("th-suoi-mo",),
+        by="Nguyễn Văn Bằng",
+        on=province.today,
+        until=province.today,
+        document="12/QĐ-THSM",
+        sha256="ab" * 32,
+    )
+    findings = [Finding("th-suoi-mo", name, verdict, ("seen",)) for name, verdict in found.items()]
+    result = complete(province.model_copy(update={"attestations": (said,)}), ["th-suoi-mo"], findings)
+    verdicts = {finding.requirement: finding.verdict for finding in result}
+    binding = [BETTER[verdicts[name]] for name in sources if verdicts[name] != "not-applicable"]
+    assert BETTER[verdicts[id]] == min(binding)
