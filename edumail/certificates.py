@@ -18,7 +18,7 @@ from edumail.dns import deepest_zone
 from edumail.load import place
 from edumail.model import Host, Province
 from edumail.problems import InventoryError, Problem, Where
-from edumail.supplied import FOLDER, Supplied, Supply, read
+from edumail.supplied import FOLDER, Supplied, Supply, read, read_published
 from edumail.units import portal_host
 
 HOST = "host"
@@ -125,6 +125,18 @@ def open_supplied(province: Province, inventory: Path, now: datetime) -> Supply:
         raise InventoryError(found.problems)
     found.notes += _uncovered(province, found.pairs)
     return found
+
+
+def open_published(province: Province, inventory: Path, now: datetime) -> Supply:
+    """The same for whoever compiles and deploys nothing: without the pairs, by what a deploy has published of them.
+
+    An auditor has no keys. Raises InventoryError as :func:`open_supplied` does, and when nothing is published either.
+    """
+    if province.settings.certificates.source == "files" and not any((inventory / FOLDER).glob("*.pem")):
+        pairs = read_published(inventory)
+        if pairs:
+            return Supply(pairs)
+    return open_supplied(province, inventory, now)
 
 
 def _uncovered(province: Province, pairs: Collection[Supplied]) -> Iterator[Problem]:
