@@ -214,7 +214,10 @@ class Audit:
             self._drawn[host] = frozenset(unit for _, unit in lots[: self.sample or None])
         if unit.id in self._drawn[host]:
             return ""
-        return f"not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
+        return (
+            f"không trúng thăm: ngày {day} chỉ thử {self.sample} đơn vị của {host} (--sample 0 thử tất cả)"
+            f" / not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
+        )
 
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""
