@@ -57,6 +57,22 @@ def test_the_catalogue_is_whole_and_each_row_stands_where_it_says() -> None:
         assert row.binds <= {"sở", "phòng", "school", "Ministry"}
 
 
+def test_what_is_looked_at_is_said_in_both_languages() -> None:
+    for row in requirements().values():
+        assert row.how.vi, row.id
+        assert row.how.en, row.id
+        assert row.how.vi != row.how.en, row.id
+
+
+def test_a_school_uses_mail_and_portal_if_all_that_binds_it_holds_and_mail_moves() -> None:
+    rows = requirements()
+    of_schools = {id for id, row in rows.items() if id.startswith(("C37-4.", "C37-9.")) and "school" in row.binds}
+    left_out = of_schools - set(rows["C37-15.1"].follows_from)
+    assert left_out == {"C37-4.3.4", "C37-9.11"}
+    assert {rows[id].strength for id in left_out} == {"C"}  # "as conditions allow"
+    assert all(id.removeprefix("C37-") in rows["C37-15.1"].how.vi for id in left_out)
+
+
 def test_the_umbrella_stands_on_every_binding_standard() -> None:
     assert set(requirements()["C37-3.1a"].follows_from) == {
         id for id, row in requirements().items() if id.startswith("C37-S39-") and row.strength == "M"
