@@ -130,13 +130,18 @@ def open_supplied(province: Province, inventory: Path, now: datetime) -> Supply:
 def open_published(province: Province, inventory: Path, now: datetime) -> Supply:
     """The same for whoever compiles and deploys nothing: without the pairs, by what a deploy has published of them.
 
-    An auditor has no keys. Raises InventoryError as :func:`open_supplied` does, and when nothing is published either.
+    An auditor has no keys. A pair that has ended does not change either what a host should have. Raises InventoryError
+    as :func:`open_supplied` does, and when nothing is published.
     """
-    if province.settings.certificates.source == "files" and not any((inventory / FOLDER).glob("*.pem")):
-        pairs = read_published(inventory)
-        if pairs:
-            return Supply(pairs)
-    return open_supplied(province, inventory, now)
+    try:
+        return open_supplied(province, inventory, now)
+    except InventoryError as error:
+        known = any((inventory / FOLDER).glob("*.pem"))
+        ended = all(problem.code == "not-valid-now" for problem in error.problems)
+        pairs = [] if known and not ended else read_published(inventory)
+        if not pairs:
+            raise
+        return Supply(pairs)
 
 
 def _uncovered(province: Province, pairs: Collection[Supplied]) -> Iterator[Problem]:

@@ -282,6 +282,16 @@ def test_who_has_the_keys_compiles_by_them(files: Files) -> None:
     assert sorted(pair.id for pair in found) == ["cu", "moi"]
 
 
+def test_the_day_on_which_a_pair_ends_changes_nothing_of_what_hosts_should_have(files: Files) -> None:
+    files.buy("cu", "*.minhha.test", days=2)
+    supplied.publish(files.folder, files.open().pairs)
+    later = NOW + timedelta(3)
+    assert [pair.id for pair in open_published(load(files.folder), files.folder, later).pairs] == ["cu"]
+    files.put("hong", b"x")  # what was never good is no pair that has ended
+    with pytest.raises(InventoryError, match="PEM"):
+        open_published(load(files.folder), files.folder, later)
+
+
 def test_without_keys_and_before_any_deploy_it_says_what_is_missing(files: Files) -> None:
     with pytest.raises(InventoryError, match="covers"):
         open_published(load(files.folder), files.folder, NOW)
