@@ -18,7 +18,7 @@ from edumail.dns import deepest_zone
 from edumail.load import place
 from edumail.model import Host, Province
 from edumail.problems import InventoryError, Problem, Where
-from edumail.supplied import FOLDER, Supplied, Supply, read
+from edumail.supplied import FOLDER, Supplied, Supply, read, read_published
 from edumail.units import portal_host
 
 HOST = "host"
@@ -125,6 +125,23 @@ def open_supplied(province: Province, inventory: Path, now: datetime) -> Supply:
         raise InventoryError(found.problems)
     found.notes += _uncovered(province, found.pairs)
     return found
+
+
+def open_published(province: Province, inventory: Path, now: datetime) -> Supply:
+    """The same for whoever compiles and deploys nothing: without the pairs, by what a deploy has published of them.
+
+    An auditor has no keys. A pair that has ended does not change either what a host should have. Raises InventoryError
+    as :func:`open_supplied` does, and when nothing is published.
+    """
+    try:
+        return open_supplied(province, inventory, now)
+    except InventoryError as error:
+        known = any((inventory / FOLDER).glob("*.pem"))
+        ended = all(problem.code == "not-valid-now" for problem in error.problems)
+        pairs = [] if known and not ended else read_published(inventory)
+        if not pairs:
+            raise
+        return Supply(pairs)
 
 
 def _uncovered(province: Province, pairs: Collection[Supplied]) -> Iterator[Problem]:

@@ -625,6 +625,14 @@ def _attestations(province: Province, sources: Sources) -> Iterator[Problem]:
                     f"Thông tư không có yêu cầu «{id}»; gần nhất: {near}",
                     f"the circular has no requirement '{id}'; the nearest: {near}",
                 )
+            elif known[id].follows_from:
+                names = ", ".join(known[id].follows_from)
+                yield Problem(
+                    where,
+                    "attestation-follows",
+                    f"{id} suy từ {names}; xác nhận các yêu cầu ấy thay cho nó",
+                    f"{id} follows from {names}; attest these in its place",
+                )
             elif not known[id].attested:
                 yield Problem(
                     where,

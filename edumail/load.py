@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
@@ -325,17 +325,17 @@ class _Reader:
             published=self.published(),
         )
 
-    def files(self, folder: str, suffix: str, aside: str = "") -> list[str]:
+    def files(self, folder: str, suffix: str, aside: Collection[str] = ()) -> list[str]:
         """The files to read in a folder, in order of name.
 
-        One that would go unread is a mistake, unless it is hidden or the one called ``aside``.
+        One that would go unread is a mistake, unless it is hidden or called as in ``aside``.
         """
         found = []
         for path in sorted((self.folder / folder).glob("*")):
             file = f"{folder}/{path.name}"
             if path.suffix == suffix:
                 found.append(file)
-            elif path.name != aside and not path.name.startswith((".", "~")):
+            elif path.name not in aside and not path.name.startswith((".", "~")):
                 vi = f"edumail không đọc tệp này; đổi đuôi thành {suffix}, hoặc chuyển đi nơi khác"
                 en = f"edumail does not read this file; rename it to end in {suffix}, or move it elsewhere"
                 self.problems.append(Problem(Where(file), "unknown-file", vi, en))
@@ -408,7 +408,7 @@ class _Reader:
 
     def published(self) -> dict[str, Published]:
         result = {}
-        for file in self.files("published", ".yml", aside="ca.pem"):
+        for file in self.files("published", ".yml", aside=("ca.pem", "certificates")):
             document = self.document(file)
             host = PurePosixPath(file).stem
             self.sources.add("published", host, document, ())

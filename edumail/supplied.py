@@ -1,6 +1,7 @@
 """Certificates that come as files: pairs ``secrets/certificates/NAME.pem`` and ``NAME.key``, judged before any use.
 
-The folder is not for git. Time is an argument; nothing but these files is read.
+The folder is not for git; the public halves, which a deploy puts into ``published/``, are. Time is an argument; nothing
+but these files is read.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -23,10 +24,13 @@ from edumail.pki import fingerprint
 from edumail.problems import Problem, Where
 
 FOLDER = "secrets/certificates"
+PUBLISHED = "published/certificates"
+"""Where a deploy leaves the certificates without their keys: whoever has none of the pairs compiles by them."""
 WARN_DAYS = 30
 """A certificate with fewer days left is complained about; one of a short life when less than a sixth of it is left."""
 _ID = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _PEM = serialization.Encoding.PEM
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Supplied:
     def digest(self) -> str:
         """SHA-256 of the content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def chain(self) -> bytes:
+        """The content without the key."""
+        return self.content[self.content.index(_BEGIN) :]
 
 
 @dataclass
@@ -84,6 +93,49 @@ def read(inventory: Path, now: datetime) -> Supply:
         elif path.suffix == ".pem":
             _judge(path, now, supply)
     return supply
+
+
+def publish(inventory: Path, pairs: Iterable[Supplied]) -> None:
+    """Have the inventory's public halves be those of ``pairs``, each whole or not at all, and no others."""
+    folder = inventory / PUBLISHED
+    wanted = {f"{pair.id}.pem": pair.chain for pair in pairs}
+    if wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, chain in wanted.items():
+        staged = folder / f".{name}.new"
+        staged.write_bytes(chain)
+        staged.replace(folder / name)
+    for path in folder.glob("*"):
+        if path.name not in wanted:
+            path.unlink()
+    if not wanted and folder.is_dir():
+        folder.rmdir()
+
+
+def is_published(inventory: Path, pairs: Iterable[Supplied]) -> bool:
+    """Whether :func:`publish` has nothing to do."""
+    return _published(inventory) == {f"{pair.id}.pem": pair.chain for pair in pairs}
+
+
+def read_published(inventory: Path) -> list[Supplied]:
+    """The public halves: pairs whose content has no key. Raises ValueError for what is no certificate.
+
+    Whether they are valid now is not asked: what a host should have does not change on the day that one ends.
+    """
+    result = []
+    for name, chain in sorted(_published(inventory).items()):
+        leaf = x509.load_pem_x509_certificates(chain)[0]
+        result.append(_pair(name.removesuffix(".pem"), leaf, chain))
+    return result
+
+
+def _published(inventory: Path) -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in (inventory / PUBLISHED).glob("*.pem")}
+
+
+def _pair(id: str, leaf: x509.Certificate, content: bytes) -> Supplied:
+    public = leaf.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return Supplied(id, frozenset(_names(leaf)), leaf.not_valid_after_utc, fingerprint(public), content)
 
 
 def _judge(path: Path, now: datetime, supply: Supply) -> None:
@@ -150,8 +202,7 @@ def _judge(path: Path, now: datetime, supply: Supply) -> None:
                 f"certificate {number} was not issued by number {number + 1}; order them from the server's to the root",
             )
             return
-    names = frozenset(_names(leaf))
-    if not names:
+    if not _names(leaf):
         complain("no-names", "chứng thư không có tên DNS nào", "the certificate has no DNS names")
     elif leaf.not_valid_after_utc <= now or leaf.not_valid_before_utc > now:
         begins, ends = leaf.not_valid_before_utc.date(), leaf.not_valid_after_utc.date()
@@ -163,9 +214,7 @@ def _judge(path: Path, now: datetime, supply: Supply) -> None:
     else:
         content = key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         content += b"".join(certificate.public_bytes(_PEM) for certificate in chain)
-        public = key.public_key().public_bytes(_PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        ends = leaf.not_valid_after_utc
-        supply.pairs.append(Supplied(path.stem, names, ends, fingerprint(public), content))
+        supply.pairs.append(_pair(path.stem, leaf, content))
         supply.notes += _notes(Where(f"{FOLDER}/{path.name}"), chain, now)
 
 

@@ -10,11 +10,14 @@ import runpy
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+from edumail.certificates import open_published
+from edumail.load import load
 from edumail.tree import Tree
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,20 +50,21 @@ def rendered(inventory: Path) -> list[Rendered]:
         return pool.submit(_rendered, inventory).result()
 
 
-def render_one(inventory: Path, host: str) -> Rendered:
-    """One host of a province, in a process of its own."""
+def render_one(inventory: Path, host: str, on: date | None = None) -> Rendered:
+    """One host of a province, in a process of its own. on: the day on which it is deployed, by default today."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_rendered, inventory, host).result()[0]
+        return pool.submit(_rendered, inventory, host, on).result()[0]
 
 
-def _rendered(inventory: Path, only: str | None = None) -> list[Rendered]:
-    return list(render_here(inventory, only))
+def _rendered(inventory: Path, only: str | None = None, on: date | None = None) -> list[Rendered]:
+    return list(render_here(inventory, only, on))
 
 
-def render_here(inventory: Path, only: str | None = None) -> Iterator[Rendered]:
+def render_here(inventory: Path, only: str | None = None, on: date | None = None) -> Iterator[Rendered]:
     """Host after host in this process: no role may have been imported before, and none is of use afterwards.
 
-    only: the one host that is wanted.
+    only: the one host that is wanted; on: as of which day. Nothing secret is needed: of certificates that came as
+    files the published halves do.
     """
     import pyinfra.api
     from pyinfra.context import ctx_host, ctx_state
@@ -74,7 +78,11 @@ def render_here(inventory: Path, only: str | None = None) -> Iterator[Rendered]:
 
     from roles.common.inventory import open_inventory
 
-    names = [only] if only else list(open_inventory(str(inventory)).province.hosts)
+    opened = open_inventory(str(inventory))
+    if on is not None and on != opened.province.today:
+        opened.province = load(inventory, on)
+    opened.supply = open_published(opened.province, inventory, datetime.now(UTC))
+    names = [only] if only else list(opened.province.hosts)
     hosts = [(name, {"inventory": str(inventory)}) for name in names]
     state = pyinfra.api.State(pyinfra.api.Inventory((hosts, {})), pyinfra.api.Config())
     for host in state.inventory:

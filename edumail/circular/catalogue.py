@@ -36,13 +36,13 @@ class Requirement:
     """T technical check, D rendered document, O organisational (can only be attested); or a mix of them."""
     en: str
     vi: str
-    how: str
+    how: Words
     """What a check looks at."""
     note: str = ""
     cites: tuple[str, ...] = ()
     """Topics of :mod:`edumail.circular.texts`: the law that it points to."""
     follows_from: tuple[str, ...] = ()
-    """The requirements whose verdicts make its own."""
+    """The requirements whose verdicts make its own. It has no paper: whoever attests them attests it."""
     local: tuple[str, ...] = ()
     """Policies of the province or the unit that a check takes its figures from. No text of law sets them."""
     paper: Words | None = None
@@ -88,5 +88,5 @@ def closed(ids: Iterable[str]) -> set[str]:
 def _requirement(row: dict[str, Any]) -> Requirement:
     binds = frozenset(word.strip() for word in row["binds"].split(","))
     lists: dict[str, Any] = {name: tuple(row.get(name, ())) for name in ("cites", "follows_from", "local")}
-    words: dict[str, Any] = {name: Words(**row[name]) for name in ("paper", "beyond") if name in row}
+    words: dict[str, Any] = {name: Words(**row[name]) for name in ("how", "paper", "beyond") if name in row}
     return Requirement(**(row | lists | words | {"binds": binds}))

@@ -19,7 +19,7 @@ from edumail.circular.figures import figures
 from edumail.circular.ranking import Score
 from edumail.circular.sheet import Sheet
 from edumail.circular.texts import Text, topics
-from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts
 from edumail.model import Province
 from edumail.templates import render
 
@@ -33,11 +33,11 @@ _LINES, _LETTERS = 3, 240
 
 # Sign, Vietnamese, English: a verdict is never told by its colour alone. What asks for action comes first.
 WORDS: dict[Verdict, tuple[str, str, str]] = {
-    "fail": ("✗", "không đạt", "fail"),
-    "not-tested": ("?", "chưa thử", "not tested"),
-    "attested": ("§", "xác nhận", "attested"),
-    "pass": ("✓", "đạt", "pass"),
-    "not-applicable": ("–", "không áp dụng", "not applicable"),
+    "fail": ("✗", VIETNAMESE["fail"], "fail"),
+    "not-tested": ("?", VIETNAMESE["not-tested"], "not tested"),
+    "attested": ("§", VIETNAMESE["attested"], "attested"),
+    "pass": ("✓", VIETNAMESE["pass"], "pass"),
+    "not-applicable": ("–", VIETNAMESE["not-applicable"], "not applicable"),
 }
 BASES: dict[Basis, Words] = {
     "law": Words("Luật: chính Thông tư 37/2020", "Law: Circular 37/2020 itself"),

@@ -14,6 +14,13 @@ from edumail.circular.catalogue import Requirement, requirements
 from edumail.model import Attestation, Province
 
 Verdict = Literal["pass", "fail", "attested", "not-applicable", "not-tested"]
+VIETNAMESE: dict[Verdict, str] = {
+    "pass": "đạt",
+    "fail": "không đạt",
+    "attested": "xác nhận",
+    "not-tested": "chưa thử",
+    "not-applicable": "không áp dụng",
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,10 @@ def complete(province: Province, units: Iterable[str], found: Iterable[Finding])
                 finding = _following(finding, [own[name] for name in requirement.follows_from])
             finding = _with_attestations(finding, said.get((unit, requirement.id), ()), province.today)
             if kind.by_succession and finding.verdict in ("pass", "fail", "attested"):
-                note = f"binds {kind.name} by succession to the circular's 'phòng'"
+                note = (
+                    f"{kind.name} kế thừa nghĩa vụ của «phòng» trong thông tư"
+                    f" / binds {kind.name_en} by succession to the circular's 'phòng'"
+                )
                 finding = replace(finding, evidence=(*finding.evidence, note))
             own[requirement.id] = finding
         result += [own[name] for name in requirements()]
@@ -83,15 +93,17 @@ def _following(finding: Finding, sources: Sequence[Finding]) -> Finding:
     """The verdict that others make: it is no better than the worst of those that bind the unit."""
     binding = [source for source in sources if source.verdict != "not-applicable"]
     if not binding:
-        return replace(finding, verdict="not-applicable", evidence=("nothing that it follows from binds this unit",))
+        why = "không điều nào mà nó suy từ ràng buộc đơn vị này / nothing that it follows from binds this unit"
+        return replace(finding, verdict="not-applicable", evidence=(why,))
     order: tuple[Verdict, ...] = ("fail", "not-tested", "attested", "pass")
     verdict = min((source.verdict for source in binding), key=order.index)
     number = counts(binding)
-    evidence = [f"follows from {len(binding)} others: {', '.join(f'{number[v]} {v}' for v in order if number[v])}"]
+    vi = ", ".join(f"{number[v]} {VIETNAMESE[v]}" for v in order if number[v])
+    en = ", ".join(f"{number[v]} {v}" for v in order if number[v])
+    evidence = [f"suy từ {len(binding)} yêu cầu: {vi} / follows from {len(binding)} others: {en}"]
     if verdict != "pass":
-        evidence.append(
-            f"{verdict}: {', '.join(source.requirement for source in binding if source.verdict == verdict)}"
-        )
+        names = ", ".join(source.requirement for source in binding if source.verdict == verdict)
+        evidence.append(f"{VIETNAMESE[verdict]} / {verdict}: {names}")
     return replace(finding, verdict=verdict, evidence=tuple(evidence))
 
 
@@ -103,10 +115,14 @@ def _with_attestations(finding: Finding, said: Iterable[Attestation], today: dat
     for attestation in sorted(said, key=lambda attestation: attestation.until):
         counts = attestation.on <= today <= attestation.until
         holds = holds or counts
-        when = f"on {attestation.on}, until {attestation.until}"
+        said_so = (
+            "xác nhận / attested"
+            if counts
+            else "có xác nhận, nay không còn (hoặc chưa) tính / attested once, which no longer counts (or not yet)"
+        )
         evidence.append(
-            f"{'attested' if counts else 'attested once, which no longer counts (or not yet)'}: {attestation.document},"
-            f" by {attestation.by}, {when}, SHA-256 {attestation.sha256[:16]}…; nobody but they has seen it"
+            f"{said_so}: {attestation.document} · {attestation.by} · {attestation.on} → {attestation.until} · SHA-256"
+            f" {attestation.sha256[:16]}…; ngoài người ấy chưa ai xem / nobody but they has seen it"
         )
     verdict = "attested" if holds and finding.verdict == "not-tested" else finding.verdict
     return replace(finding, verdict=verdict, evidence=tuple(evidence))
@@ -122,12 +138,20 @@ def _worse(first: Finding, second: Finding) -> Finding:
 
 def _open(unit: str, requirement: Requirement, applies: bool) -> Finding:
     if not applies:
-        why = requirement.beyond.en if requirement.beyond else "the circular does not ask this of this kind of unit"
+        why = (
+            f"{requirement.beyond.vi} / {requirement.beyond.en}"
+            if requirement.beyond
+            else "thông tư không yêu cầu điều này ở loại đơn vị này"
+            " / the circular does not ask this of this kind of unit"
+        )
         return Finding(unit, requirement.id, "not-applicable", (why,))
     if requirement.paper:
-        why = f"no host shows this; it takes {requirement.paper.en}"
+        why = (
+            f"không máy chủ nào cho thấy điều này; cần có {requirement.paper.vi}"
+            f" / no host shows this; it takes {requirement.paper.en}"
+        )
     else:
-        why = "nobody asked a host about this"
+        why = "chưa hỏi máy chủ nào về điều này / nobody asked a host about this"
     return Finding(unit, requirement.id, "not-tested", (why,))
 
 

@@ -10,13 +10,14 @@ import tempfile
 from argparse import ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from edumail.circular.assessment import Assessment, Check
 from edumail.circular.catalogue import requirements
+from edumail.circular.privacy import Veil
 from edumail.circular.verdicts import Finding, complete, from_json
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, chosen_hosts
@@ -30,7 +31,8 @@ ASSESSABLE = "C37-16.1"
 """The one requirement that the audit itself answers."""
 _PYTEST_RAN = (0, 1)
 """All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
-_UNSAID = "a check failed without saying for which unit"
+_UNSAID = "một phép thử không đạt mà không nói của đơn vị nào / a check failed without saying for which unit"
+_UNANSWERED = "phép thử không trả lời về đơn vị này / the check gave no answer for this unit"
 
 
 def add_questions(parser: Parser) -> None:
@@ -188,7 +190,7 @@ def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Ans
         incomplete.append(_UNSAID)
     asked = sorted(content["asked"], key=list(requirements()).index)
     if not asked and not incomplete:
-        incomplete.append("nothing was asked")
+        incomplete.append("chưa hỏi điều gì / nothing was asked")
     reasons = {(row["host"], name): row["why"] for row in content.get("open", []) for name in row["requirements"]}
     checks: dict[str, tuple[Check, ...]] = {}
     for row in content.get("checks", ()):
@@ -202,7 +204,7 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
     """All findings on the units with mailboxes or a page on ``hosts``, and why the run is incomplete, if it is.
 
     A question that has a check, binds the unit and got no answer is open, and makes the run incomplete; one for a host
-    that nobody wanted to ask is only open.
+    that nobody wanted to ask is only open. Whatever leaves this machine comes from here: no address of a person does.
     """
     units = [unit for unit in province.units.values() if not {unit.host, portal_host(unit)}.isdisjoint(hosts)]
     answered = {(finding.unit, finding.requirement) for finding in answers.found}
@@ -213,15 +215,19 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
                 continue
             where = page_turn(unit, hosts) if name in answers.pages else unit.host
             if where in hosts:
-                why = answers.reasons.get((where, name), "the check gave no answer for this unit")
+                why = answers.reasons.get((where, name), _UNANSWERED)
                 unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
             else:
-                unwanted.append(Finding(unit.id, name, "not-tested", (f"{where} was not asked",)))
+                unwanted.append(Finding(unit.id, name, "not-tested", (f"không hỏi {where} / {where} was not asked",)))
     incomplete = list(answers.incomplete)
     if unanswered and not incomplete:
-        incomplete.append(f"{len(unanswered)} questions got no answer")
+        incomplete.append(f"{len(unanswered)} câu hỏi không có câu trả lời / {len(unanswered)} questions got no answer")
     found = [*answers.found, *unanswered, *unwanted, *_assessable(units, answers.found, [*unanswered, *unwanted])]
-    return complete(province, [unit.id for unit in units], found), incomplete
+    veil = Veil(province)
+    findings = complete(province, [unit.id for unit in units], found)
+    return [replace(finding, evidence=tuple(map(veil, finding.evidence))) for finding in findings], [
+        veil(reason) for reason in incomplete
+    ]
 
 
 def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:
@@ -229,6 +235,9 @@ def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[
     answers = Counter(finding.unit for finding in found)
     gaps = Counter(finding.unit for finding in left)
     for unit in units:
-        said = f"{answers[unit.id]} answers of hosts to this audit's questions, {gaps[unit.id]} questions without one"
+        said = (
+            f"máy chủ trả lời {answers[unit.id]} câu hỏi của lần kiểm tra này, {gaps[unit.id]} câu không có câu trả lời"
+            f" / {answers[unit.id]} answers of hosts to this audit's questions, {gaps[unit.id]} questions without one"
+        )
         sound = answers[unit.id] and not gaps[unit.id]
         yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,))

@@ -11,17 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from edumail.circular.assessment import Assessment
 from edumail.circular.catalogue import requirements
-from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts
 from edumail.cli.language import say
 from edumail.cli.terminal import plain
 from edumail.model import Province
 
 _WORDS: dict[Verdict, tuple[str, str]] = {
-    "pass": ("đạt", "pass"),
-    "fail": ("không đạt", "fail"),
-    "attested": ("xác nhận", "attested"),
-    "not-tested": ("chưa thử", "not tested"),
-    "not-applicable": ("không áp dụng", "not applicable"),
+    verdict: (vi, verdict.replace("-", " ")) for verdict, vi in VIETNAMESE.items()
 }
 _CELLS: dict[Verdict, tuple[str, str]] = {
     "pass": ("✓ đạt", "✓ pass"),

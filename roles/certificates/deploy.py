@@ -20,7 +20,7 @@ def packages(inventory: Inventory, host: Host) -> tuple[str, ...]:
 def configure(inventory: Inventory, host: Host) -> None:
     """Bring certificates that came as files; stage the program that keeps them all."""
     pairs = {c.supplied.id: c.supplied for c in inventory.certificates(host) if c.supplied is not None}
-    operations.supply(name="certificates: bring files", pairs=list(pairs.values()))
+    operations.supply(name="certificates: bring files", inventory=inventory, pairs=list(pairs.values()))
     stage_tree(name="certificates: stage", role="certificates", tree=_tree(inventory, host), world_readable=True)
 
 

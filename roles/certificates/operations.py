@@ -8,9 +8,10 @@ from typing import Any
 from pyinfra import host
 from pyinfra.api import FunctionCommand, StringCommand, operation
 
-from edumail.supplied import Supplied
+from edumail.supplied import Supplied, is_published, publish
 from roles.certificates.facts import Pending, SuppliedDigests
 from roles.common.files import put_files
+from roles.common.inventory import Inventory
 from roles.common.paths import supplied
 
 _ORDER_SECONDS = 90
@@ -21,13 +22,18 @@ do [ "$(systemctl show -P ActiveState edumail-certificates.service)" = activatin
 
 
 @operation()
-def supply(pairs: Iterable[Supplied]) -> Generator[Any, None, None]:
-    """Puts keys and certificates that came as files on the host, where root alone can read them."""
+def supply(inventory: Inventory, pairs: Iterable[Supplied]) -> Generator[Any, None, None]:
+    """Puts keys and certificates that came as files on the host, where root alone can read them.
+
+    The public halves of all that the inventory has are published, or it would compile only where the keys are.
+    """
     found = host.get_fact(SuppliedDigests)
     missing = [pair for pair in pairs if found.get(pair.id) != pair.digest]
     if missing:
         yield FunctionCommand(_put, [missing], {})
-    else:
+    if not is_published(inventory.folder, inventory.supply.pairs):
+        yield FunctionCommand(publish, [inventory.folder, inventory.supply.pairs], {})
+    elif not missing:
         host.noop("the supplied certificates are there")
 
 

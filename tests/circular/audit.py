@@ -19,6 +19,7 @@ from typing import Any
 import testinfra
 
 from edumail.circular.catalogue import requirements
+from edumail.circular.privacy import Veil
 from edumail.mail import HostMail, Mail
 from edumail.model import Province, Unit
 from edumail.portal.load import Contents
@@ -28,7 +29,6 @@ from roles.common.paths import has_mail
 from tests.circular.exchangers import Exchangers
 from tests.circular.mailbox import take
 from tests.circular.network import Network
-from tests.circular.privacy import Veil
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 REQUEST = 60_000
@@ -214,7 +214,10 @@ class Audit:
             self._drawn[host] = frozenset(unit for _, unit in lots[: self.sample or None])
         if unit.id in self._drawn[host]:
             return ""
-        return f"not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
+        return (
+            f"không trúng thăm: ngày {day} chỉ thử {self.sample} đơn vị của {host} (--sample 0 thử tất cả)"
+            f" / not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
+        )
 
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""

@@ -119,7 +119,7 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
     facts = facts_of(audit, on)
     differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
     said = f"{on}: {len(facts.wanted)} roles, the digest of all their files against this checkout's"
-    evidence = [f"{said}: {len(differing)} things differ", *differing[:20]]
+    evidence = [f"{said}: {len(differing)} things differ", *differing[:20], *facts.dated]
     for unit in audit.units(on):
         record(unit.id, "C37-11.3.3", "fail" if differing else "pass", evidence)
 

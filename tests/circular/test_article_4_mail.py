@@ -345,10 +345,11 @@ def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, rec
             f"limit: {limit} working hours (official_mailbox_check_hours, the unit's own); late: {late or 'none'}"
         ]
         for box in theirs:
-            signed_in = "never" if box["days"] is None else f"{box['days']} days ago"
+            signed_in = "no holder is active" if box["days"] is None else f"{box['days']} days ago"
             evidence.append(
-                f"{box['address']}: the oldest letter that no holder has opened lies for {box['hours']} working hours;"
-                f" a holder signed in {signed_in}"
+                f"{box['address']}: the oldest letter that no holder has read lies for {box['hours']} working hours;"
+                f" a holder's last sign-in to any mailbox, or since when that is noted: {signed_in},"
+                " no part of the verdict"
             )
         evidence += [f"{on}: edumail-accounts.timer, which reminds holders and then the head, is {timer}"]
         evidence += ["the rule of daily checking in the regulation has to be attested"]

@@ -72,6 +72,7 @@ def test_another_unit_is_not_attested(inventory: Inventory) -> None:
     [
         ("C37-4.5", "C37-4.6", "unknown-requirement", 1, "C37-4.5"),
         ("C37-4.5", "C37-4.3.1", "not-attestable", 1, "hosts"),
+        ("C37-4.5", "C37-3.3a", "attestation-follows", 1, "C37-4.4, C37-11.2"),
         ("th-suoi-mo", "th-suoi-moi", "unknown-unit", 2, "th-suoi-moi"),
         ("until: 2027-08-31", "until: 2025-08-31", "attestation-days", 5, "2025-08-31"),
     ],

@@ -9,12 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edumail.circular.catalogue import closed, requirements
 from edumail.circular.texts import in_force, topics
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.cli.audit import ASSESSABLE
-from edumail.model import Province
+from edumail.model import Attestation, Province
 
 CHECKS = Path(__file__).parents[1] / "circular"
 
@@ -38,7 +40,8 @@ def test_every_requirement_has_a_check_or_a_declared_way_of_attestation() -> Non
 def test_what_needs_people_names_the_paper_and_no_host_answers_it_alone() -> None:
     for row in requirements().values():
         if "O" in row.kind.split("+") and not row.beyond:
-            assert row.paper, row.id
+            assert row.paper or row.follows_from, row.id
+        assert not (row.paper and row.follows_from), row.id
         if row.paper:
             assert row.paper.vi != row.paper.en
 
@@ -52,6 +55,22 @@ def test_the_catalogue_is_whole_and_each_row_stands_where_it_says() -> None:
         assert set(row.follows_from) <= set(rows)
         assert not any(rows[name].follows_from for name in row.follows_from)
         assert row.binds <= {"sở", "phòng", "school", "Ministry"}
+
+
+def test_what_is_looked_at_is_said_in_both_languages() -> None:
+    for row in requirements().values():
+        assert row.how.vi, row.id
+        assert row.how.en, row.id
+        assert row.how.vi != row.how.en, row.id
+
+
+def test_a_school_uses_mail_and_portal_if_all_that_binds_it_holds_and_mail_moves() -> None:
+    rows = requirements()
+    of_schools = {id for id, row in rows.items() if id.startswith(("C37-4.", "C37-9.")) and "school" in row.binds}
+    left_out = of_schools - set(rows["C37-15.1"].follows_from)
+    assert left_out == {"C37-4.3.4", "C37-9.11"}
+    assert {rows[id].strength for id in left_out} == {"C"}  # "as conditions allow"
+    assert all(id.removeprefix("C37-") in rows["C37-15.1"].how.vi for id in left_out)
 
 
 def test_the_umbrella_stands_on_every_binding_standard() -> None:
@@ -123,3 +142,31 @@ def test_what_stands_on_an_attestation_is_attested_and_not_passed(province: Prov
 
 def test_nothing_follows_where_nothing_was_seen(province: Province) -> None:
     assert verdict(province, "th-suoi-mo", "C37-3.1a", {}).verdict == "not-tested"
+
+
+FOLLOWING = {id: row for id, row in requirements().items() if row.follows_from}
+BETTER: dict[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3}
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), id=st.sampled_from(sorted(FOLLOWING)))
+def test_nothing_that_follows_is_better_than_its_sources_whoever_attests_it(
+    province: Province, data: st.DataObject, id: str
+) -> None:
+    sources = FOLLOWING[id].follows_from
+    found = {name: data.draw(st.sampled_from(sorted(BETTER))) for name in data.draw(st.sets(st.sampled_from(sources)))}
+    attested = data.draw(st.sets(st.sampled_from([id, *sources]), min_size=1))
+    said = Attestation(
+        requirements=tuple(sorted(attested)),
+        units=("th-suoi-mo",),
+        by="Nguyễn Văn Bằng",
+        on=province.today,
+        until=province.today,
+        document="12/QĐ-THSM",
+        sha256="ab" * 32,
+    )
+    findings = [Finding("th-suoi-mo", name, verdict, ("seen",)) for name, verdict in found.items()]
+    result = complete(province.model_copy(update={"attestations": (said,)}), ["th-suoi-mo"], findings)
+    verdicts = {finding.requirement: finding.verdict for finding in result}
+    binding = [BETTER[verdicts[name]] for name in sources if verdicts[name] != "not-applicable"]
+    assert BETTER[verdicts[id]] == min(binding)

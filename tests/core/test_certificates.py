@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from authority import NOW, Authority, key_pem, new_key
@@ -11,10 +14,11 @@ from conftest import Inventory
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from edumail import pki, supplied
-from edumail.certificates import HOST, certificates, open_supplied
+from edumail.certificates import HOST, certificates, open_published, open_supplied
 from edumail.load import load
 from edumail.model import Province
 from edumail.problems import InventoryError
+from tests.rendered import render_one
 
 FRONT = ("mail-so.minhha.test", "mail.minhha.test")
 
@@ -231,3 +235,90 @@ def test_no_file_is_read_where_none_was_asked_for(inventory: Inventory) -> None:
     Files(inventory).put("tinh", b"x")
     inventory.replace("province.yml", "certificates: {from: files, issuers: [ca.example]}\n", "")
     assert open_supplied(load(inventory.folder), inventory.folder, NOW + timedelta(days=1)).pairs == []
+
+
+# --- without the keys ---
+
+
+def test_whoever_has_no_keys_compiles_by_what_is_published(files: Files) -> None:
+    files.buy("tinh", "*.minhha.test", "*.suoimo.minhha.test")
+    files.buy("truong", "*.thptsongque.test")
+    province, pairs = load(files.folder), files.open().pairs
+    assert not supplied.is_published(files.folder, pairs)
+    supplied.publish(files.folder, pairs)
+    assert supplied.is_published(files.folder, pairs)
+    shutil.rmtree(files.folder / "secrets")
+    assert load(files.folder).published == {}  # it is the folder of what hosts give back, too
+    found = open_published(province, files.folder, NOW + timedelta(1000)).pairs  # whatever the day is
+    for host in province.hosts.values():
+        seen = [(c.id, c.names, c.supplied and (c.supplied.id, c.supplied.fingerprint))
+                for c in certificates(province, host, found)]  # fmt: skip
+        assert seen == [(c.id, c.names, c.supplied and (c.supplied.id, c.supplied.fingerprint))
+                        for c in certificates(province, host, pairs)]  # fmt: skip
+    for path in (files.folder / supplied.PUBLISHED).glob("*"):
+        assert b"PRIVATE" not in path.read_bytes()
+    with pytest.raises(InventoryError, match="covers"):
+        files.open()  # no deploy goes without keys
+
+
+def test_what_is_published_goes_with_its_pair(files: Files) -> None:
+    files.buy("cu", "*.minhha.test")
+    supplied.publish(files.folder, files.open().pairs)
+    for suffix in ("pem", "key"):
+        (files.folder / supplied.FOLDER / f"cu.{suffix}").unlink()
+    files.buy("moi", "*.minhha.test")
+    supplied.publish(files.folder, files.open().pairs)
+    assert [path.name for path in (files.folder / supplied.PUBLISHED).iterdir()] == ["moi.pem"]
+    supplied.publish(files.folder, [])
+    assert not (files.folder / supplied.PUBLISHED).exists()
+
+
+def test_who_has_the_keys_compiles_by_them(files: Files) -> None:
+    """An edit that nobody has deployed yet is one."""
+    files.buy("cu", "*.minhha.test")
+    supplied.publish(files.folder, files.open().pairs)
+    files.buy("moi", "*.minhha.test", days=200)
+    found = open_published(load(files.folder), files.folder, NOW).pairs
+    assert sorted(pair.id for pair in found) == ["cu", "moi"]
+
+
+def test_the_day_on_which_a_pair_ends_changes_nothing_of_what_hosts_should_have(files: Files) -> None:
+    files.buy("cu", "*.minhha.test", days=2)
+    supplied.publish(files.folder, files.open().pairs)
+    later = NOW + timedelta(3)
+    assert [pair.id for pair in open_published(load(files.folder), files.folder, later).pairs] == ["cu"]
+    files.put("hong", b"x")  # what was never good is no pair that has ended
+    with pytest.raises(InventoryError, match="PEM"):
+        open_published(load(files.folder), files.folder, later)
+
+
+def test_without_keys_and_before_any_deploy_it_says_what_is_missing(files: Files) -> None:
+    with pytest.raises(InventoryError, match="covers"):
+        open_published(load(files.folder), files.folder, NOW)
+
+
+def test_a_deploy_publishes_what_it_brings(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    from roles.certificates import operations
+
+    files.buy("tinh", "*.minhha.test")
+    inventory: Any = SimpleNamespace(folder=files.folder, supply=files.open())
+    (pair,) = inventory.supply.pairs
+    known = {"tinh": pair.digest}
+    played = SimpleNamespace(get_fact=lambda fact: known, noop=lambda said: None)
+    monkeypatch.setattr(operations, "host", played)
+    (command,) = operations.supply._inner(inventory=inventory, pairs=[pair])
+    command.function(*command.args)
+    assert supplied.is_published(files.folder, [pair])
+    assert list(operations.supply._inner(inventory=inventory, pairs=[pair])) == []
+
+
+def test_an_auditor_without_keys_compiles_what_the_deploy_did(files: Files) -> None:
+    files.authority = Authority(datetime.now(UTC))
+    files.buy("tinh", "*.minhha.test", "*.suoimo.minhha.test")
+    supplied.publish(files.folder, open_supplied(load(files.folder), files.folder, datetime.now(UTC)).pairs)
+    with_keys = render_one(files.folder, "mail-xa")
+    shutil.rmtree(files.folder / "secrets")
+    without = render_one(files.folder, "mail-xa")
+    assert {r.role: r.tree.digest for r in without.releases} == {r.role: r.tree.digest for r in with_keys.releases}
+    (tree,) = [release.tree for release in without.releases if release.role == "certificates"]
+    assert b"/tls/supplied/tinh.pem" in tree.files["certificates.json"].content

@@ -10,6 +10,7 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from tests.circular import letters
+from tests.circular import test_article_3_general as article_3
 from tests.circular import test_article_4_mail as article_4
 from tests.circular import test_article_5_groups as article_5
 from tests.circular import test_article_12_technology as article_12
@@ -245,3 +246,47 @@ def test_mail_that_does_not_leave_the_province(audit: Any, monkeypatch: pytest.M
     monkeypatch.setattr(Host, "trace", lambda self, ids: {name: [] for name in ids})
     # A unit whose own policy keeps its mail inside has nothing to prove; groups are read from the same log.
     assert red(audit) == {(OFFICE, "C37-4.1"), (PRIMARY, "C37-4.1"), (OFFICE, "C37-5.3")}
+
+
+def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None:
+    units = audit.units(HOST)
+    refused = next(unit for unit in units if unit.id == PRIMARY)
+    audit.refused = {refused.public_address}
+    said: dict[str, tuple[str, list[str]]] = {}
+    article_3.test_a_name_below_edu_vn_leads_to_the_portal(
+        audit,
+        of_pages=iter([(unit, ("fail" if unit.id == OFFICE else "pass", ["seen"])) for unit in units]),
+        record=lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)}),
+    )
+    assert {unit: verdict for unit, (verdict, _) in said.items()} == {
+        unit.id: "fail" if unit.id in (PRIMARY, OFFICE) else "pass" for unit in units
+    }
+    assert said[PRIMARY][1] == ["seen", f"MX: RCPT {refused.public_address}: 554 no"]
+    assert said[OFFICE][1] == ["seen"]  # what the pages disprove needs no letter
+
+
+@pytest.mark.parametrize(
+    ("hours", "days", "verdict", "words"),
+    [
+        (3, 0, "not-tested", "0 days ago"),
+        (3, 400, "not-tested", "400 days ago, no part of the verdict"),  # a phone stays signed in
+        (3, None, "not-tested", "no holder is active"),
+        (5, 0, "fail", "for 5 working hours"),
+    ],
+)
+def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, hours: int, days: int | None, verdict: Verdict, words: str
+) -> None:
+    (unit,) = [unit for unit in audit.units(HOST) if unit.id == SECONDARY]
+    assert audit.mail.units.policies(unit).official_mailbox_check_hours == 4
+    box = {"address": unit.public_address, "unit": unit.id, "limit": 4, "hours": hours, "days": days}
+    monkeypatch.setattr(article_4, "opened", lambda audit, on: SimpleNamespace(ask=lambda command: [box]))
+    timers = {"timers": {"edumail-accounts": "active"}}
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(seen=timers))
+    said: dict[str, tuple[str, list[str]]] = {}
+    article_4.test_official_mailboxes_are_looked_into_every_day(
+        audit, HOST, lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)})
+    )
+    assert said[unit.id][0] == verdict
+    assert words in said[unit.id][1][1]
+    assert "to any mailbox" in said[unit.id][1][1]

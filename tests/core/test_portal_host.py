@@ -84,7 +84,7 @@ def test_its_verdicts_are_those_on_its_pages_and_the_rest_is_open_not_missing(pa
     assert incomplete == []
     assert {finding.unit for finding in findings} == {"th-suoi-mo"}
     assert [by_name[name].verdict for name in (*PAGES, "C37-4.1")] == ["pass", "pass", "not-tested"]
-    assert by_name["C37-4.1"].evidence == ("mail-xa was not asked",)
+    assert by_name["C37-4.1"].evidence == ("không hỏi mail-xa / mail-xa was not asked",)
 
 
 @pytest.mark.parametrize("hosts", [["cong"], ["cong", "mail-xa"], ["mail-xa"]])
@@ -96,4 +96,4 @@ def test_a_page_that_nobody_answered_for_makes_the_run_incomplete(pages: Provinc
         asked=[*PAGES],
         pages=frozenset(PAGES),
     )
-    assert judge(pages, hosts, answers)[1] == ["1 questions got no answer"]
+    assert judge(pages, hosts, answers)[1] == ["1 câu hỏi không có câu trả lời / 1 questions got no answer"]

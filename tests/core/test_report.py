@@ -285,6 +285,9 @@ def test_a_requirement_says_what_is_law_and_what_is_local_and_which_text_held_on
     assert "331/2026" not in earlier
     assert "Suy luận" in part(html(province, audit), "C37-4.1")
     assert "A letter arrives." in part(html(province, audit), "C37-4.1")
+    looked_at = requirements()["C37-4.1"].how
+    assert part(html(province, audit), "C37-4.1").count(looked_at.vi) == 1
+    assert part(html(province, audit), "C37-4.1").count(looked_at.en) == 1
     assert "Dẫn chiếu" in part(html(province, audit), "C37-S39-tls")
 
 

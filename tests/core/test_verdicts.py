@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
 
 from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, as_json, complete, from_json
-from edumail.model import Province
+from edumail.model import Attestation, Province
+
+VIETNAMESE_LETTER = re.compile("[đăâêôơưàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ]", re.IGNORECASE)
 
 
 def one(findings: list[Finding], unit: str, requirement: str) -> Finding:
@@ -62,6 +67,30 @@ def test_of_two_answers_the_worse_counts_with_the_evidence_of_both(
         given = [Finding("so", "C37-4.1", verdict, (verdict,)) for verdict in order]  # type: ignore[arg-type]
         found = one(complete(province, ["so"], given), "so", "C37-4.1")
         assert (found.verdict, found.evidence) == (both, order)
+
+
+def test_whatever_no_host_said_is_said_in_both_languages(province: Province) -> None:
+    """Reasons of edumail's own, not what hosts answered: of all kinds of units, and with attestations of each sort."""
+    saying = Attestation(
+        requirements=("C37-4.3.2",),
+        units=("vhxh-suoi-mo",),
+        by="Triệu Văn Khải",
+        on=province.today,
+        until=province.today,
+        document="7/QĐ",
+        sha256="ab" * 32,
+    )
+    ended = saying.model_copy(update={"units": ("so",), "until": saying.on - timedelta(1)})
+    attested = province.model_copy(update={"attestations": (saying, ended)})
+    reasons = {line for finding in complete(attested, province.units, []) for line in finding.evidence}
+    assert len(reasons) > 50
+    for line in reasons:
+        vi, _, en = line.partition(" / ")
+        assert VIETNAMESE_LETTER.search(vi), line
+        assert en, line
+        assert not VIETNAMESE_LETTER.search(en.replace("phòng", "").replace("sở", "").replace("văn thư", "")) or (
+            "SHA-256" in line or en.startswith("attested")
+        ), line
 
 
 def test_findings_survive_json(province: Province) -> None:

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 
 from edumail import pki
 from edumail.load import load_published
+from edumail.supplied import read_published
 from lab import acme, ssh
 from lab.text import LabError
 from lab.topology import INTERNET
@@ -218,6 +219,12 @@ def test_a_supplied_key_is_where_root_alone_reads_it_and_nowhere_else(from_files
     assert not [path for path in log.glob("deploy-*.log") if line in path.read_text()]
 
 
+def test_whoever_has_no_keys_finds_the_certificate_published(from_files: FromFiles) -> None:
+    (pair,) = read_published(from_files.site.folder)
+    assert (pair.id, pair.fingerprint) == ("mua", load_published(from_files.site.folder)[HOST].supplied)
+    assert b"PRIVATE" not in pair.content
+
+
 def test_a_certificate_that_ends_soon_is_heard_of(from_files: FromFiles) -> None:
     """By whoever deploys, whoever looks at the host's units, and the officer in charge."""
     assert "note: secrets/certificates/mua.pem: expires in" in from_files.result.stderr
@@ -236,4 +243,5 @@ def test_the_internal_certificates_come_back(from_files: FromFiles, inventory: P
     assert result.returncode == 0, result.stdout + result.stderr
     for name, port in DOORS:
         assert from_files.site.seen(name, port, (inventory / "published" / "ca.pem").read_bytes())
+    assert read_published(from_files.site.folder) == []
     assert from_files.site.run("find /etc/edumail/tls/supplied -name '*.pem'") == ""
