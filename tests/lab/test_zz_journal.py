@@ -167,8 +167,8 @@ EXPLAINED = [
     Explained(
         "nginx",
         r"\S+ \S+ \[error\] .* connect\(\) failed \(111: Connection refused\) while proxying connection, .*"
-        r" upstream: \"198\.18\.37\.12:443\", .*",
-        "test_portal_serving stops the nginx of a host behind the gateway",
+        r" upstream: \"198\.18\.37\.1[23]:443\", .*",
+        "test_portal_serving and test_mutation stop the nginx of a host behind the gateway",
     ),
     Explained(
         "nginx",
