@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from lab import lab, web
 from tests.circular import test_article_8_managing_bodies as article_8
@@ -27,9 +28,10 @@ ENVIRONMENT = os.environ | {"SSL_CERT_FILE": str(web.AUTHORITY)}
 """The audit trusts the outside's authority, as an auditor's machine trusts those of the Internet."""
 
 
-def verify(inventory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def verify(inventory: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edumail", "verify", str(inventory), "--lang", "en", *words]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=ENVIRONMENT)
+    env = ENVIRONMENT | environment
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=env)
 
 
 def test_a_sound_province_passes_and_nothing_stays_behind(
@@ -72,6 +74,49 @@ def test_a_host_out_of_reach_makes_the_run_incomplete(province: LabProvince, inv
     verdicts = {f["requirement"]: f["verdict"] for f in content["findings"]}
     assert content["incomplete"]
     assert verdicts["C37-4.2.3"] == "not-tested"
+    assert not passed(content, "thpt-song-que")
+
+
+SERVICES = "postfix dovecot nginx rspamd redis-server unbound"
+STOP = f"""\
+systemctl list-units --plain --no-legend --state=active,listening,waiting 'edumail-*' | cut -d ' ' -f 1 > /root/ran
+systemctl stop $(cat /root/ran) {SERVICES}
+"""
+# Letters that nobody took must not come to people's inboxes once the audit has ended.
+START = f"""\
+find /var/spool/postfix/maildrop -type f -delete
+postsuper -d ALL
+systemctl start {SERVICES} $(cat /root/ran)
+rm /root/ran
+"""
+NOT_ABOUT_THE_HOST = {
+    "C37-11.3.3": "its files are as they were deployed; whether anything reads them is asked by others",
+    "C37-12.7.1": "the gateway answers for its pages and takes its mail",
+    "C37-4.3.4": "the gateway takes mail for addresses that it knew before, and keeps it",
+    "C37-S39-smtp": "the exchanger is the gateway",
+}
+
+
+def passed(content: dict[str, Any], *units: str) -> set[str]:
+    """The requirements that one of the units passes."""
+    return {f["requirement"] for f in content["findings"] if f["unit"] in units and f["verdict"] == "pass"}
+
+
+def test_a_host_on_which_nothing_runs_passes_only_what_is_not_about_it(
+    province: LabProvince, inventory: Path, tmp_path: Path
+) -> None:
+    """What a host that has nothing at all is told: tests/core/test_empty_host.py."""
+    target, host = tmp_path / "verdicts.json", "mail-xa"
+    province.run(host, STOP)
+    try:
+        result = verify(inventory, "--host", host, "--json", str(target), EDUMAIL_AUDIT_WAIT="5")
+    finally:
+        for other in province.province.hosts.keys() - {host}:
+            province.run(other, "postsuper -d ALL")
+        province.run(host, START)
+    assert result.returncode in (1, 2), result.stdout
+    units = [unit.id for unit in province.province.units.values() if unit.host == host]
+    assert passed(json.loads(target.read_text()), *units) <= NOT_ABOUT_THE_HOST.keys()
 
 
 AS_IT_WAS = """\
