@@ -24,6 +24,7 @@ CHECKED = {
     "C37-S39-imaps", "C37-S39-mbox", "C37-S39-smime", "C37-S39-utf8", "C37-S39-ip", "C37-S39-https", "C37-S39-tls",
     *article_8.CHECKS, *article_9.CHECKS, *SWITCHED,
 }  # fmt: skip
+AS_IT_IS = Path(__file__).with_name("as_it_is.py")
 ENVIRONMENT = os.environ | {"SSL_CERT_FILE": str(web.AUTHORITY)}
 """The audit trusts the outside's authority, as an auditor's machine trusts those of the Internet."""
 
@@ -119,35 +120,12 @@ def test_a_host_on_which_nothing_runs_passes_only_what_is_not_about_it(
     assert passed(json.loads(target.read_text()), *units) <= NOT_ABOUT_THE_HOST.keys()
 
 
-AS_IT_WAS = """\
-set -eu
-find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name 'dovecot[.-]*' ! -name '*.db' \\
-  ! -name '*.db-*' ! -name maildirsize ! -name maildirfolder ! -name subscriptions ! -name shared-mailboxes \\
-  ! -name accounts-journal-cursor \\
-  -print0 | sort -z | xargs -0 -r sha256sum
-python3 - <<'END'
-import hashlib, sqlite3
-database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
-tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('audit', 'to_end') ORDER BY name"
-for table, in database.execute(tables):
-    names = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")') if row[1] != "seen"]
-    rows = repr(sorted(map(repr, database.execute(f'SELECT {", ".join(names)} FROM "{table}"'))))
-    print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
-END
-"""
-"""Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line.
-
-Left out are what Dovecot keeps for itself beside the mail (counters of UIDs, indexes, folders that it makes when a
-mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, logs, how
-far the host itself has read them for who signed in when, and whom it has yet to sign out since a password changed.
-"""
-
-
 def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
-    """By host and path the digest of its content."""
+    """By host and thing its digest: see :mod:`tests.lab.as_it_is`. Sign-ins of other tests are noted before."""
+    script = f"edumail-accounts sign-ins >/dev/null\npython3 - <<'END'\n{AS_IT_IS.read_text(encoding='utf-8')}\nEND\n"
     found = {}
     for host in province.province.hosts:
-        lines = province.run(host, AS_IT_WAS).splitlines()
+        lines = province.run(host, script).splitlines()
         found[host] = {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
     return found
 
@@ -155,6 +133,10 @@ def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
 def test_an_audit_leaves_hosts_as_it_found_them(province: LabProvince, inventory: Path) -> None:
     before = as_it_is(province)
     assert all(len(files) > 100 for files in before.values())
+    for host, files in before.items():
+        assert any(name.endswith("/accounts.db: account") for name in files), host
+        assert any(name.endswith("/feedback.db: matter") for name in files), host
+        assert any(name.endswith("/dovecot.conf") for name in files), host
     result = verify(inventory, "--outside", "kiemtra@ngoai.test")
     assert result.returncode == 0, result.stdout
     after = as_it_is(province)
