@@ -32,6 +32,15 @@ def test_each_breaks_something_and_says_what_must_turn() -> None:
         assert {id for ids in fault.red.values() for id in ids} <= set(requirements()), name
 
 
+def test_what_must_turn_binds_the_unit(province: Province) -> None:
+    for name, fault in FAULTS.items():
+        for unit, ids in fault.red.items():
+            kind = province.kinds[province.units[unit].kind]
+            bound = (requirements()[id] for id in ids)
+            # What the Ministry sends has to be taken all the same.
+            assert all(row.applies_to(kind) or "Ministry" in row.binds for row in bound), name
+
+
 def test_what_may_reach_units_of_other_hosts_is_judged_on_all() -> None:
     for name, fault in FAULTS.items():
         assert not fault.spreads or fault.judged == EVERY, name
