@@ -89,6 +89,7 @@ find /var/spool/postfix/maildrop -type f -delete
 postsuper -d ALL
 systemctl start {SERVICES} $(cat /root/ran)
 rm /root/ran
+for try in $(seq 100); do ! ss -ltn | grep -q ':11332 ' || break; sleep 0.2; done
 """
 NOT_ABOUT_THE_HOST = {
     "C37-11.3.3": "its files are as they were deployed; whether anything reads them is asked by others",
