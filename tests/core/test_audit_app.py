@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import sqlite3
 import subprocess
 from base64 import b64encode
@@ -13,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import testinfra
 
 from edumail.model import Province
 from roles.audit import render
@@ -148,6 +150,20 @@ def test_an_audit_names_its_address_outside_when_it_is_opened(
         app.open_audit(database, 0, "a@b.test, c@d.test")
     app.refresh(database, app.SECONDS)  # all have ended
     assert database.execute("SELECT count(*) FROM audit_letters").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(("outside", "said"), [(None, ""), ("kiemtra@ngoai.test", "kiemtra@ngoai.test")])
+def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
+    province: Province, monkeypatch: pytest.MonkeyPatch, outside: str | None, said: str
+) -> None:
+    ran: list[str] = []
+    answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": 3600})
+    shell = SimpleNamespace(run=lambda words: ran.append(words) or SimpleNamespace(rc=0, stdout=answer, stderr=""))
+    monkeypatch.setattr(testinfra, "get_host", lambda *words, **options: shell)
+    audit = Audit(LAB, province, frozenset(province.hosts), outside=outside)
+    audit.open(None)
+    assert set(audit.hosts) == set(province.hosts)
+    assert {words.partition(" open ")[2] for words in ran} == {said}
 
 
 def test_what_an_audit_plans_is_within_its_letters(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
