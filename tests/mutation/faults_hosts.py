@@ -25,15 +25,15 @@ def changed(broken: str, mended: str) -> dict[str, str]:
     return {"broken": broken, "mended": mended}
 
 
-def record(zone: str, owner: str, kind: str, data: str) -> dict[str, str]:
-    """A record too many in a live zone."""
+def record(zone: str, owner: str, kind: str, data: str, ttl: int = 300) -> dict[str, str]:
+    """A record too many in a live zone; hosts forget it soon."""
     words = f"knotc -b zone-begin {zone} && knotc zone-{{verb}} {zone} {owner} {{ttl}}{kind} {data} && knotc -b zone-commit {zone}"
-    return changed(words.format(verb="set", ttl="3600 "), words.format(verb="unset", ttl=""))
+    return changed(words.format(verb="set", ttl=f"{ttl} "), words.format(verb="unset", ttl=""))
 
 
 def without_record(zone: str, owner: str, kind: str, data: str) -> dict[str, str]:
     """A record that a live zone lacks."""
-    there = record(zone, owner, kind, data)
+    there = record(zone, owner, kind, data, ttl=3600)
     return changed(there["mended"], there["broken"])
 
 
