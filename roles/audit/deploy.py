@@ -10,7 +10,7 @@ from roles.common.paths import AUDITOR_HOME
 
 
 def _tree(inventory: Inventory) -> Tree:
-    return tree(inventory.province.auditors, inventory.province.settings.ministry)
+    return tree(inventory.province)
 
 
 def configure(inventory: Inventory) -> None:

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
 from pathlib import Path
 
-from edumail.model import Auditor, Ministry
+from edumail.model import Province
 from edumail.tree import File, Tree
 from roles.accounts.render import library
 
 APP = Path(__file__).parent / "app"
+FEWEST = 1024
 COMMAND = "/usr/local/sbin/edumail-audit"
 
 
-def tree(auditors: Iterable[Auditor], ministry: Ministry | None) -> Tree:
-    """SSH keys of the auditors, the sudo rule, the command and what it may tell; nothing in it is secret."""
-    keys = "".join(f"restrict {auditor.ssh_key}\n" for auditor in auditors)
+def tree(province: Province) -> Tree:
+    """SSH keys of the auditors, the sudo rule, the command, whom it may write to and what it may tell; no secrets."""
+    keys = "".join(f"restrict {auditor.ssh_key}\n" for auditor in province.auditors)
+    ministry = province.settings.ministry
     return Tree.of(
         {
             **library(),
             "edumail-audit": File((APP / "edumail_audit.py").read_bytes(), executable=True),
             "edumail_host.py": (APP / "edumail_host.py").read_bytes(),
             "authorized_keys": keys,
+            "province.json": json.dumps({"domains": domains(province), "letters": letters(province)}) + "\n",
             "ministry": f"{ministry.director_list}\n{ministry.clerk_list}\n" if ministry else "",
             "sudoers": f"auditor ALL=(root) NOPASSWD: {COMMAND}\n",
         }
     )
+
+
+def domains(province: Province) -> list[str]:
+    """The domains of units and groups."""
+    addresses = (group.address.partition("@")[2] for group in province.groups)
+    return sorted({*(unit.domain for unit in province.units.values()), *addresses})
+
+
+def letters(province: Province) -> int:
+    """How many letters an audit may send from mailboxes of a host, as many as one of all units needs.
+
+    From each unit to another, back, and to the outside; to each section; to each group (``tests/circular/letters.py``).
+    Rounded up to a power of two, so that not every new school changes it on every host.
+    """
+    units = province.units.values()
+    needed = 3 * len(units) + sum(len(unit.sections) for unit in units) + len(province.groups)
+    return max(FEWEST, 1 << (needed - 1).bit_length())

@@ -160,7 +160,7 @@ class Audit:
                 f"ssh://auditor@{host.name}", ssh_config=str(Path(config).expanduser()) if config else None
             )
             try:
-                result = ssh.run(f"{COMMAND} open")
+                result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
                 if result.rc != 0:
                     raise AuditError(result.stderr.strip()[:300])
                 answer = json.loads(result.stdout)

@@ -47,6 +47,7 @@ class Network:
     _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _signatures: dict[str, tuple[Signature, str]] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
+    _reached: dict[tuple[str, str], tuple[bool | None, str]] = field(default_factory=dict)
     _open: tuple[str, HTTPSConnection] | None = None
     """The connection that the last page came by, and whose page it was."""
 
@@ -112,6 +113,16 @@ class Network:
                 return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
             return True, f"{name} [{address}]:{port} answers"
         return False, f"{name} has no {kind} record"
+
+    def exchanger_reached(self, domain: str, kind: str) -> tuple[bool | None, str]:
+        """As :meth:`reached`, for port 25 of a domain's exchanger, each knocked at once; where there is none, False."""
+        try:
+            exchanger = self.exchanger(domain)
+        except OSError as error:
+            return False, str(error)
+        if (exchanger, kind) not in self._reached:
+            self._reached[exchanger, kind] = self.reached(exchanger, 25, kind)
+        return self._reached[exchanger, kind]
 
     def dnssec(self, apex: str) -> tuple[Signature, str]:
         """The state of a zone's signatures at the first of its name servers that answers, and what is broken."""

@@ -7,7 +7,6 @@ import email.policy
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
 from urllib.parse import urlencode, urljoin
 
 import lxml.etree
@@ -204,10 +203,11 @@ def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
 
 @pytest.mark.requirement("C37-12.7.1")
 def test_mail_and_portal_are_reached_by_ipv6(audit: Audit, serving: str, record: Record) -> None:
-    reached = cache(audit.network.reached)
     for unit in audit.pages(serving):
-        exchanger = audit.network.exchanger(unit.domain)
-        answers = [audit.network.reached(unit.portal, HTTPS_PORT, "AAAA"), reached(exchanger, 25, "AAAA")]
+        answers = [
+            audit.network.reached(unit.portal, HTTPS_PORT, "AAAA"),
+            audit.network.exchanger_reached(unit.domain, "AAAA"),
+        ]
         good, evidence = all(answer for answer, _ in answers), [said for _, said in answers]
         unable = NO_IPV6 in evidence
         record(unit.id, "C37-12.7.1", "not-tested" if unable else "pass" if good else "fail", evidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import sqlite3
 import subprocess
 from base64 import b64encode
@@ -13,7 +14,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import testinfra
 
+from edumail.model import Province
+from roles.audit import render
+from tests.circular.audit import Audit
+from tests.circular.letters import PLANS
+
+LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 APP = Path(__file__).resolve().parents[2] / "roles" / "audit" / "app" / "edumail_audit.py"
 
 
@@ -42,7 +50,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> Programs:
 
 
 @pytest.fixture
-def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     monkeypatch.syspath_prepend(str(APP.parent))
     spec = importlib.util.spec_from_file_location("edumail_audit", APP)
     assert spec is not None
@@ -50,6 +58,8 @@ def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "ask", lambda database, words, *values: database.execute(words, values).fetchall())
+    (tmp_path / "province.json").write_text('{"domains": ["x.test"], "letters": 9}')
+    monkeypatch.setattr(module, "PROVINCE", tmp_path / "province.json")
     return module
 
 
@@ -57,10 +67,13 @@ def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def database() -> sqlite3.Connection:
     made = sqlite3.connect(":memory:", isolation_level=None)
     made.execute("CREATE TABLE audit (login TEXT, token TEXT, hash TEXT, expires INTEGER)")
+    made.execute("CREATE TABLE audit_letters (token TEXT, outside TEXT, sent INTEGER)")
     made.execute("CREATE TABLE account (address TEXT, state TEXT)")
     states = {"an@x.test": "active", "binh@x.test": "waiting", "vt@x.test": "shared", "cu@x.test": "closed"}
     made.executemany("INSERT INTO account VALUES (?, ?)", [*states.items(), ("lost@x.test", "active")])
-    made.execute("INSERT INTO audit VALUES ('auditor-1', ?, 'x', 1)", ["a" * 32])
+    for number, (token, outside) in enumerate({"a" * 32: "kiemtra@ngoai.test", "c" * 32: ""}.items()):
+        made.execute("INSERT INTO audit VALUES (?, ?, 'x', 1)", [f"auditor-{number}", token])
+        made.execute("INSERT INTO audit_letters VALUES (?, ?, 0)", [token, outside])
     return made
 
 
@@ -89,6 +102,84 @@ def test_nothing_is_sent_without_the_token_of_an_open_audit(
     with pytest.raises(ValueError, match="no audit"):
         app.send(database, [probe("vt@x.test", "an@x.test", "1@k.invalid")], ["b" * 32])
     assert not programs.ran
+
+
+def test_letters_go_to_the_province_and_to_the_one_address_outside_that_the_audit_named(
+    app: ModuleType, database: sqlite3.Connection, programs: Programs
+) -> None:
+    wanted = ["an@x.test", "To@X.test", "kiemtra@ngoai.test", "ai@ngoai.test", "an@x.test.ngoai.test", "an@y.x.test"]
+    probes = [probe("vt@x.test", recipient, f"{number}@k.invalid") for number, recipient in enumerate(wanted)]
+    said = app.send(database, probes, ["a" * 32])
+    assert [not why for why in said.values()] == [True, True, True, False, False, False]
+    said = app.send(database, probes[2:3], ["c" * 32])  # another audit's address
+    assert list(said.values()) == [
+        "neither in the province nor the address outside that this audit named: " + wanted[2]
+    ]
+    assert [command[-1] for command in programs.ran] == wanted[:3]
+
+
+def test_an_audit_sends_no_more_than_an_audit_of_all_units_needs(
+    app: ModuleType, database: sqlite3.Connection, programs: Programs
+) -> None:
+    def sent(number: int, *tokens: str) -> int:
+        probes = [probe("vt@x.test", "an@x.test", f"{tokens[0][0]}{n}@k.invalid") for n in range(number)]
+        said = app.send(database, probes, list(tokens))
+        assert set(said.values()) <= {"", "this audit has sent its 9 letters"}
+        return sum(not why for why in said.values())
+
+    assert [sent(6, "a" * 32), sent(6, "a" * 32), sent(6, "a" * 32)] == [6, 3, 0]
+    assert sent(2, "c" * 32, "a" * 32) == 0, "of several audits here the one that has sent most counts"
+    assert sent(12, "c" * 32) == 9
+    assert len(programs.ran) == 18
+    # A province that needs fewer now gives none back, and what has no count is no way around it.
+    assert app.reserved(database, ["a" * 32], 1, 5) == (0, {"kiemtra@ngoai.test"})
+    assert database.execute("SELECT max(sent) FROM audit_letters").fetchone() == (9,)
+    database.execute("DELETE FROM audit_letters")
+    assert sent(1, "a" * 32) == 0
+
+
+def test_an_audit_names_its_address_outside_when_it_is_opened(
+    app: ModuleType, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "install", lambda text: None)
+    monkeypatch.setattr(app, "tell_filter", lambda tokens: None)
+    opened = app.open_audit(database, 0, "KiemTra@ngoai.test")
+    rows = "SELECT outside, sent FROM audit_letters WHERE token = ?"
+    assert database.execute(rows, [opened["token"]]).fetchall() == [("kiemtra@ngoai.test", 0)]
+    with pytest.raises(ValueError, match="not an address"):
+        app.open_audit(database, 0, "a@b.test, c@d.test")
+    app.refresh(database, app.SECONDS)  # all have ended
+    assert database.execute("SELECT count(*) FROM audit_letters").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize(("outside", "said"), [(None, ""), ("kiemtra@ngoai.test", "kiemtra@ngoai.test")])
+def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
+    province: Province, monkeypatch: pytest.MonkeyPatch, outside: str | None, said: str
+) -> None:
+    ran: list[str] = []
+    answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": 3600})
+    shell = SimpleNamespace(run=lambda words: ran.append(words) or SimpleNamespace(rc=0, stdout=answer, stderr=""))
+    monkeypatch.setattr(testinfra, "get_host", lambda *words, **options: shell)
+    audit = Audit(LAB, province, frozenset(province.hosts), outside=outside)
+    audit.open(None)
+    assert set(audit.hosts) == set(province.hosts)
+    assert {words.partition(" open ")[2] for words in ran} == {said}
+
+
+def test_what_an_audit_plans_is_within_its_letters(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert render.letters(province) == render.FEWEST
+    monkeypatch.setattr(render, "FEWEST", 1)
+    audit: Any = Audit(LAB, province, frozenset(province.hosts), sample=0, outside="kiemtra@ngoai.test")
+    audit.hosts = dict.fromkeys(province.hosts)
+    planned = [
+        letter
+        for turn in province.hosts
+        for requirement in ("C37-4.1", "C37-4.3.3", "C37-5.3")
+        for letter in PLANS[requirement](audit, turn)
+    ]
+    assert len(planned) <= render.letters(province) < 2 * 2 * len(planned)
+    inside = {letter.recipient.partition("@")[2] for letter in planned if letter.recipient != audit.outside}
+    assert inside <= set(render.domains(province))
 
 
 def test_one_question_tells_who_sees_a_mailbox(

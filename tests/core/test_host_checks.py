@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from edumail.model import Province
 from tests.circular import hostfacts
 from tests.circular import test_article_3_general as article_3
 from tests.circular.host import HostFacts
+from tests.circular.network import Network
 
 SIMULATED = """Reading package lists...
 Inst openssl [3.5.1-1] (3.5.1-1+deb13u1 Debian-Security:13/stable-security [amd64])
@@ -144,3 +146,16 @@ def test_a_rule_that_lets_everything_in_makes_a_host_unprotected(monkeypatch: py
         made.audit.province = SimpleNamespace(log_retention_days=1, hosts={"h": host})
         found.append({line for line in article_3._protection(made)[0] if "rules that accept" in line})
     assert found == [set(), {'rules that accept more than ports: [{"accept": null}]'}]
+
+
+def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocked_at_once(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Network(province, Path("nowhere"))
+    found = {"a.test": ["10 mx.test."], "b.test": ["10 mx.test."], "mx.test": ["192.0.2.1"]}
+    monkeypatch.setattr(network, "lookup", lambda name, kind: found.get(name, []))
+    knocked: list[tuple[str, int]] = []
+    monkeypatch.setattr(network, "reached", lambda name, port, kind: knocked.append((name, port)) or (True, "answers"))
+    assert network.exchanger_reached("without.test", "AAAA") == (False, "without.test has no MX record")
+    assert [network.exchanger_reached(domain, "AAAA") for domain in ("a.test", "b.test")] == [(True, "answers")] * 2
+    assert knocked == [("mx.test", 25)]

@@ -213,6 +213,15 @@ class TestAuditor:
             with pytest.raises(smtplib.SMTPAuthenticationError):
                 client.login(f"{HEAD}*{audit['login']}", audit["password"])
 
+    def test_letters_to_whom_the_audit_did_not_name_are_not_sent(
+        self, province: LabProvince, audit: dict[str, str]
+    ) -> None:
+        wanted = {"1@kiemtra.invalid": HEAD, "2@kiemtra.invalid": "ai-do@ngoai.test"}
+        probes = [{"sender": SCHOOL, "recipient": to, "message_id": message_id} for message_id, to in wanted.items()]
+        request = json.dumps({"probes": probes, "tokens": [audit["token"]]})
+        said = json.loads(province.run("mail-xa", "edumail-audit send", stdin=request))
+        assert [bool(said[message_id]) for message_id in wanted] == [False, True], said
+
     def test_it_ends_with_the_audit(self, province: LabProvince) -> None:
         answer = json.loads(province.run("mail-xa", "edumail-audit open"))
         province.run("mail-xa", f"edumail-audit close {answer['login']}")

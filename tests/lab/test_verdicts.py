@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from lab import lab, web
 from tests.circular import test_article_8_managing_bodies as article_8
@@ -23,13 +24,15 @@ CHECKED = {
     "C37-S39-imaps", "C37-S39-mbox", "C37-S39-smime", "C37-S39-utf8", "C37-S39-ip", "C37-S39-https", "C37-S39-tls",
     *article_8.CHECKS, *article_9.CHECKS, *SWITCHED,
 }  # fmt: skip
+AS_IT_IS = Path(__file__).with_name("as_it_is.py")
 ENVIRONMENT = os.environ | {"SSL_CERT_FILE": str(web.AUTHORITY)}
 """The audit trusts the outside's authority, as an auditor's machine trusts those of the Internet."""
 
 
-def verify(inventory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def verify(inventory: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edumail", "verify", str(inventory), "--lang", "en", *words]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=ENVIRONMENT)
+    env = ENVIRONMENT | environment
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=env)
 
 
 def test_a_sound_province_passes_and_nothing_stays_behind(
@@ -72,37 +75,58 @@ def test_a_host_out_of_reach_makes_the_run_incomplete(province: LabProvince, inv
     verdicts = {f["requirement"]: f["verdict"] for f in content["findings"]}
     assert content["incomplete"]
     assert verdicts["C37-4.2.3"] == "not-tested"
+    assert not passed(content, "thpt-song-que")
 
 
-AS_IT_WAS = """\
-set -eu
-find /etc /var/lib/edumail /var/vmail -xdev -type f ! -path '*/.Audit/*' ! -name 'dovecot[.-]*' ! -name '*.db' \\
-  ! -name '*.db-*' ! -name maildirsize ! -name maildirfolder ! -name subscriptions ! -name shared-mailboxes \\
-  ! -name accounts-journal-cursor \\
-  -print0 | sort -z | xargs -0 -r sha256sum
-python3 - <<'END'
-import hashlib, sqlite3
-database = sqlite3.connect("file:/var/lib/edumail/accounts/accounts.db?mode=ro", uri=True)
-tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('audit', 'to_end') ORDER BY name"
-for table, in database.execute(tables):
-    names = [row[1] for row in database.execute(f'PRAGMA table_info("{table}")') if row[1] != "seen"]
-    rows = repr(sorted(map(repr, database.execute(f'SELECT {", ".join(names)} FROM "{table}"'))))
-    print(hashlib.sha256(rows.encode()).hexdigest(), f" accounts: {table}")
-END
+SERVICES = "postfix dovecot nginx rspamd redis-server unbound"
+STOP = f"""\
+systemctl list-units --plain --no-legend --state=active,listening,waiting 'edumail-*' | cut -d ' ' -f 1 > /root/ran
+systemctl stop $(cat /root/ran) {SERVICES}
 """
-"""Configuration, live trees, pages, tables, accounts and everybody's mail, a digest a line.
-
-Left out are what Dovecot keeps for itself beside the mail (counters of UIDs, indexes, folders that it makes when a
-mailbox is opened for the first time, its map of who shares what), the folder Audit, the table of open audits, logs, how
-far the host itself has read them for who signed in when, and whom it has yet to sign out since a password changed.
+# Letters that nobody took must not come to people's inboxes once the audit has ended.
+START = f"""\
+find /var/spool/postfix/maildrop -type f -delete
+postsuper -d ALL
+systemctl start {SERVICES} $(cat /root/ran)
+rm /root/ran
+for try in $(seq 100); do ! ss -ltn | grep -q ':11332 ' || break; sleep 0.2; done
 """
+NOT_ABOUT_THE_HOST = {
+    "C37-11.3.3": "its files are as they were deployed; whether anything reads them is asked by others",
+    "C37-12.7.1": "the gateway answers for its pages and takes its mail",
+    "C37-4.3.4": "the gateway takes mail for addresses that it knew before, and keeps it",
+    "C37-S39-smtp": "the exchanger is the gateway",
+}
+
+
+def passed(content: dict[str, Any], *units: str) -> set[str]:
+    """The requirements that one of the units passes."""
+    return {f["requirement"] for f in content["findings"] if f["unit"] in units and f["verdict"] == "pass"}
+
+
+def test_a_host_on_which_nothing_runs_passes_only_what_is_not_about_it(
+    province: LabProvince, inventory: Path, tmp_path: Path
+) -> None:
+    """What a host that has nothing at all is told: tests/core/test_empty_host.py."""
+    target, host = tmp_path / "verdicts.json", "mail-xa"
+    province.run(host, STOP)
+    try:
+        result = verify(inventory, "--host", host, "--json", str(target), EDUMAIL_AUDIT_WAIT="5")
+    finally:
+        for other in province.province.hosts.keys() - {host}:
+            province.run(other, "postsuper -d ALL")
+        province.run(host, START)
+    assert result.returncode in (1, 2), result.stdout
+    units = [unit.id for unit in province.province.units.values() if unit.host == host]
+    assert passed(json.loads(target.read_text()), *units) <= NOT_ABOUT_THE_HOST.keys()
 
 
 def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
-    """By host and path the digest of its content."""
+    """By host and thing its digest: see :mod:`tests.lab.as_it_is`. Sign-ins of other tests are noted before."""
+    script = f"edumail-accounts sign-ins >/dev/null\npython3 - <<'END'\n{AS_IT_IS.read_text(encoding='utf-8')}\nEND\n"
     found = {}
     for host in province.province.hosts:
-        lines = province.run(host, AS_IT_WAS).splitlines()
+        lines = province.run(host, script).splitlines()
         found[host] = {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
     return found
 
@@ -110,6 +134,10 @@ def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
 def test_an_audit_leaves_hosts_as_it_found_them(province: LabProvince, inventory: Path) -> None:
     before = as_it_is(province)
     assert all(len(files) > 100 for files in before.values())
+    for host, files in before.items():
+        assert any(name.endswith("/accounts.db: account") for name in files), host
+        assert any(name.endswith("/feedback.db: matter") for name in files), host
+        assert any(name.endswith("/dovecot.conf") for name in files), host
     result = verify(inventory, "--outside", "kiemtra@ngoai.test")
     assert result.returncode == 0, result.stdout
     after = as_it_is(province)

@@ -17,6 +17,10 @@ UNITS: Mapping[str, tuple[str, ...]] = {
     "mail-thpt": ("thpt-song-que",),
 }
 """Whose mailboxes lie on which host of the lab."""
+GATEWAY = "mail-so"
+EVERY = tuple(UNITS)
+"""All hosts, for what does not stay on the one that is broken."""
+EVERYBODY = tuple(unit for units in UNITS.values() for unit in units)
 
 
 @dataclass(frozen=True)
@@ -32,17 +36,18 @@ class Edit:
 class Fault:
     """``broken`` and ``mended`` are shell texts for the host ``at``; ``red`` is declared before anybody looks.
 
-    red: by unit the requirements whose verdict must become worse; what follows from them is added by itself.
+    red: by unit the requirements whose verdict must become worse; what follows from them is added by itself. What is
+    broken at the gateway, in DNS or in the inventory may reach any unit: then all hosts are judged (:data:`EVERY`).
     """
 
     red: Mapping[str, Collection[str]]
     only: str
-    """Which checks read what it touches, as pytest's ``-k`` takes it."""
+    """Which checks read what it touches, as pytest's ``-k`` takes it; empty: the whole audit."""
     broken: str = "true"
     mended: str = "true"
     at: str = "mail-thpt"
-    on: str = ""
-    """The host that is judged; by default the one that is broken."""
+    on: tuple[str, ...] = ()
+    """The hosts that are judged; by default the one that is broken."""
     edits: tuple[Edit, ...] = ()
     turns: Verdict = "fail"
     """What the verdicts become."""
@@ -50,14 +55,23 @@ class Fault:
     """Whether a deployed file is changed, which turns :data:`MANAGED` red for every unit of the host."""
 
     @property
-    def judged(self) -> str:
-        """The host that the audit is about."""
-        return self.on or self.at
+    def judged(self) -> tuple[str, ...]:
+        """The hosts that the audit is about."""
+        return self.on or (self.at,)
+
+    @property
+    def spreads(self) -> bool:
+        """Whether it may reach units of other hosts: every page and letter goes through the gateway and by DNS.
+
+        A page that the gateway has as a host of its own units is that unit's alone.
+        """
+        shared = self.at not in UNITS or (self.at == GATEWAY and f"{LIVE}/portal/current/sites/" not in self.broken)
+        return bool(self.edits) or shared
 
     def expected(self, baseline: Mapping[tuple[str, str], Verdict]) -> set[tuple[str, str]]:
         """Unit and requirement of every verdict that must become worse than it was in ``baseline``."""
         direct = {(unit, name) for unit, names in self.red.items() for name in names}
-        if self.managed and self.judged == self.at:
+        if self.managed:
             direct |= {(unit, MANAGED) for unit in UNITS[self.at]}
         following = {(unit, name) for unit, source in direct for name in closed({source}) if name != source}
         binding = {about for about in following if baseline[about] != "not-applicable"}

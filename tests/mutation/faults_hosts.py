@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import LIVE, MANAGED, Fault, dropin, edited, stopped
+from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, LIVE, MANAGED, UNITS, Edit, Fault, dropin, edited, stopped
 
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
 JOURNALD = "/etc/systemd/journald.conf.d/edumail.conf"
 INPUT = "nft insert rule inet edumail input tcp dport 8080 accept"
+NAMESERVER, ZONES = "198.18.37.53", "/etc/knot/zones"
+ABOVE = "example.edu.vn"
+"""A zone that the lab's name server is given, empty, so that nobody else is asked for a name below it."""
 LISTEN = "systemd-run -q --unit=mutation-listener python3 -m http.server {port}"
 
 
@@ -22,10 +25,37 @@ def changed(broken: str, mended: str) -> dict[str, str]:
     return {"broken": broken, "mended": mended}
 
 
-def record(zone: str, owner: str, kind: str, data: str) -> dict[str, str]:
-    """A record too many in a live zone."""
+def record(zone: str, owner: str, kind: str, data: str, ttl: int = 300) -> dict[str, str]:
+    """A record too many in a live zone; hosts forget it soon."""
     words = f"knotc -b zone-begin {zone} && knotc zone-{{verb}} {zone} {owner} {{ttl}}{kind} {data} && knotc -b zone-commit {zone}"
-    return changed(words.format(verb="set", ttl="300 "), words.format(verb="unset", ttl=""))
+    return changed(words.format(verb="set", ttl=f"{ttl} "), words.format(verb="unset", ttl=""))
+
+
+def without_record(zone: str, owner: str, kind: str, data: str) -> dict[str, str]:
+    """A record that a live zone lacks."""
+    there = record(zone, owner, kind, data, ttl=3600)
+    return changed(there["mended"], there["broken"])
+
+
+def served(conf: str, apex: str, signed: bool) -> str:
+    """The name server takes what its list of zones says now; whoever waits for the zone's keys to come or go waits."""
+    wanted = "" if signed else "! "
+    return (
+        f"{conf} && knotc -t 60 reload >/dev/null && knotc -t 60 -b zone-reload {apex} >/dev/null &&"
+        f" for try in $(seq 50); do {wanted}kdig @{NAMESERVER} +short {apex} DNSKEY | grep -q . && break; sleep 0.2; done;"
+        f" {wanted}kdig @{NAMESERVER} +short {apex} DNSKEY | grep -q ."
+    )
+
+
+def in_dns(red: Mapping[str, Collection[str]], **change: Any) -> Fault:
+    """At the name server: what asks for names, without letters, is asked of all hosts."""
+    return Fault(
+        red,
+        "servers_with or by_ipv or names_are_signed or names_lie or edu_vn or one_name",
+        at="internet",
+        on=EVERY,
+        **change,
+    )
 
 
 FAULTS: Mapping[str, Fault] = {
@@ -185,19 +215,54 @@ FAULTS: Mapping[str, Fault] = {
         "as_this_checkout",
         **changed(f"mv {LIVE}/sshd /root/mutation.kept", f"mv /root/mutation.kept {LIVE}/sshd"),
     ),
-    "a wrong TLSA record": Fault(
-        {SCHOOL: {"C37-11.3.2"}},
-        "servers_with",
-        at="internet",
-        on="mail-thpt",
+    "a wrong TLSA record": in_dns(
+        {unit: {"C37-11.3.2"} for unit in EVERYBODY},
         **record("minhha.test", "_25._tcp.mail-so", "TLSA", f"3 1 1 {'00' * 32}"),
     ),
-    "an address that leads to another server": Fault(
-        {SCHOOL: {"C37-11.3.2"}},
-        "servers_with",
-        at="internet",
-        on="mail-thpt",
+    "an address that leads to another server": in_dns(
+        {unit: {"C37-11.3.2"} for unit in EVERYBODY},
         **record("minhha.test", "mail-so", "AAAA", "2001:db8:37::99"),
+    ),
+    "a portal without an IPv6 address": in_dns(
+        {SCHOOL: {"C37-12.7.1", "C37-S39-ip", "C37-11.3.2"}},
+        **without_record("thptsongque.test", "www", "AAAA", "2001:db8:37::11"),
+    ),
+    "a mail domain without an exchanger": Fault(
+        {
+            SCHOOL: {
+                "C37-3.1b.1", "C37-4.2.3", "C37-4.5", "C37-9.1a.2", "C37-9.1b", "C37-9.5", "C37-11.3.2", "C37-12.1",
+                "C37-12.7.1", "C37-S39-ip", "C37-S39-smime", "C37-S39-smtp", "C37-S39-smtps", "C37-S39-utf8",
+            },
+            "so": {"C37-4.3.4"},
+        },
+        "not roster",  # whom nobody can be asked about leaves that question open, and the run incomplete
+        at="internet",
+        on=EVERY,
+        **without_record("thptsongque.test", "@", "MX", "10 mail-so.minhha.test."),
+    ),
+    "a zone that is not signed": in_dns(
+        {SCHOOL: {"C37-12.7.2", "C37-S39-dnssec"}},
+        **changed(
+            served(
+                f"sed -i 's/^  - domain: thptsongque.test$/&\\n    dnssec-signing: off/' {ZONES}.conf && grep -q signing {ZONES}.conf",
+                "thptsongque.test",
+                signed=False,
+            ),
+            served(f"sed -i /dnssec-signing/d {ZONES}.conf", "thptsongque.test", signed=True),
+        ),
+    ),
+    "a name below edu.vn that leads nowhere": in_dns(
+        {unit: {MANAGED} for unit in UNITS[GATEWAY]} | {SCHOOL: {"C37-3.1b.2", "C37-2.1", MANAGED}},
+        edits=(
+            *(Edit("province.yml", f"{key}: [minhha.test,", f"{key}: [minhha.test, {ABOVE},") for key in ("zones", "allowed_suffixes")),
+            Edit("units/so.yml", "  portal: www.thptsongque.test\n", f"  portal: www.thptsongque.test\n  former_portals: [khongco.{ABOVE}]\n"),
+        ),
+        **changed(
+            f"printf '%s\\n' '@ 60 SOA ns.minhha.test. hostmaster.minhha.test. 1 7200 900 1209600 60' '@ 60 NS ns.minhha.test.'"
+            f" > {ZONES}/{ABOVE}.zone && "
+            + served(f"echo '  - domain: {ABOVE}' >> {ZONES}.conf", ABOVE, signed=True),
+            f"rm -f {ZONES}/{ABOVE}.zone; sed -i '/ {ABOVE}$/d' {ZONES}.conf && knotc -t 60 reload >/dev/null",
+        ),
     ),
     "a certificate that nobody vouches for": host(
         {"C37-11.3.2"},

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.mutation.fault import LIVE, Edit, Fault, accounts, edited, stopped, table
+from tests.mutation.fault import (
+    EVERY,
+    EVERYBODY,
+    GATEWAY,
+    LIVE,
+    MANAGED,
+    UNITS,
+    Edit,
+    Fault,
+    accounts,
+    edited,
+    stopped,
+    table,
+)
 
 THPT = "thpt-song-que"
 DOVECOT, SERVICES = f"{LIVE}/dovecot/current/dovecot.conf", f"{LIVE}/dovecot/current/services.conf"
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 TEACHER = "bekt@thptsongque.test"
 CLERK = "linhhtm@thptsongque.test"
+BROUGHT = frozenset({"C37-4.2.3", "C37-4.5", "C37-12.1", "C37-S39-utf8", "C37-S39-smime"})
+"""What is asked of every unit by letters that a stranger brings to its exchanger."""
 
 
 def of_teacher(assignment: str, back: str) -> dict[str, str]:
@@ -35,9 +50,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "an account that the roster does not know": Fault(
-        {THPT: {"C37-4.3.1"}},
+        {unit: {MANAGED} for unit in EVERYBODY} | {THPT: {"C37-4.3.1", MANAGED}},
         "roster",
-        managed=True,
+        on=EVERY,
         edits=(Edit("people/thpt-song-que.csv", "sq-14,Ông Thị Lành,van-phong,Y tế,lanhot@thptsongque.test\n", ""),),
     ),
     "a password before anybody chose one": Fault(
@@ -107,34 +122,39 @@ FAULTS: Mapping[str, Fault] = {
     "an officer of whom the inventory says another": Fault(
         {THPT: {"C37-4.5"}},
         "postmaster",
+        on=EVERY,
         managed=True,
         edits=(Edit("units/so.yml", "officer: sq-06", "officer: sq-05"),),
     ),
     "mail that does not leave the host": Fault(
-        {THPT: {"C37-4.1"}},
-        "exchange",
+        {unit: {"C37-4.1"} for unit in (THPT, *UNITS[GATEWAY])},  # the gateway's units exchange letters with the school
+        "",
+        on=EVERY,
         managed=True,
         **edited(MASTER, "s/^peer  .*smtp$/peer unix - - n - - error/", "postfix reload"),
     ),
     "a director whom the Ministry does not reach": Fault(
         {"so": {"C37-5.1", "C37-5.2.3"}},
         "ministry",
-        at="mail-so",
+        at=GATEWAY,
+        on=EVERY,
         managed=True,
         **table("recipients", "sed -i '/^giamdoc@sogddt/d'"),
     ),
     "a clerk whom the Ministry does not reach": Fault(
         {"so": {"C37-5.1", "C37-5.2.3"}},
         "ministry",
-        at="mail-so",
+        at=GATEWAY,
+        on=EVERY,
         managed=True,
         **table("recipients", "sed -i '/^vanthu@sogddt/d'"),
     ),
     "a group open to outsiders": Fault(
-        {"vhxh-suoi-mo": {"C37-5.3"}},
-        "groups",
-        at="mail-so",
-        on="mail-xa",
+        {"so": {"C37-5.3"}, "vhxh-suoi-mo": {"C37-5.3"}},
+        "",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
         **table("posting_outside", "truncate -s 0"),
     ),
     "a group that misses a member": Fault(
@@ -195,30 +215,28 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "port 25 without 8-bit mail": Fault(
-        {THPT: {"C37-S39-smtp"}},
-        "esmtp",
-        at="mail-so",
-        on="mail-thpt",
+        {unit: {"C37-S39-smtp"} for unit in EVERYBODY},
+        "",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
         **edited(MAIN, "s/^smtpd_discard.*//; $ a smtpd_discard_ehlo_keywords = 8bitmime", "postfix reload"),
     ),
-    "port 25 without TLS": Fault(
-        {THPT: {"C37-S39-smtps"}},
-        "handed_in",
-        at="mail-so",
-        on="mail-thpt",
+    "port 25 without TLS": Fault(  # an audit brings its letters over TLS or not at all
+        {unit: {"C37-S39-smtps", *BROUGHT, "C37-9.1b"} for unit in EVERYBODY}
+        | {"so": {"C37-S39-smtps", *BROUGHT, "C37-8.1b", "C37-5.2.3"}}
+        | {"vhxh-suoi-mo": {"C37-S39-smtps", *BROUGHT, "C37-8.1b"}},
+        "",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
         **edited(MAIN, "s/^smtpd_tls_security_level = may/smtpd_tls_security_level = none/", "postfix reload"),
     ),
     "a published address that the gateway does not know": Fault(
-        {THPT: {"C37-4.2.3", "C37-9.1b", "C37-9.5", "C37-12.1", "C37-S39-utf8", "C37-S39-smime"}},
-        "4_mail or 9_schools or letters or byte_for_byte",
-        at="mail-so",
-        on="mail-thpt",
-        **table("recipients", "sed -i '/^lienhe@thptsongque.test/d'"),
-    ),
-    "a school below whose address is refused": Fault(
-        {"so": {"C37-4.3.4"}},
-        "units_below",
-        at="mail-so",
+        {THPT: {*BROUGHT - {"C37-4.5"}, "C37-9.1b", "C37-9.5"}, "so": {"C37-4.3.4"}},
+        "",
+        at=GATEWAY,
+        on=EVERY,
         managed=True,
         **table("recipients", "sed -i '/^lienhe@thptsongque.test/d'"),
     ),
@@ -246,13 +264,15 @@ FAULTS: Mapping[str, Fault] = {
     "an officer whom nobody attests any more": Fault(
         {THPT: {"C37-4.5"}},
         "postmaster",
+        on=EVERY,
         turns="not-tested",
         edits=(Edit("attestations.yml", "  until: 2029-08-31\n  document: 31/", "  until: 2026-09-02\n  document: 31/"),),
     ),
     "an attestation that is withdrawn": Fault(
         {"so": {"C37-4.3.2"}},
         "postmaster",
-        at="mail-so",
+        at=GATEWAY,
+        on=EVERY,
         turns="not-tested",
         edits=(Edit("attestations.yml", "[C37-4.3.2, C37-4.5]", "[C37-4.5]"),),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import LIVE, Edit, Fault, edited, gone, page, stopped
+from tests.mutation.fault import EVERY, GATEWAY, LIVE, Edit, Fault, edited, gone, page, stopped
 
 SCHOOL, DEPARTMENT = "thpt-song-que", "so"
 OF_SCHOOL = f"{LIVE}/portal/current/sites/{SCHOOL}"
@@ -21,7 +21,7 @@ def school(red: Collection[str], only: str, **change: Any) -> Fault:
 
 def department(red: Collection[str], only: str, **change: Any) -> Fault:
     """On the gateway, for the department's pages."""
-    return Fault({DEPARTMENT: red}, only, managed=True, at="mail-so", **change)
+    return Fault({DEPARTMENT: red}, only, managed=True, at=GATEWAY, **change)
 
 
 def on_school(path: str, expression: str) -> dict[str, str]:
@@ -40,6 +40,15 @@ def in_items(folder: str, expression: str) -> dict[str, str]:
         "mended": f"rm -r {folder} && mv /root/mutation.kept {folder}",
     }
 
+
+OF_PAGES = frozenset({
+    "C37-2.1", "C37-3.2", "C37-3.4.4", "C37-4.2.1", "C37-4.2.2", "C37-4.2.3", "C37-6.1", "C37-6.2", "C37-7.2", "C37-7.3",
+    "C37-9.1a.1", "C37-9.1a.2", "C37-9.1b", "C37-9.2", "C37-9.3", "C37-9.4", "C37-9.5", "C37-9.6", "C37-9.7.1",
+    "C37-9.7.2", "C37-9.8", "C37-9.9", "C37-9.10.1", "C37-9.10.2", "C37-9.11", "C37-10.2", "C37-10.3", "C37-11.2c",
+    "C37-11.3.2", "C37-12.1", "C37-12.2", "C37-12.3", "C37-12.4", "C37-12.5", "C37-12.6", "C37-S39-html",
+    "C37-S39-http", "C37-S39-https", "C37-S39-tls",
+})  # fmt: skip
+"""What is asked of the school's pages. That a port answers is not: it is the gateway's."""
 
 STYLE = f"{LIVE}/portal/current/assets"
 
@@ -144,6 +153,7 @@ OF_SCHOOLS: Mapping[str, Fault] = {
         "9.7.2",
         at="mail-xa",
         managed=True,
+        on=EVERY,
         edits=(Edit("content/th-suoi-mo/portal.yml", "meals: false", "meals: true"),),
         **gone(f"{LIVE}/portal/current/sites/th-suoi-mo/thuc-don/index.html"),
     ),
@@ -213,6 +223,9 @@ OF_SCHOOLS: Mapping[str, Fault] = {
     "folders that list what is in them": school(
         {"C37-3.4.3"}, "strangers_reach", **edited(SITE, "s#location ^~ /assets/ {#&autoindex on;#", RELOAD)
     ),
+    "a web server that is stopped": Fault(
+        {SCHOOL: OF_PAGES | {"C37-3.4.1"}, DEPARTMENT: {"C37-3.1c", "C37-10.1.1"}}, "", on=EVERY, **stopped("nginx")
+    ),
     "TLS 1.1": school(
         {"C37-S39-tls"},
         "tls",
@@ -243,6 +256,18 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
         {"C37-8.4b", "C37-6.1", "C37-2.1"},
         "8.4 or gathered or one_name",
         **on_department("dich-vu/index.html", "s#https://vanbang.ngoai.test/#https://khac.ngoai.test/#"),
+    ),
+    "no way to register for an examination": department(
+        {"C37-8.4b", "C37-8.4c.2", "C37-6.1", "C37-2.1"},
+        "8.4 or gathered or one_name",
+        **on_department("dich-vu/index.html", "s#https://tuyensinh.ngoai.test/#https://khac.ngoai.test/#g"),
+    ),
+    "answers without a page": Fault(
+        {"vhxh-suoi-mo": {"C37-10.5"}},
+        "10.5",
+        at="mail-xa",
+        managed=True,
+        **gone(f"{LIVE}/portal/current/sites/vhxh-suoi-mo/giai-dap/index.html"),
     ),
     "a procedure without its fees": department(
         {"C37-8.4c.1"},
@@ -312,16 +337,17 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
     ),
     "polls without a page": department({"C37-10.7"}, "10.7", **gone(f"{OF_DEPARTMENT}/tham-do/index.html")),
     "look-up of marks that does not answer": Fault(
-        {DEPARTMENT: {"C37-8.11"}},
-        "8.11",
-        at="mail-so",
+        {DEPARTMENT: {"C37-8.11", "C37-12.4"}, "mn-hoa-sen": {"C37-12.4"}},
+        "8.11 or 8.12 or finds_it",
+        at=GATEWAY,
+        on=EVERY,
         **stopped("edumail-search.socket", "edumail-search.service"),
     ),
     "a school's portal without the school's name": Fault(
-        {DEPARTMENT: {"C37-3.1c"}},
-        "every_school_below",
-        at="mail-thpt",
-        on="mail-so",
+        {DEPARTMENT: {"C37-3.1c"}, SCHOOL: {"C37-12.1"}},
+        "every_school_below or department_links or vietnamese_letters or one_name",
+        on=EVERY,
+        managed=True,
         **on_school("index.html", "s#Trường THPT Sông Quế#Trường khác#g"),
     ),
     "an office that does not link up": Fault(

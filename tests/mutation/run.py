@@ -96,8 +96,9 @@ def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
     sound = load(INVENTORY)
     before = verdicts(sound, baseline)
     with tempfile.TemporaryDirectory(prefix="edumail-mutation-") as scratch:
-        inventory = _copy(Path(scratch), fault)
-        words = [f"--hosts=ssh://auditor@{fault.judged}", "-k", f"({fault.only}) or as_this_checkout"]
+        inventory = copied(INVENTORY, Path(scratch) / "lab", fault)
+        words = ["--hosts=" + ",".join(f"ssh://auditor@{host}" for host in fault.judged)]
+        words += ["-k", f"({fault.only}) or as_this_checkout"] if fault.only else []
         try:
             ssh.call(fault.at, f"set -e\n{fault.broken}")
         except LabError as error:
@@ -120,12 +121,11 @@ def _mend(fault: Fault) -> None:
         raise Broken(f"{fault.at} could not be mended: {error}") from None
 
 
-def _copy(scratch: Path, fault: Fault) -> Path:
-    """The auditor's inventory: the lab's own, or a copy in which something is written otherwise."""
+def copied(inventory: Path, folder: Path, fault: Fault) -> Path:
+    """The auditor's inventory: as it is, or where something is written otherwise a copy. Raises Broken."""
     if not fault.edits:
-        return INVENTORY
-    folder = scratch / "lab"
-    shutil.copytree(INVENTORY, folder)
+        return inventory
+    shutil.copytree(inventory, folder)
     for edit in fault.edits:
         path = folder / edit.file
         text = path.read_text(encoding="utf-8")

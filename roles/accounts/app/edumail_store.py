@@ -119,6 +119,11 @@ CREATE TABLE IF NOT EXISTS audit (
   hash TEXT NOT NULL,
   expires INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS audit_letters (
+  token TEXT PRIMARY KEY,
+  outside TEXT NOT NULL,
+  sent INTEGER NOT NULL
+) STRICT;
 """
 THEIRS = ("app_password", "sign_in", "session", "act", "to_end", "opened")
 """Tables whose rows belong to an account, by ``address``."""

@@ -29,6 +29,9 @@ from edumail_store import DATABASE, as_owner
 SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
 MINISTRY = Path(__file__).resolve().with_name("ministry")
 """The Ministry's lists, an address a line: the only correspondents of other people that an auditor may ask about."""
+PROVINCE = Path(__file__).resolve().with_name("province.json")
+"""``domains`` of the province, and how many ``letters`` an audit of all its units sends at most."""
+ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
@@ -73,18 +76,25 @@ def tell_filter(tokens: list[str]) -> None:
 def refresh(database: sqlite3.Connection, now: int) -> None:
     """Forget audits that have ended; install the script of the others, and tell the filter of them."""
     ask(database, "DELETE FROM audit WHERE expires <= ?", now)
+    ask(database, "DELETE FROM audit_letters WHERE token NOT IN (SELECT token FROM audit)")
     tokens = [row[0] for row in ask(database, "SELECT token FROM audit ORDER BY token")]
     install(script(tokens))
     tell_filter(tokens)
 
 
-def open_audit(database: sqlite3.Connection, now: int) -> dict[str, object]:
-    """A new audit: its login, password and token, and when it ends (seconds since 1970)."""
+def open_audit(database: sqlite3.Connection, now: int, outside: str = "") -> dict[str, object]:
+    """A new audit: its login, password and token, and when it ends (seconds since 1970).
+
+    outside: the one address of nobody in the province that it may send to. Raises ValueError where it is none.
+    """
+    if outside and not ADDRESS.fullmatch(outside):
+        raise ValueError(f"not an address: {outside}")
     login, password, token = f"auditor-{secrets.token_hex(4)}", secrets.token_urlsafe(18), secrets.token_hex(16)
     # Nobody guesses 144 bits, so a fast hash is enough; an audit signs in to every mailbox that it has a letter for.
     hashed = "{SHA512}" + b64encode(hashlib.sha512(password.encode()).digest()).decode()
     expires = now + SECONDS
     ask(database, "INSERT INTO audit VALUES (?, ?, ?, ?)", login, token, hashed, expires)
+    ask(database, "INSERT INTO audit_letters VALUES (?, ?, 0)", token, outside.lower())
     refresh(database, now)
     return {"login": login, "password": password, "token": token, "expires": expires}
 
@@ -115,21 +125,31 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
     """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
 
     Gives by message_id why a probe was not sent; empty for those that were. Only tokens can make a probe invisible to
-    people, so probes without one of an open audit of this host are refused. Raises ValueError.
+    people, so probes without one of an open audit of this host are refused. So are recipients that are neither in the
+    province nor the one outside that this audit named, and letters beyond what an audit needs. Raises ValueError.
     """
     known = {row[0] for row in ask(database, "SELECT token FROM audit")}
     mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
-    if not known.intersection(tokens):
+    mine = sorted(known.intersection(tokens))
+    if not mine:
         raise ValueError("no audit with these tokens is open here")
+    province = json.loads(PROVINCE.read_text(encoding="utf-8"))
+    left, outside = reserved(database, mine, len(probes), province["letters"])
     headers = "".join(f"X-Edumail-Audit: {token}\n" for token in tokens if re.fullmatch("[0-9a-f]{32}", token))
     result = {}
-    for probe in probes:
+    for number, probe in enumerate(probes):
         sender, recipient, message_id = probe["sender"], probe["recipient"], probe["message_id"]
+        if number >= left:
+            result[message_id] = f"this audit has sent its {province['letters']} letters"
+            continue
         if sender not in mailboxes:
             result[message_id] = f"not a mailbox of this host: {sender}"
             continue
-        if not all(re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+", word) for word in (recipient, message_id)):
+        if not all(map(ADDRESS.fullmatch, (recipient, message_id))):
             result[message_id] = f"not an address: {recipient} {message_id}"
+            continue
+        if recipient.lower() not in outside and recipient.lower().rpartition("@")[2] not in province["domains"]:
+            result[message_id] = f"neither in the province nor the address outside that this audit named: {recipient}"
             continue
         text = (
             f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
@@ -140,6 +160,17 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
         done = subprocess.run(command, input=text.encode(), check=False, capture_output=True)
         result[message_id] = f"sendmail: {done.stderr.decode(errors='replace')[:200]}" if done.returncode else ""
     return result
+
+
+def reserved(database: sqlite3.Connection, tokens: list[str], wanted: int, most: int) -> tuple[int, set[str]]:
+    """How many more letters, of those that are wanted, all of these audits may send, and what they named outside."""
+    places = ", ".join("?" for _ in tokens)
+    ask(database, "BEGIN IMMEDIATE")
+    rows = ask(database, f"SELECT sent, outside FROM audit_letters WHERE token IN ({places})", *tokens)
+    allowed = max(0, min([wanted, *(most - row[0] for row in rows)])) if len(rows) == len(tokens) else 0
+    ask(database, f"UPDATE audit_letters SET sent = sent + ? WHERE token IN ({places})", allowed, *tokens)
+    ask(database, "COMMIT")
+    return allowed, {row[1] for row in rows} - {""}
 
 
 def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]:
@@ -254,8 +285,8 @@ def main(words: list[str]) -> int:
     with as_owner(DATABASE):
         database = sqlite3.connect(DATABASE, isolation_level=None, timeout=30)
     match words:
-        case ["open"]:
-            print(json.dumps(open_audit(database, now)))
+        case ["open", *outside] if len(outside) < 2:
+            print(json.dumps(open_audit(database, now, *outside)))
         case ["close", login]:
             tokens = [row[0] for row in ask(database, "SELECT token FROM audit WHERE login = ?", login)]
             ask(database, "DELETE FROM audit WHERE login = ?", login)
@@ -284,10 +315,8 @@ def main(words: list[str]) -> int:
         case ["system"]:
             print(json.dumps(edumail_host.system()))
         case _:
-            commands = (
-                "open | close LOGIN | refresh | send | trace | received | seers | facts | unopened | trees | system"
-            )
-            print(f"edumail-audit {commands}", file=sys.stderr)
+            commands = "open [OUTSIDE] | close LOGIN | refresh | send | trace | received | seers | facts | unopened"
+            print(f"edumail-audit {commands} | trees | system", file=sys.stderr)
             return 2
     return 0
 

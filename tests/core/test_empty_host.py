@@ -1,0 +1,203 @@
+"""Every question of the audit, put to a host that has nothing: SSH lets the auditor in, and all else is missing.
+
+Names lead where the inventory says, since DNS is another server's. The gateway is silent, or takes whatever is sent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edumail.circular.verdicts import Verdict
+from edumail.load import load
+from tests.circular import hostfacts, letters, portal
+from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.exchangers import Exchangers, Greeting, Reply
+from tests.circular.host import HostFacts
+from tests.circular.network import Network
+from tests.circular.survey import Question
+from tests.core.test_catalogue import checked
+from tests.core.test_letters import Clock
+
+ROOT = Path(__file__).parents[2]
+LAB = ROOT / "inventories" / "lab"
+HOSTS = ("mail-so", "mail-xa", "mail-thpt")
+OF_DNS = {
+    "C37-12.7.2": "signatures of zones are the name server's",
+    "C37-S39-dnssec": "signatures of zones are the name server's",
+}
+OF_THE_GATEWAY = {
+    "C37-S39-smtp": "the exchanger of all domains is the gateway",
+    "C37-4.3.4": "whether addresses below are taken is the gateway's answer; what comes of it is asked of those below",
+}
+"""What an empty host may pass, since it is not about the host, and why."""
+
+
+def refused(*_: Any) -> Any:
+    """What every port says."""
+    raise ConnectionRefusedError("refused")
+
+
+def unseen(url: str) -> Any:
+    """What a browser finds there."""
+    raise RuntimeError(f"{url}: refused")
+
+
+class Silence(Network):
+    """Names lead somewhere, and nobody answers there."""
+
+    def lookup(self, name: str, kind: str) -> list[str]:
+        return {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "MX": ["10 mail-so.minhha.test."]}[kind]
+
+    def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
+        return False, f"{name}:{port} refused"
+
+    def dnssec(self, apex: str) -> Any:
+        return "anchored", ""
+
+    differences: Any = ()
+    tls = smtp = imap = https = plain_http = refused
+
+
+class Gateway(Exchangers):
+    """An exchanger that takes every address and every letter."""
+
+    def greeting(self, domain: str) -> Greeting:
+        return Greeting("mx", True, ("8bitmime", "starttls"))
+
+    def rcpts(self, addresses: Any, sender: str = "<>") -> dict[str, Reply]:
+        return {address: Reply(250, "ok") for address in addresses}
+
+    def send(self, envelopes: Any) -> None:
+        for envelope in envelopes:
+            envelope.reply = Reply(250, "ok")
+
+
+class Bare(HostAudit):
+    """The auditor's command answers, and finds nothing; letters go away and are in no mailbox."""
+
+    def ask(self, command: str, request: Any = None) -> Any:
+        match command:
+            case "facts":
+                return {"accounts": [], "dovecot_users": [], "time": 0}
+            case "send":
+                return {probe["message_id"]: "" for probe in request["probes"]}
+            case "trace":
+                return {message_id: [] for message_id in request["message_ids"]}
+            case "seers":
+                return [[] for _ in request["mailboxes"]]
+            case "unopened" | "received":
+                return []
+            case "trees":
+                return {}
+            case "system":
+                return {"rules": [], "sshd": {}, "queue": {"messages": 0, "oldest": 0}}
+        raise AssertionError(command)
+
+    def take(self, mailbox: str, wanted: Collection[str], whole: Collection[str]) -> dict[str, bytes]:
+        return {}
+
+
+class Shell:
+    """A shell in which no command is found."""
+
+    def run(self, words: str) -> Any:
+        asked = json.loads(words.rpartition("python3 - ")[2].strip("'"))
+        return SimpleNamespace(rc=0, stdout=json.dumps(hostfacts.answers(asked)), stderr="")
+
+
+@pytest.fixture(scope="module")
+def inventory() -> Any:
+    return load(LAB)
+
+
+@pytest.fixture
+def bare(inventory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str, bool], Audit]:
+    clock = Clock()
+    monkeypatch.setattr(letters.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(letters.time, "sleep", clock.sleep)
+    monkeypatch.setattr(hostfacts, "said", lambda *command: "")
+    monkeypatch.setattr(hostfacts, "LISTS", tmp_path)
+    monkeypatch.setattr(hostfacts, "FETCHED", ())
+    monkeypatch.setattr(HostFacts, "wanted", {"postfix": "0" * 64})
+    monkeypatch.setattr(HostFacts, "answering", [])
+    monkeypatch.setattr("tests.circular.test_standards_39.knock", lambda address, port: False)
+    monkeypatch.setattr("tests.circular.test_standards_39.offers_version", refused)
+
+    def made(host: str, taking: bool) -> Audit:
+        asked = {host: frozenset(letters.PLANS)}
+        audit = Audit(LAB, inventory, frozenset([host]), asked=asked, outside="kiemtra@ngoai.test")
+        audit.network = Silence(inventory, tmp_path / "ca.pem")
+        audit.exchangers = (Gateway if taking else Exchangers)(audit.network)
+        for name, known in inventory.hosts.items():
+            audit.hosts[name] = Bare(name, known.fqdn, Shell(), "auditor", "x", "0" * 32, 0, audit.network)
+        return audit
+
+    return made
+
+
+def questions() -> Iterator[tuple[Callable[..., None], tuple[str, ...], tuple[Any, ...], dict[str, Any]]]:
+    """Each test of the audit with its requirements, what it puts to each unit, and its own parameters."""
+    for file in sorted((ROOT / "tests" / "circular").glob("test_*.py")):
+        module = importlib.import_module(f"tests.circular.{file.stem}")
+        for name, test in vars(module).items():
+            if not name.startswith("test_") or test.__module__ != module.__name__:
+                continue
+            marks = getattr(test, "pytestmark", [])
+            rows = [row for mark in marks if mark.name == "parametrize" for row in mark.args[1]]
+            for row in rows or [None]:
+                own = [*marks, *(row.marks if row else ())]
+                requirements = tuple(word for mark in own if mark.name == "requirement" for word in mark.args)
+                asks = tuple(mark.args[0] for mark in own if mark.name == "each_unit")
+                yield test, requirements, asks, {"requirement": row.values[0]} if row else {}
+
+
+def said(audit: Audit, host: str) -> dict[tuple[str, str], Verdict | None]:
+    """What the audit says of each unit and requirement on the host's turn; None where a question stayed open."""
+    found: dict[tuple[str, str], Verdict | None] = {}
+
+    def record(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
+        assert evidence
+        found[unit, requirement] = verdict
+
+    for test, requirements, asks, row in questions():
+        wanted = inspect.signature(test).parameters
+        turn = "serving" if wanted.keys() & {"serving", "of_pages"} else "on"
+        given: dict[str, Any] = {
+            "audit": audit,
+            turn: host,
+            "record": record,
+            "browser": SimpleNamespace(look=unseen),
+            **row,
+        }
+        question = Question(asks[0], host, turn, requirements) if asks else None
+        if question:
+            answers = [(unit, question.ask(portal.reading(audit, unit))) for unit in question.units(audit)]
+            given |= {"of_pages": answers, "of_units": answers}
+        try:
+            test(**{name: given[name] for name in wanted})
+        except AuditError:
+            found |= {("?", requirement): None for requirement in requirements}
+    return found
+
+
+@pytest.mark.parametrize("taking", [False, True], ids=["a silent gateway", "a gateway that takes everything"])
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_empty_host_passes_nothing_that_is_about_it(
+    bare: Callable[[str, bool], Audit], host: str, taking: bool
+) -> None:
+    found = said(bare(host, taking), host)
+    passed = {requirement for (_, requirement), verdict in found.items() if verdict == "pass"}
+    allowed: Mapping[str, str] = OF_DNS | (OF_THE_GATEWAY if taking else {})
+    assert passed <= allowed.keys(), sorted(passed - allowed.keys())
+
+
+def test_every_question_of_the_audit_is_put_to_it() -> None:
+    assert {name for _, requirements, _, _ in questions() for name in requirements} == checked()
