@@ -123,6 +123,10 @@ _TYPES = {
     "date": ("phải là một ngày, như 2027-06-30", "must be a day, such as 2027-06-30"),
     "ip_v6_address": ("phải là địa chỉ IPv6, như 2001:db8::10", "must be an IPv6 address, such as 2001:db8::10"),
     "less_than_points": ("ít hơn số điểm; sửa một trong hai", "is less than the points; mend one of the two"),
+    "person_or_post": (
+        "phải có một trong hai: person là mã của một người, hoặc post là mã của một chức vụ",
+        "must have one of the two: person, somebody's id, or post, the code of a post",
+    ),
 }
 
 

@@ -38,10 +38,11 @@ def add_parser(commands: Commands[Parser]) -> None:
         "slips",
         help=say("phiếu kích hoạt của một đơn vị, một tệp PDF để in", "a unit's activation slips, a PDF to print"),
         description=say(
-            "Cấp mã dùng một lần cho mọi người của đơn vị chưa kích hoạt và chưa có mã, và viết phiếu vào một tệp PDF. "
-            "Mã chỉ có trong tệp ấy. Triển khai trước, để tài khoản có trên máy chủ.",
-            "Issues a one-time code to everybody of the unit who has not begun and has no code yet, and writes the "
-            "slips into a PDF. The codes are in that file alone. Deploy first, so that the accounts are there.",
+            "Cấp mã dùng một lần cho mọi người của đơn vị chưa kích hoạt và chưa có mã, trừ người bị tạm khóa, và viết "
+            "phiếu vào một tệp PDF. Mã chỉ có trong tệp ấy. Triển khai trước, để tài khoản có trên máy chủ.",
+            "Issues a one-time code to everybody of the unit who has not begun, has no code and is not suspended, and "
+            "writes the slips into a PDF. The codes are in that file alone. Deploy first, so that the accounts are "
+            "there.",
         ),
     )
     add_inventory(slips)
@@ -106,15 +107,15 @@ def _slips(args: Namespace) -> int:
         ]
         if slips:
             file.write_bytes(pdf(heading, slips))
-    kept = len(found["kept"])
+    kept, suspended = found["kept"], found.get("suspended", [])
     if kept:
-        print(
-            say(
-                f"{kept} người đã có mã còn hạn, không cấp lại (--again để cấp lại): {', '.join(found['kept'])}",
-                f"{kept} have a code that still works and got none (--again gives one): {', '.join(found['kept'])}",
-            ),
-            file=sys.stderr,
-        )
+        vi = f"{len(kept)} người đã có mã còn hạn, không cấp lại (--again để cấp lại): {', '.join(kept)}"
+        en = f"{len(kept)} have a code that still works and got none (--again gives one): {', '.join(kept)}"
+        print(say(vi, en), file=sys.stderr)
+    if suspended:
+        vi = f"{len(suspended)} người bị tạm khóa, không cấp mã (--again để mở lại): {', '.join(suspended)}"
+        en = f"{len(suspended)} are suspended and got none (--again opens them again): {', '.join(suspended)}"
+        print(say(vi, en), file=sys.stderr)
     if not slips:
         print(say(f"{unit.name}: không ai cần phiếu mới", f"{unit.name}: nobody needs a new slip"))
         return 0

@@ -26,6 +26,7 @@ class Contents:
         self.folder = Path(folder) / "content"
         self.province = province
         self._read: dict[str, tuple[Content, list[Problem]]] = {}
+        self._gone: dict[str, set[str]] = {}
 
     def of(self, unit: str) -> Content:
         """What a unit publishes: nothing, if it has no folder. Raises InventoryError with the unit's mistakes."""
@@ -49,24 +50,27 @@ class Contents:
     def judge(
         self, known: Mapping[str, str], progress: Callable[[int], None] = lambda number: None
     ) -> tuple[list[Problem], dict[str, str]]:
-        """The mistakes; and of each unit that has none its :meth:`state`, and the mailboxes that its content names.
+        """The mistakes; and of each unit that has none its :meth:`state`, and what of others its content names:
+        mailboxes, and people who left the unit.
 
-        A unit that ``known`` has in its present state is sound while the mailboxes are there, and not read again.
+        A unit that ``known`` has in its present state is sound while those are there, and not read again.
         """
         found = list(self._strays)
         sound: dict[str, str] = {}
+        named_there = self._mailboxes | self._known
         with collector_paused():
             for number, unit in enumerate(self.units):
                 progress(number)
                 state = self.state(unit)  # before it is read: what is changed meanwhile is read again next time
                 before, *named = known.get(unit, "").split(" ")
-                if before == state and self._mailboxes.issuperset(named):
+                if before == state and named_there.issuperset(named):
                     sound[unit] = known[unit]
                     continue
                 content, problems = self._unit(unit)
                 found += problems
                 if not problems:
-                    sound[unit] = " ".join((state, *sorted({item.email for item in content.consultations})))
+                    others = {item.email for item in content.consultations} | self._gone.get(unit, set())
+                    sound[unit] = " ".join((state, *sorted(others)))
         return sorted(set(found)), sound
 
     @cached_property
@@ -96,15 +100,17 @@ class Contents:
         return seen
 
     def state(self, unit: str) -> str:
-        """A digest of all that decides whether the unit's content is sound, but for the mailboxes that it names."""
-        people = ",".join(sorted(self._people[unit]))
+        """A digest of all that decides whether the unit's content is sound, but for what it names of others."""
+        people = repr((list(self._people[unit].items()), list(self.province.posts)))
         return hashlib.sha256("\n".join((self._rules, people, self.fingerprint(unit))).encode()).hexdigest()
 
     def _unit(self, unit: str) -> tuple[Content, list[Problem]]:
         if unit not in self._read:
             if self._entries.get(unit):
-                reader = Reader(self.folder, unit, self._people[unit], self._mailboxes)
+                there = self._people[unit], self._mailboxes, self.province.posts, self._known
+                reader = Reader(self.folder, unit, *there)
                 content = reader.content()
+                self._gone[unit] = reader.gone
                 self._read[unit] = content, sorted(set(reader.problems))
             else:
                 self._read[unit] = Content(unit=self.province.units[unit].id), []
@@ -136,11 +142,16 @@ class Contents:
         return found
 
     @cached_property
-    def _people(self) -> dict[str, set[str]]:
-        people: dict[str, set[str]] = defaultdict(set)
+    def _people(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        people: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for person in self.province.people:
-            people[person.unit].add(person.id)
+            people[person.unit][person.id] = person.posts
         return people
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """Ids of everybody who is in the province, or was."""
+        return frozenset({person.id for person in self.province.people} | {one.id for one in self.province.left})
 
     @cached_property
     def _mailboxes(self) -> frozenset[str]:

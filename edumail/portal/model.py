@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SkipValidation, StringConstraints, ValidationInfo, field_validator
+from pydantic import Field, SkipValidation, StringConstraints, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from edumail.fields import Address, Day, Id, Model, Phone, Text, Whole
+from edumail.fields import Address, Day, Id, Model, Phone, PostCode, Text, Whole
 
 URL_PATTERN = r"^https://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s\"'<>\\]*)?$"
 FILE_NAME_PATTERN = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*\.[a-z0-9]{1,5}$"
@@ -38,10 +38,25 @@ Markdown = str
 """CommonMark; HTML in it is shown as text, never taken for markup."""
 
 
-class Leader(Model):
+class Named(Model):
+    """Somebody of the unit: a person by id, or whoever holds a post, now and after the next change of the roster.
+
+    Of somebody who left nothing is shown, and what is said of them may stay until it is mended.
+    """
+
+    person: Id | None = None
+    post: PostCode | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.person is None) == (self.post is None):
+            raise PydanticCustomError("person_or_post", "either person or post")
+        return self
+
+
+class Leader(Named):
     """What the roster does not say of a leader (8.1a, 9.1a); name, post and address come from the roster."""
 
-    person: Id
     phone: Phone
     duties: Text
 
@@ -74,11 +89,8 @@ class Link(Model):
     note: Text | None = None
 
 
-class Responsible(Model):
+class Responsible(Named):
     """Who answers for what is posted (3.4.4); the footer names the person."""
-
-    person: Id
-    """By id, a person of the unit."""
 
 
 class Appearance(Model):

@@ -25,12 +25,15 @@ from edumail.portal.model import (
     Diploma,
     Disclosure,
     Examination,
+    Leader,
     Menu,
+    Named,
     Paper,
     Portal,
     Procedure,
     Ranked,
     Resource,
+    Responsible,
     YearOfStatistics,
 )
 from edumail.portal.tables import read_results, read_rows
@@ -77,11 +80,17 @@ class Reader:
     folder: Path
     """The inventory's ``content/``."""
     unit: str
-    people: Collection[str]
-    """Ids of the unit's people."""
+    people: Mapping[str, Collection[str]]
+    """Ids of the unit's people, in the roster's order, with their posts."""
     mailboxes: Collection[str]
     """Addresses that somebody reads."""
+    posts: Collection[str]
+    """The posts that there are, held or not."""
+    known: Collection[str]
+    """Ids of everybody who is in the province, or was."""
     problems: list[Problem] = field(default_factory=list)
+    gone: set[str] = field(default_factory=set)
+    """Ids that ``portal.yml`` names, and that are not the unit's any more."""
     named: dict[str, Where] = field(default_factory=dict)
     """Files that something names, with the first place that does."""
     present: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -253,15 +262,14 @@ class Reader:
         if portal is None:
             return Portal()
         if portal.responsible:
-            self._person(portal.responsible.person, document.where(("responsible", "person")))
+            self._somebody(portal.responsible, document, ("responsible",))
         seen: set[str] = set()
         for index, leader in enumerate(portal.leaders):
-            where = document.where(("leaders", index, "person"))
-            self._person(leader.person, where)
-            if leader.person in seen:
-                vi, en = f"«{leader.person}» ghi hai lần; xóa một", f"'{leader.person}' stands here twice; delete one"
+            word, where = self._somebody(leader, document, ("leaders", index))
+            if word in seen:
+                vi, en = f"«{word}» ghi hai lần; xóa một", f"'{word}' stands here twice; delete one"
                 self._problem(where, "duplicate-leader", vi, en)
-            seen.add(leader.person)
+            seen.add(word)
         colour, emblem = portal.appearance.colour, portal.appearance.emblem
         if (ratio := contrast(colour)) < AA:
             vi = f"màu {colour} tương phản với trắng {ratio:.2f}:1, cần ít nhất {AA}:1 (WCAG 1.4.3); chọn màu đậm hơn"
@@ -273,13 +281,45 @@ class Reader:
             size = self.present.get("files", {}).get(emblem, 0)
             if size > attachments.EMBLEM_LIMIT:
                 self.problems.append(attachments.too_big(where, size, attachments.EMBLEM_LIMIT))
-        return portal
+        return portal.model_copy(
+            update={"responsible": self._responsible(portal.responsible), "leaders": self._leaders(portal.leaders)}
+        )
 
-    def _person(self, person: str, where: Where) -> None:
-        if person not in self.people:
-            vi = f"không có người «{person}» trong people/{self.unit}.csv; dùng mã của một người của đơn vị"
-            en = f"there is nobody '{person}' in people/{self.unit}.csv; give the id of a person of the unit"
-            self._problem(where, "unknown-person", vi, en)
+    def _somebody(self, named: Named, document: Document, at: Keys) -> tuple[str, Where]:
+        """The word that names somebody, and where; a mistake if it never was anybody's."""
+        if named.post is not None:
+            where = document.where((*at, "post"))
+            if named.post not in self.posts:
+                vi = f"không có chức vụ «{named.post}»; dùng mã của một chức vụ: {', '.join(self.posts)}"
+                en = f"there is no post '{named.post}'; give the code of one: {', '.join(self.posts)}"
+                self._problem(where, "unknown-post", vi, en)
+            return named.post, where
+        word, where = named.person or "", document.where((*at, "person"))
+        if word not in self.people:
+            self.gone.add(word)
+            if word not in self.known:
+                vi = f"không có người «{word}» trong people/{self.unit}.csv; dùng mã của một người của đơn vị"
+                en = f"there is nobody '{word}' in people/{self.unit}.csv; give the id of a person of the unit"
+                self._problem(where, "unknown-person", vi, en)
+        return word, where
+
+    def _holding(self, post: str | None) -> list[str]:
+        return [person for person, posts in self.people.items() if post in posts]
+
+    def _responsible(self, given: Responsible | None) -> Responsible | None:
+        """By person; somebody's post that is vacant has nobody."""
+        if given is None or given.post is None:
+            return given
+        return given.model_copy(update={"person": next(iter(self._holding(given.post)), None)})
+
+    def _leaders(self, given: Iterable[Leader]) -> tuple[Leader, ...]:
+        """By person: what is said of a post holds for all who have it, but for those of whom something is said."""
+        by_person = [leader for leader in given if leader.post is None]
+        found = {leader.person: leader for leader in by_person}
+        for leader in given:
+            for person in self._holding(leader.post):
+                found.setdefault(person, leader.model_copy(update={"person": person}))
+        return tuple(found.values())
 
     def _articles(self, section: str) -> tuple[Article, ...]:
         found = []

@@ -303,6 +303,24 @@ def test_what_ends_soon_is_complained_about_by_status_by_unit_and_once_a_day_by_
         assert not (host.here / "mail").exists()
 
 
+@pytest.mark.parametrize(("days", "age", "late"), [(-1, 398, True), (29, 368, True), (31, 366, False)])
+@pytest.mark.parametrize("choice", ["acme", "files"])
+def test_the_internal_one_is_watched_where_another_is_shown(
+    host: Host, choice: str, days: float, age: float, late: bool
+) -> None:
+    pair, key = host.tls / "supplied.pem", new_key()
+    pair.write_bytes(key_pem(key) + host.public.certify(key, NAMES["host"], 90, 100) + host.public.intermediate)
+    host.configure(acme=choice == "acme", supplied=pair if choice == "files" else None)
+    host.run("renew")
+    host.sign("host", NAMES["host"], days, age)
+    for code in (host.run("renew").returncode, host.run("status").returncode):
+        assert code == int(late)
+    assert host.issuer("host") == "public"
+    assert (host.here / "mail").exists() == late
+    if late:
+        assert "the internal one ends, deploy again: 20" in (host.here / "mail").read_text()
+
+
 def test_a_supplied_pair_is_shown_as_long_as_it_is_valid(host: Host) -> None:
     pair = host.tls / "supplied.pem"
     key = new_key()

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import edumail_feedback as store
 import edumail_feedback_cli as cli
@@ -475,15 +476,47 @@ def test_plain_mail_is_registered_acknowledged_and_answered(site: Site) -> None:
     found = re.search(r"Mã theo dõi: (\S+)", message.get_content())
     assert found
     assert 'data-state="delivered"' in site.state(found[1])[1]
-    cli.letter(site.cases, "dan@ngoai.test", UNIT, PROVINCE, written(Message_ID="<hoi2@ngoai.test>"))
     cli.letter(site.cases, "dan@ngoai.test", UNIT, PROVINCE, written())
     site.cases.sent(letter, site.now)
-    assert site.letters() == []  # one a day
+    assert site.letters() == []  # it came once more
     answer = reply("#congkhai\nCó xe đưa đón.", In_Reply_To="<hoi1@ngoai.test>", To="dan@ngoai.test")
     cli.sent(site.cases, UNIT, answer)
     assert "Có xe đưa đón." in site.state(found[1])[1]
     assert "Có xe đưa đón." in site.client.get("/hoi-dap", base_url="https://th.test").get_data(as_text=True)
     assert site.letters() == []  # the clerk's own letter went to the citizen
+
+
+def codes(site: Site) -> list[tuple[str, str]]:
+    """Portal and code of each acknowledgment that waits."""
+    found = (re.search(r"https://([^/]+)/\S+ma=(\S+)", parsed(one.message).get_content()) for one in site.letters())
+    return [(link[1], link[2]) for link in found if link]
+
+
+def test_each_question_of_a_day_has_its_code_and_its_answer_at_any_unit(site: Site) -> None:
+    for number, unit in enumerate((UNIT, UNIT, OTHER)):
+        cli.letter(site.cases, "dan@ngoai.test", unit, PROVINCE, written(Message_ID=f"<hoi{number}@ngoai.test>"))
+    found = codes(site)
+    assert [portal for portal, _ in found] == ["th.test", "th.test", "khac.test"]
+    assert [site.state(code, portal)[0] for portal, code in found] == [200, 200, 200]
+    answer = reply("Có xe.", In_Reply_To="<hoi1@ngoai.test>", To="dan@ngoai.test")
+    cli.sent(site.cases, UNIT, answer)
+    assert ["Có xe." in site.state(code, portal)[1] for portal, code in found] == [False, True, False]
+
+
+def test_who_writes_all_the_time_is_not_answered_all_the_time(site: Site) -> None:
+    """A program that answers each of our answers, or somebody whose provider lets others write in their name."""
+
+    def write(unit: dict[str, Any], number: int, sender: str = "dan@ngoai.test") -> int:
+        cli.letter(site.cases, sender, unit, PROVINCE, written(Message_ID=f"<{unit['unit']}{number}@ngoai.test>"))
+        return len(site.letters())
+
+    assert [write(UNIT, number, "Dan@ngoai.test") for number in range(7)] == [1, 2, 3, 4, 5, 5, 5]
+    assert write(UNIT, 7, "khac@ngoai.test") == 6
+    units = [UNIT | {"unit": f"don-vi-{number}"} for number in range(20)]
+    assert [write(unit, 0) for unit in units][-6:] == [21] * 6
+    with sqlite3.connect(site.folder / "state" / "feedback.db") as connection:
+        connection.execute("UPDATE acknowledgment SET at = at - 86400")
+    assert write(UNIT, 8) == 22
 
 
 @pytest.mark.parametrize(

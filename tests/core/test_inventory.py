@@ -144,11 +144,11 @@ MISTAKES = [
     Mistake("public-address", SO, "public_address: tiepnhan@", "public_address: x@", "x@"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: so-99", "so-99"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: sq-01", "sq-01"),
-    Mistake("unknown-holder", SO, "holders: [so-10]", "holders: [so-99]", "so-99", alone=False),
-    Mistake("foreign-holder", SO, "holders: [so-10]", "holders: [sq-01]", "sq-01", alone=False),
+    Mistake("unknown-holder", SO, "holders: [phu_trach_cntt]", "holders: [so-99]", "so-99", alone=False),
+    Mistake("foreign-holder", SO, "holders: [phu_trach_cntt]", "holders: [sq-01]", "sq-01", alone=False),
     Mistake("no-holder", SO, "holders: [to_truong, van_thu]", "holders: [hieu_truong]", "[hieu_truong]"),
     Mistake("unknown-ministry-address", "province.yml", "clerk: vanthu@", "clerk: vanthi@", "vanthi@"),
-    Mistake("no-holder", SO, "holders: [so-10]", "holders: [hieu_truong]", "[hieu_truong]"),
+    Mistake("no-holder", SO, "holders: [phu_trach_cntt]", "holders: [hieu_truong]", "[hieu_truong]"),
     Mistake("empty-section", SO, "    - {id: gdtrh", "    - {id: gdtx, name: X, address: x@sogddt.minhha.test}\n"
             "    - {id: gdtrh", "{id: gdtx"),
     Mistake("duplicate-section", SO, "    - {id: gdtrh", "    - {id: gdtrh, name: X, address: x@sogddt.minhha.test}\n"

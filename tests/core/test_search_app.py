@@ -77,7 +77,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 slug="vao-10",
                 title="Thi vào lớp 10 <2026>",
                 published=date(2026, 6, 1),
-                results=(Result(candidate="TS001", marks={"Ngữ văn": "8,5", "Toán": "9"}),),
+                results=(
+                    Result(candidate="TS001", marks={"Ngữ văn": "8,5", "Toán": "9"}),
+                    *(Result(candidate=f"C{number:04}", marks={"Toán": "7"}) for number in range(1002)),
+                ),
             ),
         ),
         diplomas=(Diploma(number="B123", kind="Bằng THCS", issued=date(2026, 6, 30), register="77/2026"),),
@@ -92,12 +95,18 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def client(state: Path) -> FlaskClient:
+def client(state: Path, now: list[float]) -> FlaskClient:
     """A browser at the service."""
     app = edumail_search_web.create_app(
-        str(state / "units.json"), str(state / "portal" / "shells"), str(state / "state")
+        str(state / "units.json"), str(state / "portal" / "shells"), str(state / "state"), clock=lambda: now[0]
     )
     return app.test_client()
+
+
+@pytest.fixture
+def now() -> list[float]:
+    """The time that a test sets."""
+    return [0.0]
 
 
 @pytest.fixture
@@ -277,6 +286,28 @@ def test_who_tries_numbers_is_stopped_and_others_are_not(client: FlaskClient) ->
     assert answers == [200] * 60 + [429]
     assert marks(client, "TS001", address="198.18.9.77")[0] == 429  # the same network
     assert marks(client, "TS001", address="198.18.8.9")[0] == 200
+
+
+def test_a_school_finds_its_results_and_nobody_gathers_all(client: FlaskClient, now: list[float]) -> None:
+    answers = [marks(client, f"C{number:04}", address="198.18.9.9")[0] for number in range(1001)]
+    assert answers == [200] * 1000 + [429]
+    assert marks(client, "C0007", address="198.18.9.77")[0] == 200  # once more costs nothing
+    assert marks(client, "C1001", address="198.18.8.9")[0] == 200
+    now[0] = 3600
+    more = (answer for number in range(1000, 1002) for answer in [marks(client, f"C{number:04}", address="198.18.9.9")])
+    assert [status for status, _ in more] == [200, 200]
+
+
+def test_twenty_thousand_results_take_more_than_ten_days() -> None:
+    now = [0.0]
+    limits, got = edumail_search_web.Limits(lambda: now[0]), 0
+    while now[0] < 10 * 86400 and got < 20_000:
+        if limits.left("198.18.9.0/24", "th", f"vao-10 {got}"):
+            limits.spend("198.18.9.0/24", "th", f"vao-10 {got}", found=True)
+            got += 1
+        else:
+            now[0] += 60
+    assert 2_000 < got < 20_000
 
 
 def test_a_budget_fills_again() -> None:

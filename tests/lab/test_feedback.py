@@ -252,15 +252,19 @@ def test_plain_mail_to_the_address_does_the_same(province: LabProvince, subject:
     body = state(province, found[1], "answered")
     assert "Trường có xe đưa đón." in body
     assert "lời cũ" not in body
-    # Nobody is told twice on a day, and nobody for what others sent in their name.
+    # A second question on the same day is a matter of its own.
     again = new_message(citizen, ADDRESS, subject=f"{subject} lần hai")
     lab.foreign_send(citizen, ADDRESS, again.as_bytes())
     province.wait_for(CLERK, "SUBJECT", f"{subject} lần hai", folder=FOLDER)
+    second = re.search(r"ma=([0-9A-Z-]{19})", outside(citizen, f"{subject} lần hai").get_content())
+    assert second
+    assert second[1] != found[1]
+    state(province, second[1], "delivered")
     time.sleep(4)
-    assert len([raw for raw in lab.foreign_inbox(citizen.partition("@")[0]) if b"auto-replied" in raw]) == 1
+    assert len([raw for raw in lab.foreign_inbox(citizen.partition("@")[0]) if b"auto-replied" in raw]) == 2
     count = "python3 -c \"import sqlite3; print(sqlite3.connect('/var/lib/edumail/feedback/feedback.db')"
     count += ".execute('SELECT count(*) FROM matter WHERE email = ?', ('" + citizen + "',)).fetchone()[0])\""
-    assert province.run(HOST, count).strip() == "1"
+    assert province.run(HOST, count).strip() == "2"
 
 
 def test_what_colleagues_write_is_not_acknowledged(province: LabProvince, subject: str) -> None:

@@ -86,6 +86,11 @@ def test_who_tries_numbers_is_stopped(province: LabProvince) -> None:
         province.run("mail-so", "systemctl restart edumail-search.service")
 
 
+def test_who_asks_for_one_result_again_is_answered(province: LabProvince) -> None:
+    form = {"ky-thi": "tuyen-sinh-lop-10-2026", "sbd": CANDIDATE}
+    assert {ask(province, "/tra-cuu/diem", form, DEPARTMENT)[0] for _ in range(70)} == {200}
+
+
 def test_a_build_that_was_killed_is_done_by_the_next(province: LabProvince) -> None:
     unit = "edumail-search-index.service"
     province.run(

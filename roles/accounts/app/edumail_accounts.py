@@ -809,6 +809,7 @@ def _hashes(file: str) -> dict[str, str]:
 def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], now: int) -> dict[str, object]:
     """New codes for people of a unit: those named, or whoever waits and has no code that still works.
 
+    Whoever is suspended gets one by name alone: to open that account again is somebody's decision, not a printing's.
     Raises Refused when somebody who is named is not of that unit.
     """
     rows = database.execute(
@@ -821,9 +822,12 @@ def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], n
         raise Refused(f"không thuộc đơn vị {unit} / not of the unit {unit}: {', '.join(strangers)}")
     waiting = [row for row in rows if row["state"] == "waiting"]
     has_one = [row for row in waiting if row["code"] and row["code_expires"] >= now and row["code_tries"] < CODE_TRIES]
-    chosen = (
-        [row for row in rows if row["address"] in addresses] if addresses else [r for r in waiting if r not in has_one]
-    )
+    suspended = [row for row in waiting if row["suspended"] and row not in has_one]
+    left = {"kept": has_one, "suspended": suspended}
+    if addresses:
+        chosen, left = [row for row in rows if row["address"] in addresses], {"kept": [], "suspended": []}
+    else:
+        chosen = [row for row in waiting if row not in has_one and row not in suspended]
     result = []
     with transaction(database):
         for row in chosen:
@@ -837,7 +841,7 @@ def issue(database: sqlite3.Connection, unit: str, addresses: Collection[str], n
                     "expires": now + row["code_days"] * 86400,
                 }
             )
-    return {"codes": result, "kept": [] if addresses else [row["address"] for row in has_one]}
+    return {"codes": result, **{why: [row["address"] for row in found] for why, found in left.items()}}
 
 
 def _run(options: argparse.Namespace, wanted: Wanted | None, hashes: dict[str, str] | None) -> int:

@@ -50,18 +50,29 @@ class Standing:
 
 
 def standing(certificate: Certificate, store: Store, now: datetime) -> Standing:
-    """How a certificate stands."""
+    """How a certificate stands.
+
+    The province's own is looked at where another one is shown, too: by it hosts know each other.
+    """
     memory = store.of(certificate)
     waits = complaint = ""
     if certificate.acme and wanting(certificate, now):
         waits = memory.problem or "chưa được cấp / not issued yet"
         if memory.since != NEVER and now - memory.since > PATIENCE:
             complaint = f"chưa xin được từ / could not be had since {memory.since:%Y-%m-%d}"
-    leaf = read(certificate.shown)
+    leaf, source = read(certificate.shown), certificate.best(now)[0]
     left = leaf.ends - now if leaf else timedelta()
-    if leaf is None or left < min(WARN, leaf.life / WARN_SHARE):
+    if source != "internal" and ends_soon(own := read(certificate.internal), now):
+        ends = f"{own.ends:%Y-%m-%d}" if own else "?"
+        complaint = f"chứng thư nội bộ hết hạn, cần triển khai lại / the internal one ends, deploy again: {ends}"
+    if ends_soon(leaf, now):
         complaint = "hết hạn hoặc sắp hết hạn / has ended or ends soon"
-    return Standing(certificate, certificate.best(now)[0], leaf, left // DAY, waits, complaint)
+    return Standing(certificate, source, leaf, left // DAY, waits, complaint)
+
+
+def ends_soon(leaf: Leaf | None, now: datetime) -> bool:
+    """Whether somebody has to be told; so has who has none, or one that can't be read."""
+    return leaf is None or leaf.ends - now < min(WARN, leaf.life / WARN_SHARE)
 
 
 def write_to_officer(officer: str, text: str) -> None:

@@ -24,6 +24,9 @@ CODE_BYTES = 10
 TOKEN_SECONDS = (3, 24 * 3600)
 """How soon after it was shown a form may come back, and how late."""
 
+A_DAY = 5, 20
+"""How many automatic answers a sender gets in 24 hours: from one unit, and from all of a host."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS matter (id INTEGER PRIMARY KEY, unit TEXT NOT NULL, code TEXT NOT NULL UNIQUE,
   token TEXT UNIQUE, key TEXT NOT NULL UNIQUE, message_id TEXT NOT NULL UNIQUE, received INTEGER NOT NULL,
@@ -36,7 +39,9 @@ CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, matter INTEGER NOT NU
   tries INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX IF NOT EXISTS due ON outbox (due);
 CREATE TABLE IF NOT EXISTS heard (message_id TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS acknowledged (sender TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+DROP TABLE IF EXISTS acknowledged;
+CREATE TABLE IF NOT EXISTS acknowledgment (sender TEXT NOT NULL, unit TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS acknowledgment_sender ON acknowledgment (sender);
 """
 
 
@@ -176,19 +181,19 @@ class Store:
         code: str,
         token: str | None,
         letters: list[tuple[str, str, str, bytes]],
-        once_a_day: str = "",
+        answered: str = "",
     ) -> bool:
         """A new matter with what is to be sent, as (kind, sender, recipient, message); False when it is there already.
 
-        code, token: in clear; their digests are kept. once_a_day: who gets an automatic answer by this, and none when
-        they had one in the last 24 hours; then there is no matter either. Of the address a digest is kept.
+        code, token: in clear; their digests are kept. answered: who gets an automatic answer by this, and none when
+        they had :data:`A_DAY`; then there is no matter either. Of the address a digest is kept.
         """
         with self._change() as connection:
             known = connection.execute(
                 "SELECT 1 FROM matter WHERE code = ? OR token = ? OR message_id = ?",
                 (digest(code), digest(token) if token else None, matter.message_id),
             ).fetchone()
-            if known or (once_a_day and not self._may_acknowledge(connection, once_a_day, matter.received)):
+            if known or (answered and not self._may_acknowledge(connection, answered, matter)):
                 return False
             cursor = connection.execute(
                 "INSERT INTO matter (unit, code, token, key, message_id, received, name, email, phone, subject, text,"
@@ -325,10 +330,15 @@ class Store:
             self._post(connection, matter.id, [letter], int(now) + wait)
 
     @staticmethod
-    def _may_acknowledge(connection: sqlite3.Connection, sender: str, now: int) -> bool:
-        connection.execute("DELETE FROM acknowledged WHERE at <= ?", (now - 86400,))
-        cursor = connection.execute("INSERT OR IGNORE INTO acknowledged VALUES (?, ?)", (digest(sender.lower()), now))
-        return cursor.rowcount == 1
+    def _may_acknowledge(connection: sqlite3.Connection, sender: str, matter: Matter) -> bool:
+        who, now = digest(sender.lower()), matter.received
+        connection.execute("DELETE FROM acknowledgment WHERE at <= ?", (now - 86400,))
+        count = "SELECT count(*) FILTER (WHERE unit = ?), count(*) FROM acknowledgment WHERE sender = ?"
+        had = connection.execute(count, (matter.unit, who)).fetchone()
+        if any(number >= most for number, most in zip(had, A_DAY, strict=True)):
+            return False
+        connection.execute("INSERT INTO acknowledgment VALUES (?, ?, ?)", (who, matter.unit, now))
+        return True
 
     def forget(self, days: dict[str, int], now: float) -> int:
         """Deletes what its unit does not keep any longer, by the last change: unit → days."""

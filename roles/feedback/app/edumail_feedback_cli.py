@@ -177,9 +177,10 @@ def answer(cases: store.Store, sender: str, key: str, raw: bytes) -> int:
 
 
 def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapping[str, Any], raw: bytes) -> None:
-    """A copy of what came to a public address: registered and acknowledged, once a day for a sender (RFC 3834).
+    """A copy of what came to a public address: registered and acknowledged, some times a day for a sender.
 
-    Only to where it is known to come from, so that nobody gets it for what others sent in their name.
+    More would be a program that answers our answers, or a flood (RFC 3834). Only to where it is known to come from, so
+    that nobody gets it for what others sent in their name.
     """
     message, now = mail.parsed(raw), time.time()
     own = sender.lower().rpartition("@")[2]
@@ -210,7 +211,7 @@ def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapp
     )
     code = store.crockford(secrets.token_bytes(store.CODE_BYTES))
     posted = mail.acknowledgment(matter, unit["name"], unit["address"], unit["portal"], store.shown(code))
-    if cases.add(matter, code, None, [posted], once_a_day=sender):
+    if cases.add(matter, code, None, [posted], answered=sender):
         print(f"{unit['unit']}: a letter was acknowledged")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,15 +14,40 @@ from edumail_page import Budget, Portals, escape, network, portal_app, words
 from flask import Flask, Response, g, request
 
 MOST_PAGES = 50
-_OFTEN = "Có quá nhiều lượt tra cứu không tìm thấy. Xin thử lại sau ít phút."
+_OFTEN = "Có quá nhiều lượt tra cứu. Xin thử lại sau ít phút."
 
 
-def create_app(table: str, shells: str, state: str) -> Flask:
+class Limits:
+    """How often numbers are looked up: misses by network and for a unit in all, hits by network.
+
+    Whoever tries numbers is stopped after 60 misses, a unit's look-up after 600, for all. A school whose pupils all ask
+    from one address on the day of the results finds a thousand of them; who gathers results gets one a minute after
+    that, which takes two weeks for 20,000 candidates. The same number again within a day costs nothing.
+    """
+
+    def __init__(self, clock: Callable[[], float]):
+        self.missed, self.missed_in_all = Budget(60, 10, clock), Budget(600, 1, clock)
+        self.found, self.first = Budget(1000, 60, clock), Budget(1, 86400, clock)
+
+    def left(self, client: str, unit: str, number: str) -> bool:
+        """Whether one more is taken."""
+        known = not self.first.left(f"{client} {unit} {number}")
+        return self.missed.left(client) and self.missed_in_all.left(unit) and (known or self.found.left(client))
+
+    def spend(self, client: str, unit: str, number: str, found: bool) -> None:
+        """One was answered."""
+        if not found:
+            self.missed.spend(client)
+            self.missed_in_all.spend(unit)
+        elif self.first.spend(f"{client} {unit} {number}"):
+            self.found.spend(client)
+
+
+def create_app(table: str, shells: str, state: str, clock: Callable[[], float] = time.monotonic) -> Flask:
     """table: the units by name of their portal; shells: folder of their layouts; state: folder of the databases."""
     app, page = portal_app(__name__, Portals(Path(table), Path(shells)), most_bytes=4096)
     pages, results = Path(state) / "index", Path(state) / "results"
-    # Who tries numbers is stopped: a network after 60 misses, a unit's look-up after 600, for all.
-    by_network, by_unit = Budget(60, 10), Budget(600, 1)
+    limits = Limits(clock)
 
     @app.get("/tim-kiem")
     def search() -> Response:
@@ -47,11 +74,12 @@ def create_app(table: str, shells: str, state: str) -> Flask:
         if request.method == "GET":
             return page(title, _marks_form(known))
         chosen, number = words(request.form.get("ky-thi"), 80), _number(request.form.get("sbd"))
-        if not budget():
+        asked = network(request.headers.get("X-Real-IP")), g.unit["unit"], f"{chosen} {number}"
+        if not limits.left(*asked):
             return page(title, _marks_form(known, chosen, number, _notice(_OFTEN)), 429)
         found = store.result(database, chosen, number) if number else None
         answer = _table(f"Kết quả của số báo danh {number}", list(found.items())) if found else _missed(number)
-        count_miss(found)
+        limits.spend(*asked, found=bool(found))
         return page(title, _marks_form(known, chosen, number, answer))
 
     @app.route("/tra-cuu/van-bang", methods=["GET", "POST"])
@@ -67,23 +95,16 @@ def create_app(table: str, shells: str, state: str) -> Flask:
         if request.method == "GET":
             return page(title, _diploma_form())
         number = _number(request.form.get("so-hieu"))
-        if not budget():
+        asked = network(request.headers.get("X-Real-IP")), g.unit["unit"], number
+        if not limits.left(*asked):
             return page(title, _diploma_form(number, _notice(_OFTEN)), 429)
         found = store.diploma(database, number) if number else None
         names = ("Loại", "Ngày cấp", "Số vào sổ gốc")
         answer = (
             _table(f"Văn bằng số hiệu {number}", list(zip(names, found, strict=True))) if found else _missed(number)
         )
-        count_miss(found)
+        limits.spend(*asked, found=bool(found))
         return page(title, _diploma_form(number, answer))
-
-    def budget() -> bool:
-        return by_network.left(network(request.headers.get("X-Real-IP"))) and by_unit.left(g.unit["unit"])
-
-    def count_miss(found: object) -> None:
-        if not found:
-            by_network.spend(network(request.headers.get("X-Real-IP")))
-            by_unit.spend(g.unit["unit"])
 
     @app.errorhandler(404)
     def unknown(_: Exception) -> tuple[Response, int] | Response:
