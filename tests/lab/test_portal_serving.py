@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -249,6 +250,28 @@ class TestPages:
             seen = visit(province, f"https://{ELSEWHERE}/", method=method)
             assert (seen.status, seen.headers["allow"]) == (405, ["GET, HEAD"])
         assert visit(province, f"https://{ELSEWHERE}/", method="HEAD").status == 200
+
+    @EVERY_PORTAL
+    def test_what_has_a_digest_in_its_name_is_kept_and_nothing_else(self, province: LabProvince, name: str) -> None:
+        """Its name is that of its content: another content has another name."""
+        _, home = page(province, name)
+        styles = re.findall(r'<link rel="stylesheet" href="(/assets/[^"]+)">', home.decode())
+        assert styles
+        for path in styles:
+            for encoding in ("identity", "gzip"):
+                response, body = page(province, name, path, Accept_Encoding=encoding)
+                assert response.status == 200
+                assert response.headers.get_all("Cache-Control") == ["public, max-age=31536000, immutable"]
+                text = gzip.decompress(body) if response.headers["Content-Encoding"] else body
+                digest = re.search(r"-([0-9a-f]+)\.css$", path)
+                assert digest
+                assert hashlib.sha256(text).hexdigest().startswith(digest[1])
+            missing, _ = page(province, name, re.sub("-[0-9a-f]{4}", "-0000", path))
+            assert (missing.status, missing.headers["Cache-Control"]) == (404, None)
+        others = {"/errors/style.css": "no-cache", "/rss.xml": "public, max-age=300", "/phan-anh": "no-store"}
+        others |= dict.fromkeys(re.findall(r'(?:href|src)="(/files/[^"]+)"', home.decode()), "no-cache")
+        kept = {path: page(province, name, path)[0].headers.get_all("Cache-Control") for path in others}
+        assert kept == {path: [rule] for path, rule in others.items()}
 
     @EVERY_PORTAL
     def test_whom_to_tell_of_a_hole(self, province: LabProvince, name: str) -> None:
