@@ -24,9 +24,11 @@ from edumail.units import portal_host
 from lab import ssh
 from lab.text import LabError
 from lab.topology import GATEWAY4, INTERNET
+from roles.portal.render import error_page
 from tests.lab.province import LabProvince
 from tests.lab.test_deploy import deploy
 from tests.lab.test_doors import answering
+from tests.lab.test_feedback import ask
 
 HERE, ELSEWHERE, OWN_HOST = "sogddt.minhha.test", "thcssuoimo.suoimo.minhha.test", "www.thptsongque.test"
 FRONT, FORMER = "mail.minhha.test", "c2suoimo.minhha.test"
@@ -249,6 +251,7 @@ class TestPages:
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             seen = visit(province, f"https://{ELSEWHERE}/", method=method)
             assert (seen.status, seen.headers["allow"]) == (405, ["GET, HEAD"])
+        assert ask(province, "/", {"a": "b"}, ELSEWHERE) == (405, error_page(405))
         assert visit(province, f"https://{ELSEWHERE}/", method="HEAD").status == 200
 
     @EVERY_PORTAL
@@ -272,6 +275,15 @@ class TestPages:
         others |= dict.fromkeys(re.findall(r'(?:href|src)="(/files/[^"]+)"', home.decode()), "no-cache")
         kept = {path: page(province, name, path)[0].headers.get_all("Cache-Control") for path in others}
         assert kept == {path: [rule] for path, rule in others.items()}
+
+    def test_a_program_that_is_gone_is_told_in_vietnamese(self, province: LabProvince) -> None:
+        units = "edumail-search.socket edumail-search.service"
+        province.run(NAMES[ELSEWHERE], f"systemctl stop {units}")
+        try:
+            assert ask(province, "/tim-kiem?q=a", portal=ELSEWHERE) == (502, error_page(503))
+        finally:
+            province.run(NAMES[ELSEWHERE], f"systemctl start {units}")
+        assert ask(province, "/tim-kiem?q=a", portal=ELSEWHERE)[0] == 200
 
     @EVERY_PORTAL
     def test_whom_to_tell_of_a_hole(self, province: LabProvince, name: str) -> None:
