@@ -153,7 +153,7 @@ def test_a_letter_is_on_the_disk_before_it_is_said_to_be_taken(province: LabProv
     province.password(sender)
     empty(province, TEACHER)
     # Whoever serves LMTP now was not begun under the eyes of strace.
-    province.run("mail-thpt", "doveadm service status lmtp > /dev/null; pkill -x lmtp; true")
+    province.run("mail-thpt", "doveadm service status lmtp > /dev/null; pkill -f ^dovecot/lmtp; true")
     trace = tmp_path / "trace"
     calls = "fsync,fdatasync,link,rename,write,writev,sendto"
     words = ["strace", "-f", "-y", "-s", "300", "-e", f"trace={calls}", "-o", str(trace)]
