@@ -19,8 +19,8 @@ REPORT := $(RESULT)/$(shell date +%Y%m%d-%H%M%S)
 LAST = $(lastword $(sort $(patsubst %/SHA256SUMS,%,$(wildcard $(RESULT)/*/SHA256SUMS))))
 # What the lab needs of the machine; each is checked for before it is asked for.
 PACKAGES := mmdebstrap systemd-container nftables iproute2 openssh-client debian-archive-keyring chromium chromium-driver libnss3-tools fonts-dejavu-core
-# The checker of HTML runs on Java; slips are read from paper. Only tests need these.
-test test-full: PACKAGES += default-jre-headless poppler-utils zbar-tools
+# The checker of HTML runs on Java; slips are read from paper; what reaches the disk is seen by strace. Only tests need these.
+test test-full: PACKAGES += default-jre-headless poppler-utils zbar-tools strace
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile

@@ -101,6 +101,9 @@ class HostMail:
     """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
 
     A host without mailboxes has no mail to hand over, and is none of them."""
+    handed_on: tuple[str, ...]
+    """On the gateway: every mailbox and its former addresses. Whoever sent it, a host may hand back what came there for
+    somebody who has moved away meanwhile; to no group, since who may write there is judged by the sender."""
     public: dict[str, str]
     """The address for the public of each unit that lives here (4.2.1) → the unit."""
 
@@ -282,6 +285,7 @@ class Mail:
             closed=self._closed,
             srs={domain: of for domain, of in self._srs.items() if everything or of is host},
             peers=self._peers(name),
+            handed_on=self._handed_on() if everything else (),
             public=dict(
                 sorted((unit.public_address, unit.id) for unit in self.province.units.values() if unit.host == name)
             ),
@@ -294,6 +298,10 @@ class Mail:
                 if among is None or sender in among:
                     result[sender].append(name)
         return {sender: tuple(names) for sender, names in sorted(result.items())}
+
+    def _handed_on(self) -> tuple[str, ...]:
+        boxes = {address for here in self.mailboxes.values() for address in here}
+        return tuple(sorted(boxes | {old for old, new in self.groups.former.items() if new in boxes}))
 
     def _peers(self, name: str) -> dict[str, tuple[str, ...]]:
         if name != self.gateway.name:

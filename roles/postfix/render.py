@@ -101,6 +101,8 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     if mail.host == mail.gateway:
         result["elsewhere"] = _table(dict.fromkeys(mail.remote, "reject_unverified_recipient"))
         known = {part: _rule(rule) if rule else "DUNNO" for part, rule in mail.parts.items()}
+        if mail.peers:
+            result["handed_on"] = _table(dict.fromkeys(mail.handed_on, "OK"))
         result["posting_peer"] = _table(posting | parts | known | dict.fromkeys(learn, "learn_peer"))
     for name, senders in mail.peers.items():
         if senders:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from edumail.model import Calendar, Former, Person, Province, Unit
 from edumail.sources import Sources
 from edumail.units import Units
 from roles.accounts.render import tree as accounts_tree
-from roles.postfix.render import tables
+from roles.postfix.render import tables, tree
 
 OLD, NEW = "thcs@cu.minhha.test", "vinhpt@suoimo.minhha.test"
 GROUP = "toantruong@thptsongque.test"
@@ -92,6 +93,22 @@ def test_it_is_no_sender(inventory: Inventory) -> None:
         assert OLD not in mail.host(host).senders
         assert OLD not in {sender for senders in mail.host(host).peers.values() for sender in senders}
     assert "cu.minhha.test" in mail.host("mail-so").own  # nor from outside
+
+
+def test_what_waits_at_the_old_place_is_handed_back_to_mailboxes_and_no_group(inventory: Inventory) -> None:
+    group = "giaovien@suoimo.minhha.test"
+    mail = with_former(inventory, (OLD, NEW), (group, GROUP))
+    gateway = mail.host("mail-so")
+    everybody = {address for boxes in mail.mailboxes.values() for address in boxes}
+    assert {*gateway.handed_on} == everybody | {OLD}
+    assert not {*gateway.handed_on} & {*mail.groups.all, group}
+    table = tables(gateway, {})["handed_on"]
+    assert f"{OLD} OK\n" in table
+    said = tree(gateway, 25, {}).files["main.cf"].content.decode()
+    handing = re.findall(r"/peer_(\w+), check_recipient_access cdb:\S+/handed_on, reject$", said, re.MULTILINE)
+    assert handing == ["mail_thpt", "mail_xa"]
+    assert not mail.host("mail-xa").handed_on
+    assert "handed_on" not in tables(mail.host("mail-xa"), {})
 
 
 def test_the_old_name_of_a_group_has_its_rule(inventory: Inventory) -> None:

@@ -39,6 +39,15 @@ def block_with(lang: str, text: str) -> str:
     return next(block for block in blocks(lang) if text in block)
 
 
+def test_both_show_the_same_commands() -> None:
+    """So that what one of them is tried with holds for the other."""
+    shown = {}
+    for lang in READMES:
+        found = [line for block in blocks(lang, "console") for line in block.splitlines() if line.startswith("$ ")]
+        shown[lang] = [line.replace(f" --lang {lang}", "") for line in found]
+    assert shown["en"] == shown["vi"]
+
+
 @pytest.mark.parametrize("lang", READMES)
 def test_the_files_shown_are_those_of_the_lab(lang: str) -> None:
     texts = [path.read_text(encoding="utf-8") for path in LAB.rglob("*.yml")]

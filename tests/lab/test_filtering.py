@@ -77,6 +77,19 @@ def move(client: imaplib.IMAP4, message: EmailMessage, source: str, target: str)
     assert client._simple_command("MOVE", data[0].decode(), target)[0] == "OK"  # type: ignore[attr-defined]
 
 
+def learnt(province: LabProvince) -> tuple[int, int]:
+    """How many letters the gateway's filter has learnt as spam and as good."""
+    said = province.run("mail-so", "redis-cli hmget RS learns_spam learns_ham").split("\n")
+    return int(said[0] or 0), int(said[1] or 0)
+
+
+def unheard_of(sender: str, recipient: str, **headers: str) -> EmailMessage:
+    """A message of words that the filter has never seen, and enough of them."""
+    message = new_message(sender, recipient, **headers)
+    message.set_content(" ".join(f"khuyenmai{number}{message['Message-ID'][1:9]}" for number in range(40)))
+    return message
+
+
 class TestRefused:
     def test_the_test_string_of_spam_filters_both_ways(self, province: LabProvince) -> None:
         for sender in (OUTSIDE, CLERK):
@@ -210,19 +223,14 @@ class TestJunk:
         assert read["X-Spam"] == "Yes"
 
     def test_moving_to_and_from_junk_trains_the_filter_of_the_gateway(self, province: LabProvince) -> None:
-        def learnt() -> tuple[int, int]:
-            said = province.run("mail-so", "redis-cli hmget RS learns_spam learns_ham").split("\n")
-            return int(said[0] or 0), int(said[1] or 0)
-
-        message = new_message(OUTSIDE, CLERK)
-        message.set_content(" ".join(f"khuyenmai{number}{message['Message-ID'][1:9]}" for number in range(40)))
+        message = unheard_of(OUTSIDE, CLERK)
         receive(province, message)
-        spam, ham = learnt()
+        spam, ham = learnt(province)
         with province.imap(CLERK) as client:
             move(client, message, "INBOX", "Junk")
-            wait("learnt as spam", lambda: learnt() == (spam + 1, ham))
+            wait("learnt as spam", lambda: learnt(province) == (spam + 1, ham))
             move(client, message, "Junk", "INBOX")
-            wait("learnt as good", lambda: learnt() == (spam, ham + 1))
+            wait("learnt as good", lambda: learnt(province) == (spam, ham + 1))
 
     def test_who_throws_junk_away_does_not_call_it_good(self, province: LabProvince) -> None:
         message = new_message(HEAD, CLERK)

@@ -90,15 +90,16 @@ def deploy(folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def move(folder: Path) -> subprocess.CompletedProcess[str]:
-    return edumail("mailboxes", "move", str(folder), UNIT)
+def move(folder: Path, unit: str = UNIT) -> subprocess.CompletedProcess[str]:
+    return edumail("mailboxes", "move", str(folder), unit)
 
 
 class Arriving:
-    """Letters to the clerk, one after the other, from outside and from the new host, until told to stop."""
+    """Letters to somebody, one after the other, from outside and from a colleague, until told to stop."""
 
-    def __init__(self, province: LabProvince):
+    def __init__(self, province: LabProvince, address: str):
         self.province = province
+        self.address = address
         self.sent: set[str] = set()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -113,12 +114,12 @@ class Arriving:
 
     def _run(self) -> None:
         while not self._end.wait(1.5):
-            message = new_message(STRANGER, CLERK)
+            message = new_message(STRANGER, self.address)
             with contextlib.suppress(LabError):
-                lab.foreign_send(STRANGER, CLERK, message.as_bytes())
+                lab.foreign_send(STRANGER, self.address, message.as_bytes())
                 self.sent.add(message["Message-ID"].strip("<>"))
             with contextlib.suppress(OSError):  # smtplib's errors are such: whoever is refused keeps the letter
-                self.sent.add(self.province.send(COLLEAGUE, CLERK))
+                self.sent.add(self.province.send(COLLEAGUE, self.address))
 
 
 def killed_in_the_middle(moved: Moved) -> None:
@@ -148,7 +149,7 @@ def moved(province: LabProvince, tmp_path_factory: pytest.TempPathFactory) -> It
         moved.letters = contents(province, CLERK)
         province.password(HEAD)
         province.password(COLLEAGUE)
-        with Arriving(province) as arriving:
+        with Arriving(province, CLERK) as arriving:
             deploy(folder)
             killed_in_the_middle(moved)
             moved.after = LabProvince(folder)

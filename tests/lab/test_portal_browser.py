@@ -19,10 +19,11 @@ from edumail.portal import pages as core
 from edumail.portal.load import Contents
 from edumail.portal.site import Portals, build
 from edumail.templates import FOLDER
+from roles.portal.render import ERRORS, error_page
 from tests.lab import portal_browser as visitor
 from tests.lab.province import LabProvince
-from tests.lab.test_feedback import CLERK, HOST, PORTAL, arrived, ask, reply, state
-from tests.lab.test_feedback import FOLDER as MAILBOX
+from tests.lab.refused_pages import REFUSED, UNIT, Pages, refused_pages
+from tests.lab.test_feedback import PORTAL, arrived, ask, reply, state, tidied
 from tests.lab.test_search import CANDIDATE, DEPARTMENT
 
 PARTS = {"layout", "macros", "fields", "ladder_table"}
@@ -65,6 +66,14 @@ def portals(province: LabProvince) -> Portals:
 
 
 @pytest.fixture(scope="module")
+def refusals(province: LabProvince, portals: Portals, tmp_path_factory: pytest.TempPathFactory) -> Pages:
+    """What the department's programs say when something is too much or broken."""
+    files = portals.unit(province.province.units[UNIT])
+    contents = {path: file.content for path, file in files.items()}
+    return refused_pages(tmp_path_factory.mktemp("refused"), DEPARTMENT, contents)
+
+
+@pytest.fixture(scope="module")
 def kinds(province: LabProvince, portals: Portals) -> Mapping[str, tuple[str, str, str]]:
     """Kind of page → the fullest page of that kind: portal, path, and what the core makes of it."""
     made: dict[str, tuple[str, str, str]] = {}
@@ -92,6 +101,12 @@ def open_page(page: Page, portal: str, path: str, status: int = 200) -> Page:
     assert answer is not None
     assert answer.status == status, (portal, path)
     return page
+
+
+def show(page: Page, status: int, text: str) -> None:
+    """Text as if the portal had answered it, with the portal's own stylesheets."""
+    page.route("**/cho-xem", lambda route: route.fulfill(status=status, body=text, content_type="text/html"))
+    open_page(page, DEPARTMENT, "/cho-xem", status)
 
 
 def written(page: Page, subject: str, **more: str) -> None:
@@ -124,11 +139,7 @@ def matter(province: LabProvince, chromium: Browser) -> Iterator[str]:
             assert page.locator(".answer").inner_text() == f"Trường có nhận. {subject}"
         yield code
     finally:
-        province.run(HOST, "systemctl restart edumail-feedback.service")
-        with province.imap(CLERK) as client:
-            client.select(MAILBOX)
-            client.store("1:*", "+FLAGS", "\\Deleted")
-            client.close()
+        tidied(province)
 
 
 def searched(page: Page) -> None:
@@ -187,9 +198,21 @@ class TestEveryKindOfPage:
         ANSWERS[answer](page, matter)
         assert visitor.faults(page) == []
 
-    def test_that_is_not_there(self, page: Page) -> None:
-        open_page(page, PORTAL, "/khong-co/", 404)
-        assert visitor.accessible(page) + visitor.fits_a_phone(page) + visitor.prints(page) == []
+    @pytest.mark.parametrize("refused", REFUSED)
+    def test_of_a_program_that_is_asked_too_much_or_is_broken(self, page: Page, refusals: Pages, refused: str) -> None:
+        show(page, *refusals[refused])
+        assert visitor.faults(page) == []
+
+    @pytest.mark.parametrize("status", ERRORS)
+    def test_that_comes_in_place_of_a_page(self, page: Page, status: int) -> None:
+        """It has no menu, and so nothing to skip."""
+        if status == 404:
+            open_page(page, PORTAL, "/khong-co/", 404)
+        else:
+            show(page, status, error_page(status))
+        checks = [check for check in visitor.CHECKS if check is not visitor.skips_to_content]
+        assert [(check.__name__, fault) for check in checks for fault in check(page)] == []
+        assert page.get_by_role("heading", level=1).inner_text() == ERRORS[status][0][0]
 
 
 class TestWithoutScripts:

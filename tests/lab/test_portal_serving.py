@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -23,9 +24,11 @@ from edumail.units import portal_host
 from lab import ssh
 from lab.text import LabError
 from lab.topology import GATEWAY4, INTERNET
+from roles.portal.render import error_page
 from tests.lab.province import LabProvince
 from tests.lab.test_deploy import deploy
 from tests.lab.test_doors import answering
+from tests.lab.test_feedback import ask
 
 HERE, ELSEWHERE, OWN_HOST = "sogddt.minhha.test", "thcssuoimo.suoimo.minhha.test", "www.thptsongque.test"
 FRONT, FORMER = "mail.minhha.test", "c2suoimo.minhha.test"
@@ -248,7 +251,39 @@ class TestPages:
         for method in ("POST", "PUT", "DELETE", "OPTIONS"):
             seen = visit(province, f"https://{ELSEWHERE}/", method=method)
             assert (seen.status, seen.headers["allow"]) == (405, ["GET, HEAD"])
+        assert ask(province, "/", {"a": "b"}, ELSEWHERE) == (405, error_page(405))
         assert visit(province, f"https://{ELSEWHERE}/", method="HEAD").status == 200
+
+    @EVERY_PORTAL
+    def test_what_has_a_digest_in_its_name_is_kept_and_nothing_else(self, province: LabProvince, name: str) -> None:
+        """Its name is that of its content: another content has another name."""
+        _, home = page(province, name)
+        styles = re.findall(r'<link rel="stylesheet" href="(/assets/[^"]+)">', home.decode())
+        assert styles
+        for path in styles:
+            for encoding in ("identity", "gzip"):
+                response, body = page(province, name, path, Accept_Encoding=encoding)
+                assert response.status == 200
+                assert response.headers.get_all("Cache-Control") == ["public, max-age=31536000, immutable"]
+                text = gzip.decompress(body) if response.headers["Content-Encoding"] else body
+                digest = re.search(r"-([0-9a-f]+)\.css$", path)
+                assert digest
+                assert hashlib.sha256(text).hexdigest().startswith(digest[1])
+            missing, _ = page(province, name, re.sub("-[0-9a-f]{4}", "-0000", path))
+            assert (missing.status, missing.headers["Cache-Control"]) == (404, None)
+        others = {"/errors/style.css": "no-cache", "/rss.xml": "public, max-age=300", "/phan-anh": "no-store"}
+        others |= dict.fromkeys(re.findall(r'(?:href|src)="(/files/[^"]+)"', home.decode()), "no-cache")
+        kept = {path: page(province, name, path)[0].headers.get_all("Cache-Control") for path in others}
+        assert kept == {path: [rule] for path, rule in others.items()}
+
+    def test_a_program_that_is_gone_is_told_in_vietnamese(self, province: LabProvince) -> None:
+        units = "edumail-search.socket edumail-search.service"
+        province.run(NAMES[ELSEWHERE], f"systemctl stop {units}")
+        try:
+            assert ask(province, "/tim-kiem?q=a", portal=ELSEWHERE) == (502, error_page(503))
+        finally:
+            province.run(NAMES[ELSEWHERE], f"systemctl start {units}")
+        assert ask(province, "/tim-kiem?q=a", portal=ELSEWHERE)[0] == 200
 
     @EVERY_PORTAL
     def test_whom_to_tell_of_a_hole(self, province: LabProvince, name: str) -> None:

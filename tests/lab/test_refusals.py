@@ -173,16 +173,25 @@ class TestBetweenHosts:
         # mail-xa, with its own true key, says it carries mail of the director, who lives on the gateway's host.
         script = (
             "printf 'EHLO mail-xa.minhha.test\\r\\nMAIL FROM:<%s>\\r\\n'"
-            "'RCPT TO:<phuhuynh@ngoai.test>\\r\\nQUIT\\r\\n' {0}"
+            "'RCPT TO:<%s>\\r\\nQUIT\\r\\n' {0} {1}"
             " | (sleep 1; while read -r line; do printf '%s\\n' \"$line\"; sleep 0.3; done)"
             " | openssl s_client -quiet -crlf -starttls smtp -connect mail-so.minhha.test:2525"
             " -cert /etc/edumail/tls/host.pem -key /etc/edumail/tls/host.key 2>/dev/null || true"
         )
-        forged = province.run("mail-xa", script.format(DIRECTOR))
-        assert "554 5.7.1" in forged, forged
-        honest = province.run("mail-xa", script.format(CLERK))
-        assert "554" not in honest, honest
-        assert "250 2.1.5" in honest
+        stranger = "phuhuynh@ngoai.test"
+        for sender, recipient in (
+            (DIRECTOR, stranger),
+            (stranger, stranger),
+            (DIRECTOR, "toanthe@sogddt.minhha.test"),
+            (stranger, "toanthe@sogddt.minhha.test"),
+        ):
+            forged = province.run("mail-xa", script.format(sender, recipient))
+            assert "554 5.7.1" in forged, forged
+        # What it hands on of others is what waited there for somebody who has moved away.
+        for sender, recipient in ((CLERK, stranger), (stranger, DIRECTOR), (DIRECTOR, "yendth@thptsongque.test")):
+            honest = province.run("mail-xa", script.format(sender, recipient))
+            assert "554" not in honest, honest
+            assert "250 2.1.5" in honest
 
 
 class TestAuditor:

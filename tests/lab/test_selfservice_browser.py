@@ -13,13 +13,15 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from passlib.totp import TOTP
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Response as ResponseSeen
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.shared_data import SharedDataMiddleware
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
 
 from tests.circular.browser import BROWSERS, PHONE, RULES
-from tests.core.selfservice import AN, APP, BETTER, BINH, GOOD, OFFICER, Pages, number
+from tests.core.selfservice import AN, APP, BETTER, BINH, GOOD, OFFICER, OTHER, Pages, number
+from tests.lab.test_portal_html import complaints
 
 ROOT = APP.parents[2]
 NGINX = ROOT / "templates" / "selfservice" / "etc" / "nginx" / "sites" / "selfservice.conf.j2"
@@ -209,6 +211,80 @@ def test_every_page_is_accessible_on_a_phone(site: Site, chromium: Browser) -> N
     person = Person(site, chromium, scripts=True)
     walk(person, person.judge)
     person.context.close()
+
+
+def too_much(person: Person, judge: Callable[[str], None]) -> None:
+    """Through the pages of somebody who tries too often, sends too much, or comes when nothing can be written."""
+    site = person.site
+    answers: list[int] = []
+
+    def seen(answer: ResponseSeen) -> None:
+        if answer.request.is_navigation_request():
+            answers.append(answer.status)
+
+    person.page.on("response", seen)
+
+    def tried_out(click: str, **fields: str) -> None:
+        for _ in range(11):
+            person.fill(**fields)
+            person.click(click)
+        assert answers[-1] == 429
+        assert person.says("Quá nhiều lần thử")
+
+    person.open("mail-so/dang-nhap")
+    tried_out("Đăng nhập", dia_chi=AN, mat_khau="không phải mật khẩu")
+    judge("sign in 429")
+    person.open("mail-so/kich-hoat")
+    tried_out("Tiếp tục", dia_chi=BINH, ma="aaaa-bbbb-cccc")
+    judge("activate 429")
+    site.turn_on(site.activate(OFFICER))
+    person.open("mail-so/dang-nhap")
+    person.fill(dia_chi=OFFICER, mat_khau=GOOD)
+    person.click("Đăng nhập")
+    tried_out("Tiếp tục", so="000000")
+    judge("second step 429")
+    site.now += 600
+    person.open("mail-so/kich-hoat")
+    person.fill(dia_chi=OTHER, ma="a" * 60)
+    longer = "field => { field.removeAttribute('maxlength'); field.value = 'a'.repeat(60000) }"
+    person.page.locator("[name=ma]").evaluate(longer)
+    person.click("Tiếp tục")
+    assert (answers[-1], person.says("Nội dung quá dài.")) == (413, True)
+    judge("too much 413")
+    with site.database() as database:
+        database.execute("CREATE TRIGGER full BEFORE UPDATE ON account BEGIN SELECT raise(ABORT, 'disk is full'); END")
+    person.open("mail-so/kich-hoat")
+    person.fill(dia_chi=OTHER, ma="aaaa-bbbb-cccc")
+    person.click("Tiếp tục")
+    assert (answers[-1], person.says("Máy chủ tạm thời không ghi được.")) == (503, True)
+    judge("nothing is written 503")
+
+
+def test_what_is_too_much_or_broken_is_said_in_pages_as_good(site: Site, chromium: Browser) -> None:
+    person = Person(site, chromium, scripts=True)
+    too_much(person, person.judge)
+    person.context.close()
+
+
+def test_every_page_conforms(site: Site, chromium: Browser, tmp_path: Path) -> None:
+    """By the W3C's checker; as it was sent, which is not what a browser makes of it."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    person = Person(site, chromium, scripts=True)
+    sent: list[str] = []
+
+    def keep(answer: ResponseSeen) -> None:
+        if answer.headers.get("content-type", "").startswith("text/html") and answer.status not in range(300, 400):
+            sent.append(answer.text())
+
+    person.page.on("requestfinished", lambda asked: keep(asked.response()))
+    walk(person, person.fits)
+    person.context.close()
+    for at, text in enumerate(dict.fromkeys(sent)):
+        (pages / f"{at}.html").write_text(text, "utf-8")
+    assert len(list(pages.iterdir())) > 15
+    # What it says of old browsers is no fault: a field that asks for digits is in them one that asks for text.
+    assert [said for said in complaints(pages) if "not supported in all browsers" not in said] == []
 
 
 def test_the_rule_follows_what_is_typed(site: Site, chromium: Browser) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +135,46 @@ def test_old_mail_in_trash_and_junk_goes_and_other_mail_stays(province: LabProvi
         province.accounts("mail-xa", f"UPDATE account SET {column} = 7 WHERE address = '{OWNER}'")
         province.run("mail-xa", f"cp /root/kept {file} && doveadm reload && sleep 1")
         empty(province, OWNER)
+
+
+def master_of_dovecot(host: str) -> int:
+    """Its process, by the number that this machine knows it by."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if words[0].endswith(b"/dovecot") and f"/edumail-lab/{host}/" in (process / "cgroup").read_text():
+                return int(process.name)
+    raise AssertionError(f"no Dovecot on {host}")
+
+
+def test_a_letter_is_on_the_disk_before_it_is_said_to_be_taken(province: LabProvince, tmp_path: Path) -> None:
+    """What the kernel was asked for, in order: to write out the letter's file, to put it into place, to say 250."""
+    sender = "yendth@thptsongque.test"
+    province.password(sender)
+    empty(province, TEACHER)
+    # Whoever serves LMTP now was not begun under the eyes of strace.
+    province.run("mail-thpt", "doveadm service status lmtp > /dev/null; pkill -f ^dovecot/lmtp; true")
+    trace = tmp_path / "trace"
+    calls = "fsync,fdatasync,link,rename,write,writev,sendto"
+    words = ["strace", "-f", "-y", "-s", "300", "-e", f"trace={calls}", "-o", str(trace)]
+    with subprocess.Popen([*words, "-p", str(master_of_dovecot("mail-thpt"))], stderr=subprocess.PIPE) as strace:
+        try:
+            assert strace.stderr is not None
+            assert b"attached" in strace.stderr.readline()
+            province.send(sender, TEACHER)
+            end = time.monotonic() + 30
+            while "Saved" not in (said := trace.read_text(errors="replace")):
+                assert time.monotonic() < end, said
+                time.sleep(0.2)
+        finally:
+            strace.terminate()
+    home = "/var/vmail/thptsongque.test/vangt/Maildir"
+    lines = trace.read_text(errors="replace").splitlines()
+    (saved,) = [number for number, line in enumerate(lines) if re.search(r' "250 2\.0\.0 .* Saved', line)]
+    before = "\n".join(lines[:saved])
+    written = re.search(rf"\bf(?:data)?sync\(\d+<{home}/tmp/([^>]+)>", before)
+    assert written, before
+    assert re.search(rf"(?:link|rename)\(\"{home}/tmp/{re.escape(written[1])}\"", before[written.end() :]), before
 
 
 def test_dovecot_does_not_leave_out_fsync(province: LabProvince) -> None:

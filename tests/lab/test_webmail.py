@@ -21,6 +21,8 @@ from selenium.webdriver.support.ui import Select
 from tests.lab.browser import Webmail, chromium
 from tests.lab.province import LabProvince
 from tests.lab.test_deploy import deploy
+from tests.lab.test_faults import wait
+from tests.lab.test_filtering import learnt, receive, unheard_of
 
 CLERK, HEAD = "nhilt@suoimo.minhha.test", "bangnv@suoimo.minhha.test"  # on mail-xa; both hold SCHOOL
 SCHOOL, SCHOOL_NAME = "thsuoimo@suoimo.minhha.test", "Trường Tiểu học Suối Mơ"
@@ -159,18 +161,22 @@ def test_a_filter_made_by_clicking_files_what_comes(webmail: Webmail, province: 
         webmail.until(lambda: not webmail.all("#filterslist tbody tr"))
 
 
-def test_the_junk_button_moves_to_junk_and_back(webmail: Webmail, province: LabProvince, subject: str) -> None:
-    message_id = province.send(HEAD, CLERK, subject=subject)
-    province.read(CLERK, message_id)
+def test_the_junk_button_moves_to_junk_and_back_and_the_filter_learns(
+    webmail: Webmail, province: LabProvince, subject: str
+) -> None:
+    message_id = receive(province, unheard_of("phuhuynh@ngoai.test", CLERK, subject=subject))["Message-ID"].strip("<>")
+    spam, ham = learnt(province)
     sign_in(webmail, province, CLERK)
     show(webmail, subject)
     webmail.click("a.junk:not(.disabled)")
     province.read(CLERK, message_id, folder="Junk")
     assert province.count(CLERK, message_id) == 0
+    wait("learnt as spam", lambda: learnt(province) == (spam + 1, ham))
     webmail.open(task="mail", mbox="Junk")
     show(webmail, subject)
     webmail.click("a.notjunk:not(.disabled)")
     province.read(CLERK, message_id)
+    wait("learnt as good", lambda: learnt(province) == (spam, ham + 1))
 
 
 class TestSharedMailboxes:

@@ -181,13 +181,19 @@ EXPLAINED = [
     Explained(
         "nginx",
         r"\S+ \S+ \[error\] .* connect\(\) to unix:/run/edumail-(?:search|feedback)\.socket failed \(111: .*",
-        "test_mutation stops the portal's services",
+        "test_mutation and test_portal_serving stop the portal's services",
     ),
     Explained(
         "nginx",
         r"\S+ \S+ \[error\] .* directory index of \"/var/lib/edumail/trees/portal/current/(?:assets|sites/[\w/-]+)/\""
         r" is forbidden, .*",
         "an audit and test_portal_serving ask whether folders are listed",
+    ),
+    Explained(
+        "nginx",
+        r"\S+ \S+ \[error\] .* open\(\) \"/var/lib/edumail/trees/portal/current/assets/\S+-\S*0000\S*\.css\""
+        r" failed \(2: No such file or directory\), .*",
+        "test_portal_serving asks for a style under another digest",
     ),
     Explained(
         "nginx",
@@ -208,6 +214,13 @@ EXPLAINED = [
         r"(?:Internal error occurred\..*|Auth USER lookup failed)"
         r"|quota-status\(enct@suoimo\.minhha\.test\)\S*: Warning: Mailbox INBOX: Expunged message reappeared, .*",
         "test_moving moves this mailbox and kills the move: mail waits, as long as it is nowhere",
+    ),
+    Explained(
+        "dovecot",
+        r"(?:quota-status|lmtp)\S*: Error: (?:lmtp-server: conn unix:.*: rcpt bosv@suoimo\.minhha\.test: )?"
+        r"(?:Failed to lookup user |auth-master: userdb lookup\()bosv@(?:suoimo\.minhha|thptsongque)\.test.*"
+        r"(?:Internal error occurred\..*|Auth USER lookup failed)",
+        "test_moving_person moves this one: mail waits in the same way",
     ),
     Explained(
         "dovecot",
