@@ -397,6 +397,29 @@ def test_who_does_not_sign_in_is_suspended_and_comes_back_with_a_code(app: Modul
     assert app.suspend_idle(database, 7 * DAY) == []
 
 
+def test_what_a_deploy_does_to_accounts_is_written_down(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+
+    def acts() -> list[tuple[object, ...]]:
+        rows = database.execute("SELECT at, actor, address, what FROM act ORDER BY rowid")
+        return [tuple(row) for row in rows]
+
+    both = [row("an@x.test", "p1"), row("binh@x.test", "p2")]
+    for now, rows, elsewhere in (
+        (1, both, ()),
+        (2, both[:1], ()),
+        (3, both[:1], ()),
+        (4, both, ()),
+        (5, both[:1], ("p2",)),
+    ):
+        sync(app, database, rows, {}, now, elsewhere)
+    assert acts() == [
+        (2, "root", "binh@x.test", "left"),
+        (4, "root", "binh@x.test", "returned"),
+        (5, "root", "binh@x.test", "closed"),
+    ]
+
+
 def test_the_mail_of_a_leaver_is_deleted_in_time_and_that_of_nobody_else(app: ModuleType, tmp_path: Path) -> None:
     """Not of somebody who moved to another host, whose whole domain did, or of a shared mailbox."""
     database = app.connect(":memory:")

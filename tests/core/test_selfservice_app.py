@@ -500,6 +500,57 @@ def test_every_act_is_written_down_without_secrets(site: Pages) -> None:
     assert OFFICER in page  # the owner sees who did it
 
 
+def test_refusals_and_sign_outs_are_written_down_and_the_owner_sees_them(site: Pages) -> None:
+    client = site.activate(AN)
+    totp = site.turn_on(client)
+    site.post("mat-khau", {"mat-khau-cu": "sai", "mat-khau": BETTER, "mat-khau-lai": BETTER}, client, "198.18.9.2")
+    site.post("dang-xuat", {}, client, form="dang-nhap")
+    site.post("dang-xuat", {}, client, form="dang-nhap")  # nobody is signed in
+    before = site.acts()
+    assert before[-2:] == [("?", AN, "refused-password", "198.18.9.2"), (AN, AN, "sign-out", HOME)]
+    site.sign_in(AN.upper(), "sai", source="198.18.9.3")
+    site.show_code(AN, "sai", source="198.18.9.4")
+    other = site.browser()
+    assert site.sign_in(AN, client=other).location == "buoc-hai"
+    site.post("buoc-hai", {"so": "000000"}, other, "198.18.9.5")
+    assert site.acts()[len(before) :] == [
+        ("?", AN, "refused-password", "198.18.9.3"),
+        ("?", AN, "refused-code", "198.18.9.4"),
+        ("?", AN, "refused-number", "198.18.9.5"),
+    ]
+    assert site.post("buoc-hai", {"so": number(totp, site.now + 30)}, other).location == "./"
+    page = site.get("", other).get_data(as_text=True)
+    for said in ("gõ sai mật khẩu", "không rõ, từ 198.18.9.3", "gõ sai mã kích hoạt", "đăng xuất khỏi trang này"):
+        assert said in page
+
+
+def test_a_flood_of_refusals_is_kept_short_and_hides_nothing(site: Pages) -> None:
+    owner = site.activate(AN)
+    site.post("mat-khau-ung-dung", {"ten": "m"}, owner)
+    before = site.acts()
+    for number_ in range(60):
+        site.now += 25
+        site.sign_in(AN, "sai", site.browser(), f"198.18.{number_ // 8}.1")
+        site.sign_in("khong-co@x.test", "sai", site.browser(), "198.18.100.1")
+    kept = site.acts()[len(before) :]
+    assert [client for _, _, _, client in kept] == [f"198.18.{network}.1" for network in range(8)]
+    for network in range(100, 140):
+        site.sign_in(AN, "sai", site.browser(), f"198.18.{network}.1")
+    kept = site.acts()
+    assert kept[: len(before)] == before
+    assert [client for _, _, _, client in kept[len(before) :]] == [f"198.18.{network}.1" for network in range(120, 140)]
+    assert "thêm mật khẩu ứng dụng" in site.get("", owner).get_data(as_text=True)
+
+
+def test_a_full_disk_hides_no_refusal_and_keeps_nobody_in(site: Pages) -> None:
+    client = site.activate(AN)
+    with site.database() as database:
+        database.execute("CREATE TRIGGER full BEFORE INSERT ON act BEGIN SELECT raise(ABORT, 'disk is full'); END")
+    assert site.sign_in(AN, "sai").status_code == site.sign_in("khong-co@x.test", "sai").status_code == 403
+    assert site.post("dang-xuat", {}, client, form="mat-khau").status_code == 303
+    assert not site.open(client)
+
+
 def test_what_can_not_be_written_down_is_not_done(site: Pages) -> None:
     client = site.activate(OFFICER)
     site.show_code(AN, site.code(AN))

@@ -195,6 +195,8 @@ def sync(
                     {**row, "state": state, "now": now, "returned": returned},
                 )
                 counts["returned" if returned else "changed"] += 1
+                if returned:
+                    note_act(database, "root", row["address"], "returned", "", now)
         database.executemany(
             f"INSERT INTO account (address, {', '.join(FIELDS)}, home, state, changed)"
             f" VALUES (:address, :{', :'.join(FIELDS)}, :home, :state, :now)",
@@ -258,6 +260,7 @@ def _leave(database: sqlite3.Connection, rest: dict[str, sqlite3.Row], wanted: W
                 " WHERE address = ?3",
                 (state, now, address),
             )
+            note_act(database, "root", address, state, "", now)
             count += 1
     return count
 

@@ -129,6 +129,10 @@ THEIRS = ("app_password", "sign_in", "session", "act", "to_end", "opened")
 """Tables whose rows belong to an account, by ``address``."""
 
 
+PASSING = ("refused-password", "refused-code", "refused-number", "sign-out")
+"""Acts of which not all are kept."""
+
+
 class Refused(Exception):
     """What was asked can't be done; the message says why, in Vietnamese and English."""
 
@@ -163,6 +167,27 @@ def person(database: sqlite3.Connection, address: str) -> sqlite3.Row:
 def note_act(database: sqlite3.Connection, actor: str, address: str, what: str, client: str, now: int) -> None:
     """Write down who did what with whose account, and from where."""
     database.execute("INSERT INTO act VALUES (?, ?, ?, ?, ?)", (now, actor, address, what, client))
+
+
+def note_passing(database: sqlite3.Connection, actor: str, address: str, what: str, client: str, now: int) -> None:
+    """As :func:`note_act`, of what anybody may do without end, where there is such an account.
+
+    From one client it is written down once an hour, and of each kind an account keeps :data:`SIGN_INS`: no flood fills
+    the disk.
+    """
+    with transaction(database):  # in any case, so that it takes as long
+        new = database.execute(
+            "SELECT 1 FROM account WHERE address = ?1 AND NOT EXISTS"
+            " (SELECT 1 FROM act WHERE address = ?1 AND what = ?2 AND client = ?3 AND at > ?4)",
+            (address, what, client, now - 3600),
+        ).fetchone()
+        if new is not None:
+            note_act(database, actor, address, what, client, now)
+            database.execute(
+                "DELETE FROM act WHERE rowid IN (SELECT rowid FROM act WHERE address = ? AND what = ?"
+                " ORDER BY at DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                (address, what, SIGN_INS),
+            )
 
 
 def forget_sign_ins(database: sqlite3.Connection, address: str) -> None:

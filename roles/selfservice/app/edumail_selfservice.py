@@ -6,6 +6,7 @@ said in the same words, whether or not there is such an account. Every act is wr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -66,7 +67,16 @@ ACTS = {
     "suspend": ("tạm khóa", "the account was suspended"),
     "take-over": ("lấy mật khẩu từ hệ thống cũ", "the password of the former system was taken over"),
     "moved-in": ("chuyển từ máy chủ khác đến", "the account came from another host"),
+    "left": ("thôi làm ở đơn vị", "the person left"),
+    "closed": ("đóng trên máy chủ này", "the account was closed on this host"),
+    "returned": ("mở lại cho người trở lại", "the account was opened again for its person"),
+    "refused-password": ("gõ sai mật khẩu", "a wrong password was refused"),
+    "refused-code": ("gõ sai mã kích hoạt", "a wrong activation code was refused"),
+    "refused-number": ("gõ sai mã xác thực", "a wrong number of the second step was refused"),
+    "sign-out": ("đăng xuất khỏi trang này", "signed out of these pages"),
 }
+NOBODY = "?"
+"""Who does what, where nobody knows."""
 STATES = {
     "waiting": ("chờ kích hoạt", "waiting for activation"),
     "active": ("đang dùng", "active"),
@@ -162,6 +172,11 @@ def create_app(
 
     def act(what: str, row: sqlite3.Row, actor: str = "") -> None:
         store.note_act(opened(), actor or row["address"], row["address"], what, client(), now())
+
+    def passing(what: str, address: str, actor: str = NOBODY) -> None:
+        """Write down a refusal or a sign-out. A disk that is full changes nothing of what is said and done."""
+        with contextlib.suppress(sqlite3.Error):
+            store.note_passing(opened(), actor, address, what, client(), now())
 
     def signed_in(row: sqlite3.Row) -> Response:
         database = opened()
@@ -261,6 +276,7 @@ def create_app(
         row = passwords.verify(opened(), address, request.form.get("mat-khau", ""))
         if row is None:
             limits.spend(network(client()), address)
+            passing("refused-password", address)
             return refused("sign_in", WRONG, address=address)
         if row["totp"]:
             begin(row["address"], "second")
@@ -277,6 +293,7 @@ def create_app(
             return page("second", 429, notice=TOO_MANY)
         if not passwords.use_totp(opened(), row, number(), now()):
             limits.spend(network(client()), key)
+            passing("refused-number", row["address"])
             return refused("second", WRONG_NUMBER)
         return signed_in(row)
 
@@ -291,6 +308,7 @@ def create_app(
             row = passwords.try_code(opened(), address, request.form.get("ma", "")[:100], now())
         except Refused:
             limits.spend(network(client()), address)
+            passing("refused-code", address)
             return refused("activate", WRONG_CODE, address=address)
         begin(row["address"], "code")
         return go("chon-mat-khau")
@@ -313,10 +331,14 @@ def create_app(
     @app.get("/")
     def home() -> Response:
         row = stage("open")
-        last = "SELECT * FROM {} WHERE address = ? ORDER BY at DESC LIMIT 20"
-        signs, done = (
-            opened().execute(last.format(table), (row["address"],)).fetchall() for table in ("sign_in", "act")
+        last = "SELECT * FROM {} WHERE address = ? {} ORDER BY at DESC LIMIT 20"
+        listed = f"IN {store.PASSING}"
+        signs, acts, less = (
+            opened().execute(last.format(table, only), (row["address"],)).fetchall()
+            for table, only in (("sign_in", ""), ("act", f"AND what NOT {listed}"), ("act", f"AND what {listed}"))
         )
+        # However often somebody was refused, what was done stays in sight.
+        done = sorted((*acts, *less), key=lambda act: act["at"], reverse=True)
         return page("home", row=row, signs=signs, done=done, held=row["holds"].replace(",", ", "))
 
     @app.route("/mat-khau", methods=["GET", "POST"])
@@ -425,6 +447,8 @@ def create_app(
 
     @app.post("/dang-xuat")
     def sign_out() -> Response:
+        if g.stage == "open":
+            passing("sign-out", g.user["address"], g.user["address"])
         end()
         return go("dang-nhap")
 
@@ -435,6 +459,7 @@ def create_app(
             return TOO_MANY
         if passwords.verify(opened(), row["address"], request.form.get("mat-khau-cu", "")) is None:
             limits.spend(network(client()), key)
+            passing("refused-password", row["address"])
             return NOT_YOURS
         return None
 
