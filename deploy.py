@@ -107,7 +107,7 @@ if mail:
     dovecot.activate(inventory, target)
     audit.activate(inventory)
 
-# Pages come last: a portal of thousands of units takes longest, and nobody who begins or leaves has to wait for it.
+# Pages come last: to bring those of thousands of units takes longest, and who begins or leaves need not wait for it.
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:
     search.configure(inventory, target)

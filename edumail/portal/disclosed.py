@@ -2,8 +2,8 @@
 
 Articles 4 and 5 are for every school, 6 and 7 for preschools, 8 and 9 for general schools, 10 and 11 for continuing
 education. That is from their titles; their clauses were not read in the circular's own text. The headings are from
-notes and from memory, unchecked, and for preschools by the same pattern. The points below the clauses, and what 10 and
-11 list, are not asked by name.
+notes, unchecked, and for preschools by the same pattern. The points below the clauses, and what 10 and 11 list, are
+not asked by name.
 """
 
 from __future__ import annotations

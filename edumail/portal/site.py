@@ -141,7 +141,7 @@ class _Layout:
         self.view, self.content = view, content
         self.sections = shown(view, content)
         responsible = content.portal.responsible
-        self.responsible = view.person(responsible.person or "") if responsible else view.head
+        self.responsible = (view.person(responsible.person or "") if responsible else None) or view.head
         self.styles = ["/" + stylesheet()[0], "/" + colours(content.portal.appearance.colour)[0]]
         self._whole: dict[str, tuple[str, str, str, str]] = {}
 

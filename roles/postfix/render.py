@@ -24,6 +24,7 @@ REFUSED = "posting_refused"
 SRS_HERE, SRS_ELSEWHERE = "srs_here", "srs_elsewhere"
 """Restriction classes of what comes from outside to an author's packed address, by the host that packed it."""
 INSIDE_ONLY = "REJECT don vi cua ban chi gui thu trong tinh / your unit sends mail within the province only"
+MOVING = "450 4.2.1 hop thu dang chuyen may / the mailbox is moving to another host"
 NOT_YOURS = "REJECT dia chi gui thuoc tinh nay, hay dang nhap de gui / the sender is one of us, who sign in to send"
 
 
@@ -150,6 +151,7 @@ def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Pub
         "refused": REFUSED,
         "refusal": REFUSAL,
         "inside_only": INSIDE_ONLY,
+        "moving": MOVING,
         "classes": ["full_mailboxes", "inside_only", REFUSED, *rules, *peer_classes, *returning],
         "returning": returning,
         "srs_domain": domain if (domain := srs_domain(host)) in mail.srs else "",

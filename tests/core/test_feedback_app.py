@@ -511,6 +511,7 @@ def test_who_writes_all_the_time_is_not_answered_all_the_time(site: Site) -> Non
         return len(site.letters())
 
     assert [write(UNIT, number, "Dan@ngoai.test") for number in range(7)] == [1, 2, 3, 4, 5, 5, 5]
+    assert write(UNIT, 6, "dan+viec@ngoai.test") == 5
     assert write(UNIT, 7, "khac@ngoai.test") == 6
     units = [UNIT | {"unit": f"don-vi-{number}"} for number in range(20)]
     assert [write(unit, 0) for unit in units][-6:] == [21] * 6
@@ -532,6 +533,7 @@ def test_who_writes_all_the_time_is_not_answered_all_the_time(site: Site) -> Non
         ("dan@ngoai.test", FROM_OUTSIDE.replace("mail.gw.test", "mail.la.test"), {}),
         ("dan@ngoai.test", "mail.gw.test; dkim=pass header.d=la.test; spf=softfail; dmarc=none", {}),
         ("dan@khac.test", "mail.gw.test; spf=fail; dmarc=pass header.from=ngoai.test", {}),
+        ("khac@ngoai.test", "mail.gw.test; spf=fail; dmarc=pass header.from=ngoai.test", {}),
         ("dan@ngoai.test", FROM_OUTSIDE, {"X_Spam": "Yes"}),
         ("dan@ngoai.test", FROM_OUTSIDE, {"Auto_Submitted": "auto-replied"}),
         ("dan@ngoai.test", FROM_OUTSIDE, {"Precedence": "bulk"}),

@@ -79,7 +79,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 published=date(2026, 6, 1),
                 results=(
                     Result(candidate="TS001", marks={"Ngữ văn": "8,5", "Toán": "9"}),
-                    *(Result(candidate=f"C{number:04}", marks={"Toán": "7"}) for number in range(1002)),
+                    *(Result(candidate=f"C{number:04}", marks={"Toán": "7"}) for number in range(3002)),
                 ),
             ),
         ),
@@ -289,24 +289,24 @@ def test_who_tries_numbers_is_stopped_and_others_are_not(client: FlaskClient) ->
 
 
 def test_a_school_finds_its_results_and_nobody_gathers_all(client: FlaskClient, now: list[float]) -> None:
-    answers = [marks(client, f"C{number:04}", address="198.18.9.9")[0] for number in range(1001)]
-    assert answers == [200] * 1000 + [429]
-    assert marks(client, "C0007", address="198.18.9.77")[0] == 200  # once more costs nothing
-    assert marks(client, "C1001", address="198.18.8.9")[0] == 200
+    answers = [marks(client, f"C{number:04}", address="198.18.9.9")[0] for number in range(3001)]
+    assert answers == [200] * 3000 + [429]
+    assert marks(client, "C0007", address="198.18.9.9")[0] == 200  # once more costs nothing
+    assert marks(client, "C3001", address="198.18.9.77")[0] == 200  # nor does it keep the neighbours out
     now[0] = 3600
-    more = (answer for number in range(1000, 1002) for answer in [marks(client, f"C{number:04}", address="198.18.9.9")])
+    more = (answer for number in range(3000, 3002) for answer in [marks(client, f"C{number:04}", address="198.18.9.9")])
     assert [status for status, _ in more] == [200, 200]
 
 
-def test_twenty_thousand_results_take_more_than_ten_days() -> None:
+def test_twenty_thousand_results_take_more_than_two_days() -> None:
     now = [0.0]
     limits, got = edumail_search_web.Limits(lambda: now[0]), 0
-    while now[0] < 10 * 86400 and got < 20_000:
-        if limits.left("198.18.9.0/24", "th", f"vao-10 {got}"):
-            limits.spend("198.18.9.0/24", "th", f"vao-10 {got}", found=True)
+    while now[0] < 2 * 86400 and got < 20_000:
+        if limits.left("198.18.9.9", "th", f"vao-10 {got}"):
+            limits.spend("198.18.9.9", "th", f"vao-10 {got}", found=True)
             got += 1
         else:
-            now[0] += 60
+            now[0] += 12
     assert 2_000 < got < 20_000
 
 

@@ -175,7 +175,7 @@ def note_passing(database: sqlite3.Connection, actor: str, address: str, what: s
     From one client it is written down once an hour, and of each kind an account keeps :data:`SIGN_INS`: no flood fills
     the disk.
     """
-    with transaction(database):  # in any case, so that it takes as long
+    with transaction(database):
         new = database.execute(
             "SELECT 1 FROM account WHERE address = ?1 AND NOT EXISTS"
             " (SELECT 1 FROM act WHERE address = ?1 AND what = ?2 AND client = ?3 AND at > ?4)",

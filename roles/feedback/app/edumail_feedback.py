@@ -331,7 +331,11 @@ class Store:
 
     @staticmethod
     def _may_acknowledge(connection: sqlite3.Connection, sender: str, matter: Matter) -> bool:
-        who, now = digest(sender.lower()), matter.received
+        local, _, domain = sender.lower().partition("@")  # a sub-address has no count of its own
+        who, now = (
+            digest(f"{local.partition('+')[0]}@{domain}"),
+            matter.received,
+        )
         connection.execute("DELETE FROM acknowledgment WHERE at <= ?", (now - 86400,))
         count = "SELECT count(*) FILTER (WHERE unit = ?), count(*) FROM acknowledgment WHERE sender = ?"
         had = connection.execute(count, (matter.unit, who)).fetchone()

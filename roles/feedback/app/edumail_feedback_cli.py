@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -186,7 +187,7 @@ def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapp
     own = sender.lower().rpartition("@")[2]
     if not mail.is_address(sender) or own in province["own"] or mail.is_automatic(message):
         return
-    if mail.header(message, "X-Spam").lower() == "yes" or not authentic(message, own, province["gateway"]):
+    if mail.header(message, "X-Spam").lower() == "yes" or not authentic(message, sender, province["gateway"]):
         return
     if re.match(r"(?i)(owner-|.*-(request|bounces?)$|mailer-daemon$|no-?reply|postmaster$)", sender.rpartition("@")[0]):
         return
@@ -215,15 +216,19 @@ def letter(cases: store.Store, sender: str, unit: dict[str, Any], province: Mapp
         print(f"{unit['unit']}: a letter was acknowledged")
 
 
-def authentic(message: Any, domain: str, gateway: str) -> bool:
-    """Whether the gateway saw that the message comes from ``domain``: by SPF, or by DMARC for the same domain."""
+def authentic(message: Any, sender: str, gateway: str) -> bool:
+    """Whether the gateway saw where the message comes from: by SPF, or by DMARC from the very address of ``sender``.
+
+    Whoever has an address at a large provider has letters that DMARC passes, and may hand them on as somebody else's.
+    """
     said = message.get_all("Authentication-Results") or []
     results = " ".join(str(said[0]).split()).lower() if len(said) == 1 else ""
     if not results.startswith(f"{gateway};"):
         return False
     if "; spf=pass" in results:
         return True
-    return "; dmarc=pass" in results and f"@{domain}>" in f"{mail.header(message, 'From').lower()}>".replace(">>", ">")
+    written = parseaddr(mail.header(message, "From"))[1]
+    return "; dmarc=pass" in results and written.lower() == sender.lower()
 
 
 def sent(cases: store.Store, unit: dict[str, Any], raw: bytes) -> None:
