@@ -192,6 +192,10 @@ class TestBetweenHosts:
             honest = province.run("mail-xa", script.format(sender, recipient))
             assert "554" not in honest, honest
             assert "250 2.1.5" in honest
+        # Of one that the gateway still knows there it would come back at once: it waits until both know of the move.
+        for sender in (stranger, DIRECTOR):
+            returned = province.run("mail-xa", script.format(sender, CLERK))
+            assert "450 4.2.1" in returned, returned
 
 
 class TestAuditor:
