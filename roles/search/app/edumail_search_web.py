@@ -26,9 +26,12 @@ class Limits:
     the address. The same number again within a day costs nothing.
     """
 
+    FOUND = 3000, 12
+    """Of an address in a unit: how many at once, and the seconds after which there is one more."""
+
     def __init__(self, clock: Callable[[], float]):
         self.missed, self.missed_in_all = Budget(60, 10, clock), Budget(600, 1, clock)
-        self.found, self.first = Budget(3000, 12, clock), Budget(1, 86400, clock)
+        self.found, self.first = Budget(*self.FOUND, clock), Budget(1, 86400, clock)
 
     def left(self, client: str, unit: str, number: str) -> bool:
         """Whether one more is taken."""
