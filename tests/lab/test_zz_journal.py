@@ -169,7 +169,7 @@ EXPLAINED = [
         r"\S+ \S+ \[error\] .* connect\(\) failed \(111: Connection refused\)"
         r" while (?:proxying connection|connecting to upstream), .*"
         r" upstream: \"(?:http://)?198\.18\.37\.1[23]:(?:443|80/.*)\", .*",
-        "test_portal_serving, test_mutation and test_verdicts stop the nginx of a host behind the gateway",
+        "test_portal_serving, test_mutation and test_zy_stopped_host stop the nginx of a host behind the gateway",
     ),
     Explained(
         "nginx",
@@ -239,12 +239,12 @@ EXPLAINED = [
     Explained(
         "systemd",
         r"rspamd\.service: (?:State 'stop-sigterm' timed out\. Killing|Failed with result 'timeout')\.",
-        "test_faults kills its master, and the workers that are left end no sooner; test_verdicts stops it",
+        "test_faults kills its master, and the workers that are left end no sooner; test_zy_stopped_host stops it",
     ),
     Explained(
         "postfix/postqueue",
         r"warning: Mail system is down -- accessing queue directly .*",
-        "test_verdicts stops Postfix, and an audit asks how long the queue is",
+        "test_zy_stopped_host stops Postfix, and an audit asks how long the queue is",
     ),
     Explained(
         "postfix/smtpd",
