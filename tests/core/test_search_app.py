@@ -305,6 +305,12 @@ def test_a_school_finds_its_results_and_nobody_gathers_all(client: FlaskClient, 
     assert [status for status, _ in more] == [200, 200]
 
 
+@pytest.mark.usefixtures("five_at_once")
+def test_new_ipv6_addresses_find_no_more(client: FlaskClient) -> None:
+    answers = [marks(client, f"C{number:04}", address=f"2001:db8::{number}")[0] for number in range(6)]
+    assert answers == [200] * 5 + [429]
+
+
 def test_twenty_thousand_results_take_more_than_two_days() -> None:
     now = [0.0]
     limits, got = edumail_search_web.Limits(lambda: now[0]), 0

@@ -35,17 +35,22 @@ class Limits:
 
     def left(self, client: str, unit: str, number: str) -> bool:
         """Whether one more is taken."""
-        known = not self.first.left(f"{client} {unit} {number}")
+        who = f"{_household(client)} {unit}"
         missed = self.missed.left(network(client)) and self.missed_in_all.left(unit)
-        return missed and (known or self.found.left(f"{client} {unit}"))
+        return missed and (not self.first.left(f"{who} {number}") or self.found.left(who))
 
     def spend(self, client: str, unit: str, number: str, found: bool) -> None:
         """One was answered."""
         if not found:
             self.missed.spend(network(client))
             self.missed_in_all.spend(unit)
-        elif self.first.spend(f"{client} {unit} {number}"):
-            self.found.spend(f"{client} {unit}")
+        elif self.first.spend(f"{(who := f'{_household(client)} {unit}')} {number}"):
+            self.found.spend(who)
+
+
+def _household(client: str) -> str:
+    """An IPv4 address; of IPv6, where each client has addresses without end, the network."""
+    return client if "." in client else network(client)
 
 
 def create_app(table: str, shells: str, state: str, clock: Callable[[], float] = time.monotonic) -> Flask:
