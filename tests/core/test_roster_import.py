@@ -420,7 +420,10 @@ def test_one_row_replaces_the_principal(
     assert head.address in page
     assert "Nguyễn Văn Bằng" not in page
     assert ("0299 3 300 322" in page) is (named == "post")
-    assert ('data-missing="responsible"' in page) is (named == "person")
+    # The head answers for the pages where the one who was named has left.
+    answers = 'Chịu trách nhiệm nội dung: <span class="person">'
+    assert (f"{answers}Lò Thị Đào</span>" in page) is (named == "person")
+    assert answers in page
     if named == "post":
         assert lacking == []
     else:
