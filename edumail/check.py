@@ -336,13 +336,16 @@ def _units(units: Units, sources: Sources) -> Iterator[Problem]:
                 f"{unit.public_address} không phải hộp thư nào của đơn vị; thêm vào «mailboxes» kèm người giữ",
                 f"{unit.public_address} is none of the unit's mailboxes; add it to 'mailboxes' with its holders",
             )
-        officer = units.person.get(unit.officer)
-        if (officer is None and not sources.missing("person", unit.officer)) or (officer and officer.unit != unit.id):
+        by_post = unit.officer in units.province.posts
+        lost = sources.missing("roster", unit.id) if by_post else sources.missing("person", unit.officer)
+        if units.officer(unit) is None and not lost and not sources.missing("post", unit.officer):
             yield Problem(
                 sources.at("unit", unit.id, "officer"),
                 "unknown-officer",
-                f"không có người mang mã «{unit.officer}» trong people/{unit.id}.csv; ghi mã của cán bộ phụ trách",
-                f"nobody in people/{unit.id}.csv has the id '{unit.officer}'; give the id of the officer in charge",
+                f"people/{unit.id}.csv không có ai mang mã hay chức vụ «{unit.officer}»; ghi mã người phụ trách, "
+                "hoặc mã chức vụ của người ấy",
+                f"nobody in people/{unit.id}.csv has the id or the post '{unit.officer}'; give the id of the officer "
+                "in charge, or the code of a post that they hold",
             )
         yield from _mailboxes_and_sections(units, unit, sources)
 

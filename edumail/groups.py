@@ -146,7 +146,7 @@ class Groups:
         (root, *_) = self.units.children[None]
         old = dict.fromkeys((address.partition("@")[2] for address in self.former), root.id)
         for domain, owner in (old | self._highest).items():
-            officer = self.units.person.get(self.units.units[owner].officer)
+            officer = self.units.officer(self.units.units[owner])
             for name in NAMES_OF_RFC_2142 if officer else ():
                 assert officer is not None
                 if f"{name}@{domain}" not in self._taken:

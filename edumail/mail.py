@@ -156,13 +156,13 @@ class Mail:
                 )
                 for person in holders:
                     held[person.id].append(shared.address)
+            officer = self.units.officer(unit)
             for person in self.units.people[unit.id]:
                 holds = tuple(sorted(held[person.id])) if person.id in held else ()
                 own = max([quota, *(larger.get(post, 0) for post in person.posts)]) if larger else quota
                 old = was.get(person.address, ())
-                officer = person.id == unit.officer
                 here[person.address] = Mailbox(
-                    person.address, person.name, unit.id, person.id, own, *figures, holds, old, officer
+                    person.address, person.name, unit.id, person.id, own, *figures, holds, old, person == officer
                 )
         return {name: dict(sorted(boxes.items())) for name, boxes in result.items()}
 

@@ -229,7 +229,9 @@ class Host(Model):
         return not {"gateway", "mailstore"}.isdisjoint(self.roles)
 
 
-Holders = Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")], ...], Field(min_length=1)]
+Holder = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+$")]
+"""A person of the unit by id, or whoever holds a post."""
+Holders = Annotated[tuple[Holder, ...], Field(min_length=1)]
 
 
 class Section(Model):
@@ -273,8 +275,8 @@ class Unit(PolicyLevel):
     """The host that serves the portal; by default the one with its mailboxes."""
     street_address: Text
     phone: Phone
-    officer: Id
-    """The officer in charge of email (4.5), by id of a person of the unit."""
+    officer: Holder
+    """The officer in charge of email (4.5): a person of the unit by id, or the first in its roster who holds a post."""
     public_address: Address
     """The address for the public's questions (4.2.1): one of the unit's mailboxes."""
     mailboxes: Annotated[tuple[SharedMailbox, ...], Field(min_length=1)]

@@ -89,8 +89,10 @@ _PATTERNS = {
 # Keys whose absence is more than a slip of the pen: law asks for what they say.
 _MISSING = {
     "officer": (
-        "thiếu «officer»: Điều 4 khoản 5 yêu cầu mỗi đơn vị có cán bộ phụ trách thư điện tử; ghi mã của người đó",
-        "'officer' is missing: Article 4 clause 5 asks for an officer in charge of email; give the person's id",
+        "thiếu «officer»: Điều 4 khoản 5 yêu cầu mỗi đơn vị có cán bộ phụ trách thư điện tử;"
+        " ghi mã người hoặc mã chức vụ",
+        "'officer' is missing: Article 4 clause 5 asks for an officer in charge of email;"
+        " give the person's id, or the code of a post",
     ),
     "public_address": (
         "thiếu «public_address»: Điều 4 khoản 2 yêu cầu công khai một địa chỉ tiếp nhận ý kiến; "

@@ -127,12 +127,14 @@ def _heading(province: Province, unit: Unit) -> Heading:
     from edumail.slips import Heading
     from edumail.units import Units
 
+    officer = Units(province).officer(unit)
+    assert officer is not None  # edumail check asks for one
     return Heading(
         province=province.settings.name,
         unit=unit.name,
         page=province.settings.accounts_name,
         webmail=province.settings.front_name,
-        officer=Units(province).officer(unit).name,
+        officer=officer.name,
     )
 
 

@@ -64,7 +64,9 @@ def tree(pages: Portals, host: Host) -> Tree:
 def _security_txt(pages: Portals, host: Host) -> Iterator[tuple[str, str]]:
     units = Units(pages.province)
     for unit in pages.by_host[host.name]:
-        yield f"sites/{unit.id}/{PATH}", security_txt(unit, units.officer(unit), pages.province.today)
+        officer = units.officer(unit)
+        assert officer is not None  # edumail check asks for one
+        yield f"sites/{unit.id}/{PATH}", security_txt(unit, officer, pages.province.today)
 
 
 def error_page(status: int) -> str:

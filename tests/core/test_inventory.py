@@ -144,6 +144,7 @@ MISTAKES = [
     Mistake("public-address", SO, "public_address: tiepnhan@", "public_address: x@", "x@"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: so-99", "so-99"),
     Mistake("unknown-officer", SO, "officer: so-10", "officer: sq-01", "sq-01"),
+    Mistake("unknown-officer", SO, "officer: so-10", "officer: hieu_truong", "hieu_truong"),
     Mistake("unknown-holder", SO, "holders: [phu_trach_cntt]", "holders: [so-99]", "so-99", alone=False),
     Mistake("foreign-holder", SO, "holders: [phu_trach_cntt]", "holders: [sq-01]", "sq-01", alone=False),
     Mistake("no-holder", SO, "holders: [to_truong, van_thu]", "holders: [hieu_truong]", "[hieu_truong]"),

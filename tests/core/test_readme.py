@@ -62,7 +62,7 @@ def test_the_files_shown_are_those_of_the_lab(lang: str) -> None:
 def test_the_mistakes_shown_are_those_that_check_names(
     lang: str, inventory: Inventory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    inventory.replace("units/suoi-mo.yml", "officer: th-03", "oficer: th-03")
+    inventory.replace("units/suoi-mo.yml", "officer: phu_trach_cntt", "oficer: phu_trach_cntt")
     inventory.replace("people/th-suoi-mo.csv", "Y tế; Thư viện", "Y sĩ; Thư viện")
     holders = "thcssuoimo@suoimo.minhha.test, name: Trường THCS Suối Mơ, holders: [van"
     inventory.replace("units/suoi-mo.yml", f"{holders}_thu", f"{holders}thu")

@@ -12,6 +12,7 @@ from rosters import HEADER, LOWER, PRIMARY, TODAY, UPPER, as_csv, files, importe
 
 from edumail import cli
 from edumail.load import load
+from edumail.mail import Mail
 from edumail.people.plan import Plan
 from edumail.portal.load import Contents
 from edumail.portal.sections import BY_ID, missing
@@ -446,7 +447,10 @@ def test_nothing_is_written_that_breaks_the_inventory(
         assert files(inventory.folder) == before
 
     rows = rows_of(inventory)
-    # The officer leaves, and the unit's entry names them.
+    # The officer leaves, and nobody has the post that the unit's entry names, or that person.
+    refused(nobody(rows, "th-03"), "units/suoi-mo.yml:53:12", "phu_trach_cntt")
+    inventory.replace("units/suoi-mo.yml", "officer: phu_trach_cntt", "officer: th-03")
+    before = files(inventory.folder)
     refused(nobody(rows, "th-03"), "units/suoi-mo.yml:53:12", "th-03")
     # A section would be empty; nobody would keep the mailbox.
     refused([row for row in rows if row[3] != "khoi-4-5"], "units/suoi-mo.yml:61:7", "khoi-4-5")
@@ -463,11 +467,24 @@ def test_nothing_is_written_that_breaks_the_inventory(
     refused(nobody(rows, "th-07"), "groups.yml:", "bosv@suoimo.minhha.test")
 
 
+def test_one_row_hands_over_the_work_of_the_officer(inventory: Inventory) -> None:
+    """postmaster@, the slips' words and whoever gives new codes follow the post."""
+    rows = [*nobody(rows_of(inventory), "th-03"), new("Lò Thị Đào", "", "Phụ trách CNTT")]
+    imported(inventory.folder, sheet(rows))
+    assert inventory.problems() == []
+    mail = Mail(load(inventory.folder))
+    officer = mail.units.officer(mail.units.units[PRIMARY])
+    assert officer is not None
+    assert officer.name == "Lò Thị Đào"
+    boxes = [box for boxes in mail.mailboxes.values() for box in boxes.values() if box.unit == PRIMARY]
+    assert [box.address for box in boxes if box.officer] == [officer.address]
+
+
 def test_an_officer_is_succeeded_by_an_edit_that_comes_first(inventory: Inventory) -> None:
     rows = [*nobody(rows_of(inventory), "th-03"), new("Lò Thị Đào", "", "Phụ trách CNTT")]
     (line,) = planned(inventory.folder, sheet(rows)).of("new")
     assert line.after is not None
-    inventory.replace("units/suoi-mo.yml", "officer: th-03", f"officer: {line.after.id}")
+    inventory.replace("units/suoi-mo.yml", "officer: phu_trach_cntt", f"officer: {line.after.id}")
     imported(inventory.folder, sheet(rows))
     assert inventory.problems() == []
 
