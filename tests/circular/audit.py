@@ -34,6 +34,7 @@ COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 REQUEST = 60_000
 """Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
+NOT_UNDER_AUDIT = "không thuộc lần kiểm tra này / not under audit"
 
 
 class AuditError(Exception):

@@ -44,6 +44,7 @@ GONE_ON = pytest.StashKey[int]()
 MINE = pytest.StashKey[list[Finding]]()
 Record = Callable[[str, str, Verdict, list[str]], None]
 Answers = Iterator[tuple[Unit, Any]]
+NOT_REACHED = "không kết nối được / was not reached"
 FEW = 20
 """Units that are asked so soon that nobody needs to hear how far it is."""
 
@@ -132,7 +133,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
         audit.open(request.config.getoption("--ssh-config"))
         unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}
         request.config.stash[UNREACHABLE] = unreachable
-        request.config.stash[INCOMPLETE] += [f"{name} was not reached: {why}" for name, why in unreachable.items()]
+        request.config.stash[INCOMPLETE] += [f"{name}: {NOT_REACHED}: {why}" for name, why in unreachable.items()]
         yield audit
     finally:
         audit.close()
@@ -228,7 +229,7 @@ def _reached(request: pytest.FixtureRequest, _progress: None) -> None:
     if "audit" in request.fixturenames:
         why = request.getfixturevalue("audit").unreachable.get(_host(request.node))
         if why is not None:
-            raise AuditError(f"{_host(request.node)} was not reached: {_brief(why)}")
+            raise AuditError(f"{_host(request.node)}: {NOT_REACHED}: {_brief(why)}")
 
 
 def _brief(reason: str) -> str:
@@ -237,7 +238,7 @@ def _brief(reason: str) -> str:
         found = re.search(r"""_stderr=(b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*")""", reason)
         said = ast.literal_eval(found[1]).decode(errors="replace") if found else ""
         lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return f"SSH: {lines[-1] if lines else 'no answer'}"[:300]
+        return f"SSH: {lines[-1] if lines else 'không trả lời / no answer'}"[:300]
     return reason[:300]
 
 
@@ -265,9 +266,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if why is None:
             why = _brief(f"{call.excinfo.typename}: {call.excinfo.value}")
             stash[INCOMPLETE].append(f"{item.name}: {why}")
-            why = f"the check broke: {why}"
+            why = f"phép kiểm tra bị hỏng / the check broke: {why}"
         else:
-            why = f"{host} was not reached: {why}"
+            why = f"{host}: {NOT_REACHED}: {why}"
         stash[OPEN].append({"host": host, "requirements": _requirements(item), "why": why})
 
 

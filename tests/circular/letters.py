@@ -18,7 +18,7 @@ from typing import Literal
 
 from edumail.circular.catalogue import requirements
 from edumail.model import Unit
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError
 from tests.circular.exchangers import Envelope, Reply
 from tests.circular.portal import home_of
 from tests.circular.texts import PLAIN, VIETNAMESE, signed
@@ -30,6 +30,9 @@ AT_ONCE = 8
 """Mailboxes that are looked into at a time."""
 PIECE = 64
 """Mailboxes after which it is seen whether to look into more already makes sense."""
+FROM_OUTSIDE = "từ bên ngoài / from outside"
+ARRIVED, LOST = "đến nơi / arrived", "KHÔNG THẤY / NOT FOUND"
+"""What evidence says of a letter that was looked for in its mailbox."""
 Text = Literal["plain", "vietnamese", "signed"]
 TEXTS: Mapping[Text, Callable[[], bytes]] = {
     "plain": lambda: PLAIN,
@@ -75,10 +78,13 @@ class Letter:
 
     def arrived(self, mailbox: str) -> bool:
         """Whether it was in the mailbox. Raises AuditError when nobody could tell."""
-        if self.unsent or mailbox in self.unseen:
-            raise AuditError(self.unsent or f"a mailbox could not be looked into: {self.unseen[mailbox]}")
+        if self.unsent:
+            raise AuditError(self.unsent)
+        if mailbox in self.unseen:
+            why = "không xem được một hộp thư / a mailbox could not be looked into"
+            raise AuditError(f"{why}: {self.unseen[mailbox]}")
         if mailbox not in self.mailboxes:
-            raise AuditError(f"nobody looked into {mailbox}")
+            raise AuditError(f"chưa ai xem hộp thư / nobody looked into {mailbox}")
         return mailbox in self.found
 
 
@@ -254,7 +260,7 @@ def _hand_in(audit: Audit, letters: Collection[Letter]) -> None:
     for host, theirs in by_host.items():
         if host not in audit.hosts:
             for letter in theirs.values():
-                letter.unsent = f"{host or 'the host of the sender'} is not under audit"
+                letter.unsent = f"{host or letter.sender}: {NOT_UNDER_AUDIT}"
             continue
         rows = [
             {"sender": letter.sender, "recipient": letter.recipient, "message_id": message_id}
@@ -316,7 +322,7 @@ def collect(audit: Audit, letters: Iterable[Letter]) -> None:
             if host in audit.hosts:
                 left.setdefault(mailbox, {})[letter.message_id] = letter
             else:
-                letter.unseen[mailbox] = f"{host or 'its host'} is not under audit"
+                letter.unseen[mailbox] = f"{host or mailbox}: {NOT_UNDER_AUDIT}"
     end = time.monotonic() + WAIT_SECONDS
     while left:
         late = time.monotonic() >= end

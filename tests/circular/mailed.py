@@ -9,8 +9,10 @@ from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit
 from tests.circular.exchangers import ACCEPTED, Reply
-from tests.circular.letters import post
+from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, post
 from tests.circular.portal import Answer
+
+REFUSED = "bị từ chối ở RCPT / refused at RCPT"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ def finished(
         refused = refusals(answer.rcpt, replies)
         if refused:
             verdict = "fail"
-            evidence.append(f"refused at RCPT: {', '.join(refused)}")
+            evidence.append(f"{REFUSED}: {', '.join(refused)}")
         elif answer.rcpt:
-            evidence.append(f"{len(answer.rcpt)} addresses accepted at RCPT")
+            evidence.append(f"{len(answer.rcpt)} địa chỉ được nhận ở RCPT / addresses accepted at RCPT")
         if answer.letter:
             arrived, said = _arrived(audit, serving, requirement, answer.letter)
             verdict = verdict if arrived else "fail"
@@ -65,9 +67,9 @@ def refusals(addresses: Iterable[str], replies: Mapping[str, Reply]) -> list[str
 def _arrived(audit: Audit, serving: str, requirement: str, address: str) -> tuple[bool, str]:
     """Whether a letter from outside was found over IMAP in the mailbox."""
     if address not in audit.mail.home:
-        return False, f"{address} is no mailbox of the province"
+        return False, f"{address}: không phải hộp thư của tỉnh / no mailbox of the province"
     letter = post(audit, serving, requirement).letter(address)
     if not letter.exchanger:
         return False, letter.reply
     found = letter.arrived(address)
-    return found, f"from outside to {address}: {letter.reply[:60]}; {'found over IMAP' if found else 'NOT FOUND'}"
+    return found, f"{FROM_OUTSIDE} → {address}: {letter.reply[:60]}; IMAP: {ARRIVED if found else LOST}"

@@ -32,7 +32,7 @@ PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
 HTTPS_PORT = 443
 LARGEST_PAGE = 2_000_000
-NO_IPV6 = "this machine has no IPv6"
+NO_IPV6 = "máy của người kiểm tra không có IPv6 / this machine has no IPv6"
 
 
 @dataclass
@@ -78,14 +78,14 @@ class Network:
         """The IPv4 address of ``name``. Raises OSError when it has none."""
         found = self.lookup(name, "A")
         if not found:
-            raise OSError(f"{name} has no A record")
+            raise OSError(f"{name}: không có bản ghi A / no A record")
         return found[0]
 
     def exchanger(self, domain: str) -> str:
         """The mail exchanger that is to be asked first (RFC 5321, 5.1). Raises OSError when there is none."""
         found = sorted((int(p), host.rstrip(".")) for p, host in (r.split() for r in self.lookup(domain, "MX")))
         if not found or not found[0][1]:
-            raise OSError(f"{domain} has no MX record")
+            raise OSError(f"{domain}: không có bản ghi MX / no MX record")
         return found[0][1]
 
     def context(self, *protocols: str) -> ssl.SSLContext:
@@ -111,8 +111,8 @@ class Network:
                 if kind == "AAAA" and not socket.has_dualstack_ipv6():
                     return None, NO_IPV6
                 return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
-            return True, f"{name} [{address}]:{port} answers"
-        return False, f"{name} has no {kind} record"
+            return True, f"{name} [{address}]:{port} trả lời / answers"
+        return False, f"{name}: không có bản ghi {kind} / no {kind} record"
 
     def exchanger_reached(self, domain: str, kind: str) -> tuple[bool | None, str]:
         """As :meth:`reached`, for port 25 of a domain's exchanger, each knocked at once; where there is none, False."""
@@ -142,7 +142,7 @@ class Network:
                 silent = f"{nameserver.name}: {error}"
                 continue
             return signature(keys, soa, await nameservers.anchors(apex), time.time())
-        return "broken", f"no name server answers: {silent}"
+        return "broken", f"không máy chủ tên nào trả lời / no name server answers: {silent}"
 
     @cached_property
     def differences(self) -> list[Difference]:
@@ -162,7 +162,7 @@ class Network:
                 difference(question, right[question], said[question]) for right, said in live for question in right
             ]
             return [one for one in found if one is not None]
-        raise OSError("no name server of the province answers")
+        raise OSError("không máy chủ tên nào của tỉnh trả lời / no name server of the province answers")
 
     def tls(self, host: str, port: int, *protocols: str) -> ssl.SSLSocket:
         """A verified TLS connection to ``host``."""
@@ -276,7 +276,8 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
     """Protocol version of a TLS connection, and issuer and end of the certificate, for evidence."""
     certificate = connection.getpeercert() or {}
     issuer = dict(pair[0] for pair in certificate.get("issuer", ()))
-    return f"{connection.version()}, issuer {issuer.get('commonName', '?')}, until {certificate.get('notAfter', '?')}"
+    by, until = issuer.get("commonName", "?"), certificate.get("notAfter", "?")
+    return f"{connection.version()}, nơi cấp / issuer {by}, hạn đến / until {until}"
 
 
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
@@ -300,12 +301,13 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
     assert raw is not None
     try:
         with context.wrap_socket(raw, server_hostname=host) as connection:
-            return True, f"{host}:{port} {connection.version()} accepted"
+            return True, f"{host}:{port} {connection.version()} được nhận / accepted"
     except ssl.SSLError as error:
         if error.reason in ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABLE"):
-            raise RuntimeError(f"this machine can't speak {version.name}: {error.reason}") from error
-        return False, f"{host}:{port} {version.name} refused ({error.reason})"
+            unable = "máy của người kiểm tra không nói được / this machine can't speak it"
+            raise RuntimeError(f"{version.name}: {unable}: {error.reason}") from error
+        return False, f"{host}:{port} {version.name} bị từ chối / refused ({error.reason})"
     except (ConnectionError, EOFError) as error:
-        return False, f"{host}:{port} {version.name} refused ({type(error).__name__})"
+        return False, f"{host}:{port} {version.name} bị từ chối / refused ({type(error).__name__})"
     finally:
         raw.close()

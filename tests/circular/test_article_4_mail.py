@@ -12,22 +12,37 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
-from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import facts_of
-from tests.circular.letters import Letter, behind, may_leave, officers, partners, post
-from tests.circular.mailed import refusals
+from tests.circular.letters import (
+    ARRIVED,
+    FROM_OUTSIDE,
+    LOST,
+    Letter,
+    behind,
+    may_leave,
+    officers,
+    partners,
+    post,
+)
+from tests.circular.mailed import REFUSED, refusals
 from tests.circular.portal import home, home_of
 
 LEAVING_SECONDS = 60.0
 """How long a letter may take from its sender to a host outside."""
+NO_LETTER = "không gửi thư / no letter"
+SIGN_IN = (
+    "người giữ đăng nhập lần cuối vào bất cứ hộp nào (hoặc từ khi có ghi), không tính vào kết luận"
+    " / a holder's last sign-in to any mailbox (or since when that is noted), no part of the verdict"
+)
 
 
 def opened(audit: Audit, on: str) -> HostAudit:
     """The audit on a host; a host that can't be reached leaves its questions open."""
     if on not in audit.hosts:
-        raise AuditError(f"{on} is not under audit: {audit.unreachable.get(on)}")
+        raise AuditError(f"{on}: {NOT_UNDER_AUDIT}: {audit.unreachable.get(on)}")
     return audit.hosts[on]
 
 
@@ -59,13 +74,18 @@ def test_mail_from_outside_reaches_the_mailbox_behind_the_page(audit: Audit, on:
         evidence = [seen, f"MX {letter.exchanger}: {letter.reply[:120]}"]
         reached = behind(audit, found[0])
         if not reached:
-            record(unit.id, "C37-4.2.3", "fail", [*evidence, f"{found[0]} is no address of this province"])
+            evidence.append(f"{found[0]}: không phải địa chỉ của tỉnh này / no address of this province")
+            record(unit.id, "C37-4.2.3", "fail", evidence)
             continue
         seen_in = [mailbox for mailbox in reached if letter.arrived(mailbox)]
-        evidence.append(f"<{letter.message_id}> found over IMAP in {', '.join(seen_in) or 'no mailbox'}")
+        where = f"thấy ở / found in {', '.join(seen_in)}" if seen_in else "không hộp thư nào có thư / no mailbox has it"
+        evidence.append(f"<{letter.message_id}> IMAP: {where}")
         shared = found[0] in {box.address for box, _ in audit.mail.units.shared(unit)}
         if not shared:
-            evidence.append(f"{found[0]} is NO shared mailbox of the unit: nobody is said to hold it")
+            evidence.append(
+                f"{found[0]}: KHÔNG phải hộp thư chung của đơn vị, không ai được khai là người giữ"
+                " / NO shared mailbox of the unit, nobody is said to hold it"
+            )
         judged.append((unit, shared and found[0] in seen_in and seen_in == reached, evidence))
     asked = [unit for unit, good, _ in judged if good and not audit.left_out(unit)]
     open_to = _open_to_holders(audit, on, [(unit, {home_of(audit, unit).mailto[0]}) for unit in asked])
@@ -85,15 +105,19 @@ def _held(audit: Audit, on: str, unit: Unit, address: str) -> tuple[bool, list[s
         if box.address == address
     ]
     good = bool(wanted) and all(people and held.get(address) == people for people in wanted)
-    said = f"{address}: {len(held.get(address, ()))} holders by the host's accounts: {'those' if good else 'NOT those'}"
-    return good, [f"{said} of the inventory"]
+    known = len(held.get(address, ()))
+    said = (
+        f"{address}: {known} người giữ theo tài khoản trên máy chủ, {'đúng' if good else 'KHÔNG đúng'} như inventory"
+        f" / {known} holders by the host's accounts, {'those' if good else 'NOT those'} of the inventory"
+    )
+    return good, [said]
 
 
 @pytest.mark.requirement("C37-4.1")
 def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, on: str, record: Record) -> None:
     here = opened(audit, on)
     letters = post(audit, on, "C37-4.1")
-    doors = _submission_doors(audit, here)
+    sound, doors = _submission_doors(audit, here)
     asked = {unit.id for unit in drawn(audit, audit.units(on), record, "C37-4.1")}
     abroad = [unit for unit in audit.units(on) if unit.id in asked and audit.outside and may_leave(audit, unit)]
     left = _left_the_province(audit, [letters.letter(audit.outside or "", unit.public_address) for unit in abroad])
@@ -103,17 +127,23 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, 
         received = _everywhere(letters.letter(unit.public_address, other.public_address))
         arrived = _everywhere(letters.letter(other.public_address, unit.public_address))
         evidence = [
-            f"{other.public_address} → {unit.public_address}: {'arrived' if received else 'NOT FOUND'} (IMAP)",
-            f"{unit.public_address} → {other.public_address}: {'arrived' if arrived else 'NOT FOUND'} (IMAP)",
+            f"{other.public_address} → {unit.public_address}: {ARRIVED if received else LOST} (IMAP)",
+            f"{unit.public_address} → {other.public_address}: {ARRIVED if arrived else LOST} (IMAP)",
             doors,
         ]
-        if not (received and arrived and doors.endswith("good")):
+        if not (received and arrived and sound):
             record(unit.id, "C37-4.1", "fail", evidence)
         elif not may_leave(audit, unit):
-            evidence.append("the unit's own policy keeps its mail within the province (external_sending)")
+            evidence.append(
+                "external_sending: chính sách của đơn vị giữ thư trong tỉnh"
+                " / the unit's own policy keeps its mail within the province"
+            )
             record(unit.id, "C37-4.1", "pass", evidence)
         elif audit.outside is None:
-            evidence.append("mail to the Internet: give an address of your own outside with --outside")
+            evidence.append(
+                "--outside: cho một địa chỉ của chính bạn ở ngoài tỉnh để thử thư ra Internet"
+                " / give an address of your own outside the province to test mail to the Internet"
+            )
             record(unit.id, "C37-4.1", "not-tested", evidence)
         else:
             delivered, said = left[unit.public_address]
@@ -125,8 +155,8 @@ def _everywhere(letter: Letter) -> bool:
     return bool(letter.mailboxes) and all(map(letter.arrived, letter.mailboxes))
 
 
-def _submission_doors(audit: Audit, here: HostAudit) -> str:
-    """Submission offers sign-in after TLS and takes nothing without it."""
+def _submission_doors(audit: Audit, here: HostAudit) -> tuple[bool, str]:
+    """Whether submission offers sign-in after TLS and takes nothing without it, and what was seen."""
     try:
         with audit.network.smtp(here.fqdn, 587) as client:
             client.starttls(context=audit.network.context())
@@ -135,12 +165,13 @@ def _submission_doors(audit: Audit, here: HostAudit) -> str:
             client.mail(f"someone@{here.fqdn}")
             code, _ = client.rcpt(f"someone@{here.fqdn}")
     except (OSError, smtplib.SMTPException) as error:
-        return f"{here.fqdn}:587 {type(error).__name__}: {error}: bad"
+        return False, f"{here.fqdn}:587 {type(error).__name__}: {error}"
     good = offered and code >= 500
-    return (
-        f"{here.fqdn}:587 AUTH after STARTTLS {'offered' if offered else 'NOT offered'}, RCPT without it {code}: "
-        + ("good" if good else "bad")
+    said = (
+        f"{here.fqdn}:587 STARTTLS, AUTH {'có / offered' if offered else 'KHÔNG có / NOT offered'};"
+        f" RCPT khi chưa đăng nhập / without sign-in: {code}; {'đạt / good' if good else 'KHÔNG đạt / bad'}"
     )
+    return good, said
 
 
 def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> dict[str, tuple[bool, str]]:
@@ -161,7 +192,8 @@ def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> dict[str, tup
             rows = [row for row in logged if row["to"] == letter.recipient]
             said = "; ".join(f"{row['status']} {row['relay']}: {row['reply'][:80]}" for row in rows)
             sent = any(row["status"] == "sent" for row in rows)
-            found[letter.sender] = sent, f"→ {letter.recipient}: {said or 'no delivery logged'}"
+            said = said or "nhật ký không ghi lần phát nào / no delivery logged"
+            found[letter.sender] = sent, f"→ {letter.recipient}: {said}"
             if sent:
                 del waiting[message_id]
         if late or not waiting:
@@ -187,27 +219,37 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
         unserved = sorted(roster - known)
         waiting = sum(1 for address in roster & accounts if usable[address]["state"] == "waiting")
         evidence = [
-            f"roster {len(roster)}, accounts {len(accounts)} ({waiting} waiting for their owner's activation)",
-            f"missing: {', '.join(missing) or 'none'}; surplus: {', '.join(surplus) or 'none'}",
-            f"unknown to the running Dovecot: {', '.join(unserved) or 'none'}",
+            f"danh sách nhân sự {len(roster)} người, {len(accounts)} tài khoản ({waiting} chờ chủ nhân kích hoạt)"
+            f" / roster {len(roster)}, accounts {len(accounts)} ({waiting} waiting for their owner's activation)",
+            f"thiếu / missing: {', '.join(missing) or 0}; thừa / surplus: {', '.join(surplus) or 0}",
+            f"Dovecot đang chạy không biết / unknown to the running Dovecot: {', '.join(unserved) or 0}",
         ]
         bad = missing or surplus or unserved
         if left_out := audit.left_out(unit):
             fine, said = tables_lead(audit, on)
             bad = bad or not fine
-            evidence += [f"not asked at the MX: {left_out}", said]
+            evidence += [f"không hỏi MX / not asked at the MX: {left_out}", said]
         else:
             refused = refusals(sorted(roster), replies)
             bad = bad or refused
-            evidence.append(f"refused at the MX: {', '.join(refused) or 'none'}")
+            evidence.append(f"MX từ chối / refused at the MX: {', '.join(refused) or 0}")
         record(unit.id, "C37-4.3.1", "fail" if bad else "pass", evidence)
 
 
 def tables_lead(audit: Audit, on: str) -> tuple[bool, str]:
     """Whether addresses lead where the inventory says, by the host's live tables: for units that get no letters."""
     differing = facts_of(audit, on).differing("postfix")
-    said = f"Postfix's live tables on {on} against those that this checkout compiles: "
-    return not differing, said + ("the same to the byte" if not differing else "; ".join(differing[:3]))
+    if not differing:
+        same = (
+            "bảng Postfix đang chạy đúng đến từng byte như bản mã này dựng ra"
+            " / Postfix's live tables are to the byte those that this checkout compiles"
+        )
+        return True, f"{on}: {same}"
+    other = (
+        "bảng Postfix đang chạy khác bản mã này dựng ra"
+        " / Postfix's live tables are not those that this checkout compiles"
+    )
+    return False, f"{on}: {other}: {'; '.join(differing[:3])}"
 
 
 def _open_to_holders(
@@ -227,7 +269,10 @@ def _open_to_holders(
         for address, holders in boxes:
             held = {person.address for person in holders}
             good &= bool(held) and seers[address] == held
-            evidence.append(f"{address}: seen by {len(seers[address])} of the unit's people, held by {len(held)}")
+            evidence.append(
+                f"{address}: {len(seers[address])} người của đơn vị thấy, {len(held)} người giữ"
+                f" / seen by {len(seers[address])} of the unit's people, held by {len(held)}"
+            )
         found[unit] = good, evidence
     return found
 
@@ -242,7 +287,7 @@ def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str,
         if left_out := audit.left_out(unit):
             good, said = tables_lead(audit, on)
             refused = refusals(officers(unit), replies)
-            evidence = [f"no letter: {left_out}", f"refused at RCPT: {', '.join(refused) or 'none'}", said]
+            evidence = [f"{NO_LETTER}: {left_out}", f"{REFUSED}: {', '.join(refused) or 0}", said]
             record(unit.id, "C37-4.5", "not-tested" if good and not refused else "fail", evidence)
             continue
         evidence, good = [], True
@@ -250,9 +295,12 @@ def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str,
             theirs = audit.mail.groups.mailboxes(letter.recipient)
             reached = [mailbox for mailbox in sorted(theirs) if letter.arrived(mailbox)]
             good &= bool(theirs) and set(reached) == theirs
-            found = f"found with {', '.join(reached) or 'NOBODY'}"
-            evidence.append(f"from outside to {letter.recipient}: {letter.reply[:60]}; {found}")
-        evidence.append("the decision that names the officer has to be attested")
+            found = f"thấy ở / found with {', '.join(reached)}" if reached else "KHÔNG AI CÓ / NOBODY has it"
+            evidence.append(f"{FROM_OUTSIDE} → {letter.recipient}: {letter.reply[:60]}; IMAP: {found}")
+        evidence.append(
+            "quyết định phân công cán bộ đầu mối phải có người xác nhận"
+            " / the decision that names the officer has to be attested"
+        )
         record(unit.id, "C37-4.5", "not-tested" if good else "fail", evidence)
 
 
@@ -266,14 +314,15 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
     replies = audit.exchangers.rcpts(s.address for unit in units if audit.left_out(unit) for s in unit.sections)
     for unit in audit.units(on):
         if not unit.sections:
-            record(unit.id, "C37-4.3.3", "not-applicable", ["the inventory names no internal section of this unit"])
+            why = "inventory không khai bộ phận nào của đơn vị / the inventory names no internal section of this unit"
+            record(unit.id, "C37-4.3.3", "not-applicable", [why])
             continue
         if left_out := audit.left_out(unit):
             good, said = tables_lead(audit, on)
             open_ones = [s.address for s in unit.sections if s.address not in audit.mail.permissions.closed]
             refused = refusals(open_ones, replies)
-            accepted = f"{len(open_ones)} addresses open to all, refused at RCPT: {', '.join(refused) or 'none'}"
-            evidence = [f"no letter: {left_out}", accepted, said]
+            accepted = f"{len(open_ones)} địa chỉ mở cho mọi người / addresses open to all"
+            evidence = [f"{NO_LETTER}: {left_out}", f"{accepted}; {REFUSED}: {', '.join(refused) or 0}", said]
             record(unit.id, "C37-4.3.3", "fail" if refused or not good else "pass", evidence)
             continue
         evidence, good = [], True
@@ -282,7 +331,8 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
             letter = letters.letter(section.address, unit.public_address)
             reached = {mailbox for mailbox in expected if letter.arrived(mailbox)}
             good &= bool(expected) and reached == expected
-            evidence.append(f"{section.address}: found in {len(reached)} of {len(expected)} mailboxes (IMAP)")
+            number = f"{len(reached)}/{len(expected)}"
+            evidence.append(f"{section.address} (IMAP): {number} hộp thư có thư / mailboxes have it")
         fine, said = open_to[unit.id]
         record(unit.id, "C37-4.3.3", "pass" if good and fine else "fail", [*evidence, *said])
 
@@ -302,12 +352,15 @@ def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str,
         signed = sorted(a["address"] for a in shared if a["scheme"])
         unheld = sorted(a["address"] for a in shared if not a["holders"])
         evidence = [
-            f"{len(personal)} accounts of people: new passwords of {rule[0]} characters, {rule[1]} classes;"
-            f" another rule on the host: {', '.join(loose) or 'none'}",
-            f"the same password hash as another account: {', '.join(alike) or 'none'}",
-            f"{len(shared)} accounts of the unit: with a password of their own: {', '.join(signed) or 'none'};"
-            f" without a holder: {', '.join(unheld) or 'none'}",
-            "the regulation that sets these duties has to be attested",
+            f"{len(personal)} tài khoản cá nhân, mật khẩu mới ít nhất {rule[0]} ký tự thuộc {rule[1]} loại"
+            f" / accounts of people, new passwords of {rule[0]} characters, {rule[1]} classes;"
+            f" quy tắc khác trên máy chủ / another rule on the host: {', '.join(loose) or 0}",
+            f"cùng giá trị băm với tài khoản khác / the same password hash as another account: {', '.join(alike) or 0}",
+            f"{len(shared)} tài khoản của đơn vị / accounts of the unit;"
+            f" có mật khẩu riêng / with a password of their own: {', '.join(signed) or 0};"
+            f" không có người giữ / without a holder: {', '.join(unheld) or 0}",
+            "quy chế nêu các trách nhiệm này phải có người xác nhận"
+            " / the regulation that sets these duties has to be attested",
         ]
         good = personal and shared and not (loose or alike or signed or unheld)
         record(unit.id, "C37-4.4d", "not-tested" if good else "fail", evidence)
@@ -323,10 +376,14 @@ def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
     for unit in audit.units(on):
         below = under[unit.id]
         if not below:
-            record(unit.id, "C37-4.3.4", "not-applicable", ["no unit stands under this one"])
+            why = "không có đơn vị trực thuộc / no unit stands under this one"
+            record(unit.id, "C37-4.3.4", "not-applicable", [why])
             continue
         without = [lower.public_address for lower in below if replies[lower.public_address].code != ACCEPTED]
-        evidence = [f"{len(below)} units below; not accepted at RCPT: {', '.join(without[:20]) or 'none'}"]
+        evidence = [
+            f"{len(below)} đơn vị trực thuộc / units below;"
+            f" không được nhận ở RCPT / not accepted at RCPT: {', '.join(without[:20]) or 0}"
+        ]
         record(unit.id, "C37-4.3.4", "fail" if without else "pass", evidence)
 
 
@@ -342,16 +399,24 @@ def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, rec
         theirs = boxes[unit.id]
         late = ", ".join(box["address"] for box in theirs if limit and box["hours"] > limit)
         evidence = [
-            f"limit: {limit} working hours (official_mailbox_check_hours, the unit's own); late: {late or 'none'}"
+            f"official_mailbox_check_hours: {limit or '–'} giờ làm việc, do đơn vị đặt / working hours, the unit's own;"
+            f" quá hạn / late: {late or 0}"
         ]
         for box in theirs:
-            signed_in = "no holder is active" if box["days"] is None else f"{box['days']} days ago"
-            evidence.append(
-                f"{box['address']}: the oldest letter that no holder has read lies for {box['hours']} working hours;"
-                f" a holder's last sign-in to any mailbox, or since when that is noted: {signed_in},"
-                " no part of the verdict"
+            last = (
+                "không người giữ nào đang hoạt động / no holder is active"
+                if box["days"] is None
+                else f"{box['days']} ngày trước / days ago"
             )
-        evidence += [f"{on}: edumail-accounts.timer, which reminds holders and then the head, is {timer}"]
-        evidence += ["the rule of daily checking in the regulation has to be attested"]
+            evidence += [
+                f"{box['address']}: thư cũ nhất chưa người giữ nào đọc / the oldest letter that no holder has read:"
+                f" {box['hours']} giờ làm việc / working hours",
+                f"{box['address']}: {SIGN_IN}: {last}",
+            ]
+        evidence += [
+            f"{on}: edumail-accounts.timer (nhắc người giữ rồi thủ trưởng / reminds holders, then the head): {timer}",
+            "quy tắc kiểm tra thư hằng ngày trong quy chế phải có người xác nhận"
+            " / the rule of daily checking in the regulation has to be attested",
+        ]
         good = theirs and limit and not late and timer == "active"
         record(unit.id, "C37-4.4c.2", "not-tested" if good else "fail", evidence)

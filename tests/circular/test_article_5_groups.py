@@ -8,11 +8,12 @@ from roles.common.paths import feedback_domain
 from tests.circular.audit import Audit
 from tests.circular.conftest import Record
 from tests.circular.exchangers import ACCEPTED
-from tests.circular.letters import author, post
-from tests.circular.test_article_4_mail import opened, tables_lead
+from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, author, post
+from tests.circular.test_article_4_mail import NO_LETTER, opened, tables_lead
 
 LOG_DAYS = 30
 """How far back the Ministry's own mail is looked for."""
+NO_LISTS = "province.yml: chưa khai địa chỉ cho hai nhóm thư của Bộ / no addresses for the Ministry's lists"
 
 
 @pytest.mark.requirement("C37-5.3")
@@ -31,12 +32,16 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
     replies = audit.exchangers.rcpts(address for unit in units for address in groups[unit.id])
     for unit in units:
         if not groups[unit.id]:
-            record(unit.id, "C37-5.3", "not-applicable", ["no group is declared: the circular asks for them as needed"])
+            why = (
+                "chưa khai nhóm thư nào; thông tư yêu cầu theo nhu cầu"
+                " / no group is declared: the circular asks for them as needed"
+            )
+            record(unit.id, "C37-5.3", "not-applicable", [why])
             continue
         evidence, good = [], True
         if left_out := audit.left_out(unit):
             good, said = tables_lead(audit, on)
-            evidence = [f"no letter: {left_out}", said]
+            evidence = [f"{NO_LETTER}: {left_out}", said]
         for address in () if left_out else groups[unit.id]:
             expected = audit.mail.groups.mailboxes(address)
             reached = {mailbox for mailbox in expected if sent[address].arrived(mailbox)}
@@ -46,14 +51,16 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
             logged = {mailbox for to in to_all for mailbox in audit.mail.behind(to)}
             good &= reached == expected and logged == expected
             evidence.append(
-                f"{address}: found with {len(reached)} of {len(expected)} members (IMAP), "
-                f"expanded to {len(logged)} recipients, surplus: {', '.join(sorted(logged - expected)) or 'none'}"
+                f"{address} (IMAP): {len(reached)}/{len(expected)} thành viên có thư / members have it;"
+                f" mở ra {len(logged)} người nhận / expanded to {len(logged)} recipients;"
+                f" thừa / surplus: {', '.join(sorted(logged - expected)) or 0}"
             )
         for address in groups[unit.id]:
             closed = address in audit.mail.permissions.closed
             code, said = replies[address]
             good &= (code >= 500) == closed
-            evidence.append(f"RCPT {address} from outside ({'closed' if closed else 'open'}): {code} {said[:100]}")
+            kind = "nhóm đóng / closed" if closed else "nhóm mở / open"
+            evidence.append(f"{FROM_OUTSIDE}: RCPT {address} ({kind}): {code} {said[:100]}")
         record(unit.id, "C37-5.3", "pass" if good else "fail", evidence)
 
 
@@ -63,15 +70,14 @@ def test_the_addresses_on_the_ministry_s_lists_receive(audit: Audit, on: str, re
     ministry = audit.province.settings.ministry
     for unit in _departments(audit, on):
         if ministry is None:
-            record(unit, "C37-5.2.3", "not-tested", ["province.yml names no addresses for the Ministry's lists"])
+            record(unit, "C37-5.2.3", "not-tested", [NO_LISTS])
             continue
         evidence, good = [], True
         for address in (ministry.director, ministry.clerk):
             letter = post(audit, on, "C37-5.2.3").letter(address)
             found = letter.arrived(address)
             good &= found
-            over = "found" if found else "NOT FOUND"
-            evidence.append(f"from outside to {address}: {letter.reply[:80]}; over IMAP: {over}")
+            evidence.append(f"{FROM_OUTSIDE} → {address}: {letter.reply[:80]}; IMAP: {ARRIVED if found else LOST}")
         record(unit, "C37-5.2.3", "pass" if good else "fail", evidence)
 
 
@@ -82,7 +88,7 @@ def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Re
     ministry = audit.province.settings.ministry
     for unit in _departments(audit, on):
         if ministry is None:
-            record(unit, "C37-5.1", "not-tested", ["province.yml names no addresses for the Ministry's lists"])
+            record(unit, "C37-5.1", "not-tested", [NO_LISTS])
             continue
         evidence, good = [], True
         pairs = ((ministry.director_list, ministry.director), (ministry.clerk_list, ministry.clerk))
@@ -93,11 +99,14 @@ def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Re
         gateway = opened(audit, audit.mail.gateway.name)
         seen = gateway.ask("received", {"senders": [sender for sender, _ in pairs], "days": LOG_DAYS})
         lost = [row for row in seen if row["status"] != "sent"]
-        evidence += [f"log: {row['from']} → {row['to']}: {row['status']}" for row in seen]
+        evidence += [f"nhật ký / log: {row['from']} → {row['to']}: {row['status']}" for row in seen]
         if not good or lost:
             record(unit, "C37-5.1", "fail", evidence)
         elif not seen:
-            evidence.append(f"no mail of these lists in the gateway's log of {LOG_DAYS} days")
+            evidence.append(
+                f"nhật ký {LOG_DAYS} ngày của cổng thư không có thư nào của hai nhóm này"
+                f" / no mail of these lists in the gateway's log of {LOG_DAYS} days"
+            )
             record(unit, "C37-5.1", "not-tested", evidence)
         else:
             record(unit, "C37-5.1", "pass", evidence)

@@ -156,6 +156,9 @@ def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocke
     monkeypatch.setattr(network, "lookup", lambda name, kind: found.get(name, []))
     knocked: list[tuple[str, int]] = []
     monkeypatch.setattr(network, "reached", lambda name, port, kind: knocked.append((name, port)) or (True, "answers"))
-    assert network.exchanger_reached("without.test", "AAAA") == (False, "without.test has no MX record")
+    assert network.exchanger_reached("without.test", "AAAA") == (
+        False,
+        "without.test: không có bản ghi MX / no MX record",
+    )
     assert [network.exchanger_reached(domain, "AAAA") for domain in ("a.test", "b.test")] == [(True, "answers")] * 2
     assert knocked == [("mx.test", 25)]

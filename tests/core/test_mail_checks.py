@@ -121,7 +121,7 @@ def audit(monkeypatch: pytest.MonkeyPatch) -> Any:
     clock = Clock()
     monkeypatch.setattr(letters.time, "monotonic", lambda: clock.now)
     monkeypatch.setattr(letters.time, "sleep", clock.sleep)
-    monkeypatch.setattr(article_4, "_submission_doors", lambda audit, here: "587: good")
+    monkeypatch.setattr(article_4, "_submission_doors", lambda audit, here: (True, "587"))
     return Audited()
 
 
@@ -268,10 +268,10 @@ def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None
 @pytest.mark.parametrize(
     ("hours", "days", "verdict", "words"),
     [
-        (3, 0, "not-tested", "0 days ago"),
-        (3, 400, "not-tested", "400 days ago, no part of the verdict"),  # a phone stays signed in
+        (3, 0, "not-tested", ": 0 ngày trước / days ago"),
+        (3, 400, "not-tested", "no part of the verdict: 400 ngày trước / days ago"),  # a phone stays signed in
         (3, None, "not-tested", "no holder is active"),
-        (5, 0, "fail", "for 5 working hours"),
+        (5, 0, "fail", ": 5 giờ làm việc / working hours"),
     ],
 )
 def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
@@ -288,5 +288,6 @@ def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
         audit, HOST, lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)})
     )
     assert said[unit.id][0] == verdict
-    assert words in said[unit.id][1][1]
-    assert "to any mailbox" in said[unit.id][1][1]
+    _, letters_lie, signed_in, *_ = said[unit.id][1]
+    assert words in (letters_lie if verdict == "fail" else signed_in)
+    assert "to any mailbox" in signed_in

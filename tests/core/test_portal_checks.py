@@ -240,10 +240,10 @@ def test_an_address_that_is_refused_turns_a_pass_into_a_fail(files: Files, requi
     assert asked.rcpt
     verdict, evidence = answer(requirement, reading(files, unit, refused=[asked.rcpt[-1]]))
     assert verdict == "fail"
-    assert evidence == [*asked.evidence, f"refused at RCPT: {asked.rcpt[-1]}"]
+    assert evidence == [*asked.evidence, f"bị từ chối ở RCPT / refused at RCPT: {asked.rcpt[-1]}"]
     verdict, evidence = answer(requirement, reading(files, unit))
     assert verdict == "pass"
-    assert evidence == [*asked.evidence, f"{len(asked.rcpt)} addresses accepted at RCPT"]
+    assert evidence == [*asked.evidence, f"{len(asked.rcpt)} địa chỉ được nhận ở RCPT / addresses accepted at RCPT"]
 
 
 @pytest.mark.parametrize("requirement", ["C37-8.6", "C37-9.5"])
@@ -265,7 +265,8 @@ def test_the_letter_to_the_published_address_decides(
     unit = reading(files, "thcs-suoi-mo")
     monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Letters(arrived))
     asked = Mailed("pass", ["the page"], letter=unit.unit.public_address)
-    said = f"from outside to {unit.unit.public_address}: 250 ok; {'found over IMAP' if arrived else 'NOT FOUND'}"
+    came = "đến nơi / arrived" if arrived else "KHÔNG THẤY / NOT FOUND"
+    said = f"từ bên ngoài / from outside → {unit.unit.public_address}: 250 ok; IMAP: {came}"
     wanted = [("pass" if arrived else "fail", ["the page", said]), ("fail", ["another"])]
     answers = [(unit.unit, asked), (unit.unit, ("fail", ["another"]))]
     assert [answer for _, answer in finished(unit.audit, "mail-xa", "C37-9.1b", answers)] == wanted
