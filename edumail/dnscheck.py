@@ -94,11 +94,11 @@ def signature(
     if keys[0] is None:
         if anchors is None or anchors == "unknown":
             return "unsigned", ""
-        return "broken", "DS, but no DNSKEY"
+        return "broken", "DS ✓, DNSKEY ✗"
     try:
         for rrset, signatures in (keys, soa):
             if rrset is None or signatures is None:
-                return "broken", "DNSKEY, but no RRSIG"
+                return "broken", "DNSKEY ✓, RRSIG ✗"
             dns.dnssec.validate(rrset, signatures, {keys[0].name: keys[0]}, now=now)
     except dns.exception.DNSException as error:
         return "broken", str(error)
@@ -114,4 +114,4 @@ def signature(
                 continue
             if made == anchor:
                 return "anchored", ""
-    return "broken", "DS != DNSKEY"
+    return "broken", "DS ≠ DNSKEY"

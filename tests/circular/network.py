@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import IPv6Address
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -32,7 +33,21 @@ PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
 HTTPS_PORT = 443
 LARGEST_PAGE = 2_000_000
-NO_IPV6 = "máy của người kiểm tra không có IPv6 / this machine has no IPv6"
+NO_IPV6 = "máy của người kiểm tra không ra được bằng IPv6 / this machine has no way out by IPv6"
+
+
+def has_way(address: str) -> bool:
+    """Whether this machine can send to an IPv6 address: by a route, and to the Internet from an address of it.
+
+    A datagram socket is bound to the way that the kernel would take; nothing is sent.
+    """
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, HTTPS_PORT))
+            source = IPv6Address(probe.getsockname()[0])
+    except OSError:
+        return False
+    return source.is_global or not IPv6Address(address).is_global
 
 
 @dataclass
@@ -108,7 +123,7 @@ class Network:
             try:
                 socket.create_connection((address, port), timeout=TIMEOUT).close()
             except OSError as error:
-                if kind == "AAAA" and not socket.has_dualstack_ipv6():
+                if kind == "AAAA" and not has_way(address):
                     return None, NO_IPV6
                 return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
             return True, f"{name} [{address}]:{port} trả lời / answers"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -146,6 +148,41 @@ def test_a_rule_that_lets_everything_in_makes_a_host_unprotected(monkeypatch: py
         made.audit.province = SimpleNamespace(log_retention_days=1, hosts={"h": host})
         found.append({line for line in article_3._protection(made)[0] if "rules that accept" in line})
     assert found == [set(), {'rules that accept more than ports: [{"accept": null}]'}]
+
+
+@pytest.mark.parametrize(
+    ("way", "made", "reached"),
+    [
+        ("", "", None),  # no IPv6 but the machine's own
+        ("fd00::5/64", "", None),  # a network without a way out
+        ("fd00::5/64", "default", None),  # a way out, for addresses that the Internet does not carry
+        ("2000:1::5/64", "default", False),  # one that nobody answers on: the name is not reached
+    ],
+)
+def test_a_machine_without_a_way_out_by_ipv6_does_not_judge_who_has_it(
+    way: str, made: str, reached: bool | None
+) -> None:
+    lines = ["ip link set lo up", "ip link add e type veth peer name f", "ip link set e up", "ip link set f up"]
+    lines += [f"ip -6 address add {way} nodad dev e"] if way else []
+    lines += ["ip -6 route add default dev e"] if made else []
+    code = (
+        "from tests.circular import network\n"
+        "network.TIMEOUT = 1; asked = network.Network.__new__(network.Network)\n"
+        "asked.lookup = lambda name, kind: ['2000::1']\n"
+        "print(asked.reached('a.test', 443, 'AAAA')[0])"
+    )
+    script = "set -e; " + "; ".join(lines) + f'; exec {sys.executable} -c "$CODE"'
+    done = subprocess.run(
+        ["unshare", "-rn", "sh", "-c", script],
+        env=os.environ | {"CODE": code},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr:
+        pytest.skip(f"no network namespace: {done.stderr}")
+    assert done.stdout.split() == [str(reached)], done.stderr
 
 
 def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocked_at_once(
