@@ -97,4 +97,5 @@ def read(text: str) -> Assessment:
             findings=from_json(content["findings"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"not what edumail verify --json writes ({error})") from None
+        what = "không phải tệp do edumail verify --json ghi / not what edumail verify --json writes"
+        raise ValueError(f"{what} ({error})") from None

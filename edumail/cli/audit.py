@@ -181,11 +181,12 @@ def read_answers(code: int, content: Mapping[str, Any] | None, said: str) -> Ans
     """What pytest's exit status ``code``, the file of ``--verdicts`` (None: there is none) and its output mean."""
     if content is None:
         last = " | ".join(line.strip() for line in said.strip().splitlines()[-4:])
-        return Answers(incomplete=[plain(f"pytest ended with {code} and gave no verdicts: {last}")])
+        ended = f"pytest kết thúc với mã {code}, không có kết luận / pytest ended with {code} and gave no verdicts"
+        return Answers(incomplete=[plain(f"{ended}: {last}")])
     found = from_json(content["findings"])
     incomplete = [plain(" ".join(reason.split())) for reason in content["incomplete"]]
     if code not in _PYTEST_RAN:
-        incomplete.append(f"pytest ended with {code}")
+        incomplete.append(f"pytest kết thúc với mã {code} / pytest ended with {code}")
     if code == 1 and not incomplete and not any(finding.verdict == "fail" for finding in found):
         incomplete.append(_UNSAID)
     asked = sorted(content["asked"], key=list(requirements()).index)

@@ -99,7 +99,8 @@ class HostFacts:
         day = still_good(today)
         if day is None or live in (None, self.wanted.get("portal")) or self._compiled(day).get("portal") != live:
             return []
-        return [f"portal: as this checkout compiles it for {day}; its security.txt holds until {expires(day)}"]
+        held = f"security.txt còn hạn đến / holds until {expires(day)}"
+        return [f"portal: như bản mã này dựng ra cho ngày / as this checkout compiles it for {day}; {held}"]
 
     def _compiled(self, day: date) -> dict[str, str]:
         rendered = render_one(self.audit.folder, self.host.name, day)
@@ -116,9 +117,10 @@ class HostFacts:
         if role == "portal" and self.dated:
             digest = live["live"]
         if live["live"] != digest:
-            found.append(f"{role}: live is {live['live'][:16] or 'nothing'}, this checkout compiles {digest[:16]}")
+            compiled = f"bản mã này dựng ra / this checkout compiles: {digest[:16]}"
+            found.append(f"{role}: đang dùng / live: {live['live'][:16] or 'không có / none'}; {compiled}")
         elif live["active"] != digest:
-            found.append(f"{role}: a deploy did not end")
+            found.append(f"{role}: một lượt triển khai chưa xong / a deploy did not end")
         return [*found, *(f"{role}: {line}" for line in live["wrong"])]
 
     @cached_property
@@ -261,6 +263,6 @@ def knock(address: str, port: int) -> bool:
 def facts_of(audit: Audit, on: str) -> HostFacts:
     """The facts about a host in this audit. Raises AuditError when it is not under audit."""
     if on not in audit.hosts:
-        raise AuditError(f"{on} is not under audit: {audit.unreachable.get(on)}")
+        raise AuditError(f"{on}: không thuộc lần kiểm tra này / not under audit: {audit.unreachable.get(on)}")
     known: HostFacts = audit.kept.setdefault(f"facts of {on}", HostFacts(audit, audit.hosts[on]))
     return known

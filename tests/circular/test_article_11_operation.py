@@ -36,11 +36,13 @@ def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, 
         alike = sorted(a["address"] for a in people if a["alike"])
         kinds = Counter(str(a["scheme"]) for a in people if a["state"] == "active")
         evidence = [
-            f"{len(people)} accounts; {len(waiting)} not begun, of these with a password: {', '.join(given) or 'none'}",
-            f"hashes: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items())) or 'none yet'};"
-            f" none or weak: {', '.join(weak) or 'none'}",
-            f"the same hash as another account: {', '.join(alike) or 'none'}",
-            "a password comes to be only by its owner, with a code that works once (edumail-accounts)",
+            f"{len(people)} tài khoản / accounts; {len(waiting)} đang chờ kích hoạt / not begun,"
+            f" trong số này đã có mật khẩu / of these with a password: {', '.join(given) or 0}",
+            f"giá trị băm / hashes: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items())) or 0};"
+            f" không có hoặc yếu / none or weak: {', '.join(weak) or 0}",
+            f"cùng giá trị băm với tài khoản khác / the same hash as another account: {', '.join(alike) or 0}",
+            "edumail-accounts: mật khẩu chỉ do chủ tài khoản đặt, bằng mã dùng một lần"
+            " / a password comes to be only by its owner, with a code that works once",
         ]
         record(unit.id, "C37-11.3.5", "pass" if people and not (given or weak or alike) else "fail", evidence)
 
@@ -49,13 +51,18 @@ def _in_time(reading: Reading) -> Answer:
     limit = reading.content.portal.news_max_age_days
     days = [day for item in reading.portal.below("/tin-tuc/") for day in sections.days(item)]
     if limit is None:
-        evidence, good = ["the unit has set no limit of its own (portal.yml: news_max_age_days)"], True
+        said, good = "đơn vị không tự đặt giới hạn / the unit has set no limit of its own", True
+        evidence = [f"portal.yml, news_max_age_days: {said}"]
     elif not days:
-        evidence, good = [f"{reading.portal.page('/tin-tuc/').said}: no dated item; own limit {limit} days"], False
+        said, good = reading.portal.page("/tin-tuc/").said, False
+        dated = "không có tin nào ghi ngày / no dated item"
+        evidence = [f"{said}: {dated}; giới hạn của đơn vị / own limit: {limit} ngày / days"]
     else:
         good, said = reading.fresh(max(days))
-        evidence = [f"the newest of {len(days)} dated items is {said}"]
-    evidence.append("the regulation that sets the limits has to be attested")
+        evidence = [f"{len(days)} ngày ghi ở các tin / dated items; tin mới nhất / the newest: {said}"]
+    evidence.append(
+        "quy chế đặt ra các thời hạn phải có người xác nhận / the regulation that sets the limits has to be attested"
+    )
     return "not-tested" if good else "fail", evidence
 
 
@@ -77,7 +84,8 @@ def _certificate(network: Network, name: str, port: int) -> tuple[bool, str]:
         with network.tls(name, port) as connection:
             certificate = connection.getpeercert() or {}
             rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
-            return rest > CERTIFICATE_DAYS, f"{name}:{port} {certificate_text(connection)}: {rest:.0f} days left"
+            left = f"còn {rest:.0f} ngày / {rest:.0f} days left"
+            return rest > CERTIFICATE_DAYS, f"{name}:{port} {certificate_text(connection)}: {left}"
     except OSError as error:
         return False, f"{name}:{port} {type(error).__name__}: {error}"
 
@@ -98,9 +106,13 @@ def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages
             names = (unit.portal, unit.domain, exchanger, fqdn)
             differing = [said for said in network.differences if _about(said, names)]
             good &= not differing
-            evidence.append(f"DNS against the inventory, at and below {', '.join(names)}: {len(differing)} differ")
+            evidence.append(
+                f"{', '.join(names)} và bên dưới / and below: {len(differing)} bản ghi DNS khác với inventory"
+                " / DNS records differ from the inventory"
+            )
             evidence += [
-                f"{said.question[0]} {said.question[1].name}: otherwise than deployed" for said in differing[:5]
+                f"{said.question[0]} {said.question[1].name}: khác với bản đã triển khai / otherwise than deployed"
+                for said in differing[:5]
             ]
         except OSError as error:
             good = False
@@ -118,8 +130,12 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
     """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
     facts = facts_of(audit, on)
     differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
-    said = f"{on}: {len(facts.wanted)} roles, the digest of all their files against this checkout's"
-    evidence = [f"{said}: {len(differing)} things differ", *differing[:20], *facts.dated]
+    said = (
+        f"{on}, {len(facts.wanted)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
+        " theo giá trị băm của mọi tệp"
+        " / things differ from what this checkout compiles, by the digest of all their files"
+    )
+    evidence = [said, *differing[:20], *facts.dated]
     for unit in audit.units(on):
         record(unit.id, "C37-11.3.3", "fail" if differing else "pass", evidence)
 
@@ -127,11 +143,13 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
 @pytest.mark.requirement("C37-11.3.4")
 def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
     facts = facts_of(audit, on)
-    users = ", ".join(f"{name} as {'/'.join(those)}" for name, those in sorted(facts.seen["users"].items()))
+    users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
     evidence = [
-        f"{on}: {users}; not as a user of its own: {', '.join(facts.mixed) or 'none'}",
-        f"of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 'none'}",
-        f"what an auditor may run by sudo: {'; '.join(facts.seen['sudo']) or 'nothing'}",
+        f"{on}: dịch vụ và người dùng của nó / services and their users: {users or 0};"
+        f" không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
+        f"trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
+        f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
+        f"người kiểm tra được chạy qua sudo / what an auditor may run by sudo: {'; '.join(facts.seen['sudo']) or 0}",
     ]
     good = not (facts.mixed or facts.readable) and facts.sudo_is_narrow
     for unit in audit.units(on):

@@ -37,9 +37,14 @@ def _names(reading: Reading) -> Answer:
         except OSError as error:
             answers, kind = [], f"{kind}: {error}"
         good &= allowed and bool(answers)
-        where = "below an allowed suffix" if allowed else "NOT below an allowed suffix"
-        evidence.append(f"{name} {kind} {', '.join(answers) or 'no answer'}; {where}")
-    evidence.append("that the names are registered for the unit has to be attested")
+        where = "thuộc đuôi được phép / below an allowed suffix"
+        if not allowed:
+            where = "KHÔNG thuộc đuôi được phép / NOT below an allowed suffix"
+        evidence.append(f"{name} {kind} {', '.join(answers) or 'không có / none'}; {where}")
+    evidence.append(
+        "việc tên miền đã đăng ký cho đơn vị phải có người xác nhận"
+        " / that the names are registered for the unit has to be attested"
+    )
     return "not-tested" if good else "fail", evidence
 
 
@@ -55,11 +60,16 @@ def _below_edu_vn(reading: Reading) -> Answer:
     unit = reading.unit
     names = [name for name in (unit.portal, *unit.former_portals) if name.endswith(".edu.vn")]
     if not names:
-        return "not-tested", ["no name below edu.vn in the inventory; why there is none has to be attested"]
+        why = (
+            "inventory không có tên nào dưới edu.vn; lý do phải có người xác nhận"
+            " / no name below edu.vn in the inventory; why there is none has to be attested"
+        )
+        return "not-tested", [why]
     page = reading.portal.page("/")
     resolved = [name for name in names if reading.audit.network.lookup(name, "A")]
     good = page.good and len(resolved) == len(names) and unit.domain.endswith(".edu.vn")
-    evidence = [f"{', '.join(names)}: {len(resolved)} resolve; {page.said}; mail domain {unit.domain}"]
+    count = f"{len(resolved)}/{len(names)} tên phân giải được / names resolve"
+    evidence = [f"{', '.join(names)}: {count}; {page.said}; tên miền thư / mail domain {unit.domain}"]
     return "pass" if good else "fail", evidence
 
 
@@ -86,15 +96,17 @@ def test_every_school_below_has_a_portal_of_its_own(audit: Audit, of_pages: Answ
             unit for unit in audit.mail.units.below(above.id) if audit.province.kinds[unit.kind].binds == "school"
         ]
         if not schools:
-            record(above.id, "C37-3.1c", "not-applicable", ["no school stands below this unit"])
+            none = "không có trường trực thuộc / no school stands below this unit"
+            record(above.id, "C37-3.1c", "not-applicable", [none])
             continue
         silent = []
         for school in schools:
             home = home_of(audit, school)
             if not home.good or school.name not in home.title:
-                silent.append(f"{home.said}: without the name of {school.id}")
+                silent.append(f"{home.said}; {school.id}: không thấy tên trường / the school's name is not there")
         evidence = [
-            f"{len(schools) - len(silent)} of {len(schools)} schools answer under their own name with it",
+            f"{len(schools) - len(silent)}/{len(schools)} trường trả lời ở tên riêng và hiện tên trường"
+            " / schools answer under their own name with it",
             *silent,
         ]
         record(above.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
@@ -105,8 +117,8 @@ def _mode(reading: Reading) -> Answer:
     page = reading.portal.page("/lien-he/")
     said = next((words for term, words in page.terms().items() if term.startswith(fold(MODE_TERM))), "")
     evidence = [
-        f"inventory: {MODES[mode] if mode else 'NOT SAID (portal.yml: mode)'}",
-        f"{page.said}: «{said or 'nothing'}»",
+        f"inventory, portal.yml, mode: {MODES[mode] if mode else 'CHƯA KHAI / NOT SAID'}",
+        f"{page.said}: {f'«{said}»' if said else 'không ghi / nothing'}",
     ]
     return "pass" if mode and said == MODES[mode] else "fail", evidence
 
@@ -127,14 +139,15 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
     # A list of this morning knows updates that tonight's run will install; an old one knows of none that is new.
     late = lists is None or lists > LIST_DAYS
     good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"] and not late and pending is not None
-    waiting = "apt-get CAN'T TELL" if pending is None else ", ".join(pending[:8]) or "none"
-    old = "that are NOT THERE" if lists is None else f"{lists:.0f} days old{', TOO OLD' if late else ''}"
+    waiting = "apt-get KHÔNG BIẾT / CAN'T TELL" if pending is None else ", ".join(pending[:8]) or "0"
+    old = "KHÔNG CÓ / NOT THERE" if lists is None else f"{lists:.0f} ngày / days{', QUÁ CŨ / TOO OLD' if late else ''}"
+    system = release.get("PRETTY_NAME", "không rõ hệ điều hành / unknown system")
     evidence = [
-        f"{on}: {release.get('PRETTY_NAME', 'unknown system')}{'' if supported else ', NOT supported'}",
-        f"apt-daily-upgrade.timer {seen['upgrade_timer'] or 'MISSING'};"
-        f" Unattended-Upgrade {'on' if seen['upgrade_on'] else 'OFF'}",
-        f"security updates that wait: {waiting}, by lists {old}",
-        "the plan itself has to be attested",
+        f"{on}: {system}{'' if supported else '; KHÔNG được hỗ trợ / NOT supported'}",
+        f"apt-daily-upgrade.timer: {seen['upgrade_timer'] or 'KHÔNG CÓ / MISSING'};"
+        f" Unattended-Upgrade: {'bật / on' if seen['upgrade_on'] else 'TẮT / OFF'}",
+        f"bản vá bảo mật còn chờ / security updates that wait: {waiting}; danh sách gói / package lists: {old}",
+        "kế hoạch nâng cấp, bảo trì phải có người xác nhận / the plan itself has to be attested",
     ]
     for unit in audit.units(on):
         record(unit.id, "C37-3.3b", "not-tested" if good else "fail", evidence)
@@ -148,11 +161,14 @@ def test_services_run_and_would_come_back(audit: Audit, on: str, record: Record)
     full = [path for path, percent in disks.items() if percent >= FULL_PERCENT]
     stuck = queue["oldest"] > QUEUE_DAYS * 86400
     evidence = [
-        f"{on}: {len(facts.seen['units'])} services; not running: {', '.join(facts.down) or 'none'};"
-        f" would not come back: {', '.join(facts.lost) or 'none'}; failed: {', '.join(failed) or 'none'}",
-        f"disks, percent full: {', '.join(f'{path} {percent}' for path, percent in disks.items())}",
-        f"mail queue: {queue['messages']} messages, the oldest for {queue['oldest'] // 3600} hours",
-        "no backup apart from this host, and no restore that was tried, has been shown",
+        f"{on}: {len(facts.seen['units'])} dịch vụ / services; không chạy / not running: {', '.join(facts.down) or 0};"
+        f" sẽ không tự chạy lại / would not come back: {', '.join(facts.lost) or 0};"
+        f" hỏng / failed: {', '.join(failed) or 0}",
+        f"mức đầy của ổ đĩa / disks, how full: {', '.join(f'{path} {percent}%' for path, percent in disks.items())}",
+        f"hàng đợi thư: {queue['messages']} thư, lâu nhất {queue['oldest'] // 3600} giờ"
+        f" / mail queue: {queue['messages']} messages, the oldest for {queue['oldest'] // 3600} hours",
+        "chưa thấy bản sao lưu nào ngoài máy này, cũng chưa thấy lần thử khôi phục nào"
+        " / no backup apart from this host, and no restore that was tried, has been shown",
     ]
     good = not (facts.down or facts.lost or failed or full or stuck)
     for unit in audit.units(on):
@@ -167,12 +183,13 @@ def test_the_host_is_protected(audit: Audit, on: str, record: Record) -> None:
     sshd = "; ".join(" ".join((name, *values)) for name, values in sorted(facts.system["sshd"].items()))
     journal = facts.seen["journal"]
     evidence = [
-        f"{on}: packet filter: policy {facts.filter_policy}, TCP {', '.join(map(str, sorted(facts.filter_ports)))};"
-        f" of {len(SHUT)} other ports answer {facts.answering or 'none'}",
+        f"{on}: bộ lọc gói / packet filter: policy {facts.filter_policy},"
+        f" TCP {', '.join(map(str, sorted(facts.filter_ports)))};"
+        f" trong {len(SHUT)} cổng mạng khác, có trả lời / of {len(SHUT)} other ports answer: {facts.answering or 0}",
         f"sshd: {sshd}",
         f"journal: {journal.get('Storage', '?')}, MaxRetentionSec={journal.get('MaxRetentionSec', '?')}",
-        *(f"WRONG: {line}" for line in wrong),
-        *(f"open: {line}" for line in left),
+        *(f"SAI / WRONG: {line}" for line in wrong),
+        *(f"chưa rõ / open: {line}" for line in left),
     ]
     for unit in audit.units(on):
         record(unit.id, "C37-3.4.2", "fail" if wrong else "not-tested", evidence)
@@ -188,24 +205,34 @@ def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
     signatures = seen["signatures_age"]
     contained = seen["container"] != "none"
     wrong = {
-        "the packet filter lets in what no rule names": facts.filter_policy != "drop",
-        f"rules that accept more than ports: {'; '.join(facts.filter_wide)}": facts.filter_wide,
-        f"ports otherwise than meant: {sorted(facts.filter_ports ^ meant)}": facts.filter_ports != meant,
-        f"ports answer that should not: {facts.answering}": facts.answering,
-        "sshd takes passwords": any(facts.system["sshd"].get(name) != ["no"] for name in SSH_PASSWORDS),
-        f"logs are not kept for {days} days (log_retention_days, the province's figure)": (
+        "bộ lọc gói cho qua cả thứ không quy tắc nào nêu / the packet filter lets in what no rule names": (
+            facts.filter_policy != "drop"
+        ),
+        "quy tắc cho qua nhiều hơn các cổng mạng / rules that accept more than ports:"
+        f" {'; '.join(facts.filter_wide)}": facts.filter_wide,
+        f"cổng mạng mở khác với đã định / ports otherwise than meant: {sorted(facts.filter_ports ^ meant)}": (
+            facts.filter_ports != meant
+        ),
+        f"cổng mạng phải đóng mà trả lời / ports answer that should not: {facts.answering}": facts.answering,
+        "sshd nhận mật khẩu / sshd takes passwords": any(
+            facts.system["sshd"].get(name) != ["no"] for name in SSH_PASSWORDS
+        ),
+        f"log_retention_days {days}: nhật ký không được giữ đủ số ngày mà tỉnh đặt"
+        " / logs are not kept for as many days as the province says": (
             seen["journal"].get("Storage") != "persistent" or not kept.isdigit() or int(kept) < days
         ),
-        "no host of the province looks for malware": not scanners,
-        "the clock is not synchronised": not contained and seen["clock"] != "yes",
+        "không máy nào của tỉnh quét mã độc / no host of the province looks for malware": not scanners,
+        "đồng hồ không được đồng bộ / the clock is not synchronised": not contained and seen["clock"] != "yes",
     }
     left = {
-        "signatures of malware are missing or old": (
+        "chữ ký mã độc thiếu hoặc đã cũ / signatures of malware are missing or old": (
             facts.host.name in scanners and (signatures is None or signatures > SIGNATURE_DAYS)
         ),
-        "a container can't set its clock: that is its machine's": contained,
-        "mail programs are not asked for a second factor": True,
-        "whether the security level has been approved is on paper": True,
+        "container không tự chỉnh được đồng hồ, máy chứa nó chỉnh"
+        " / a container can't set its clock: that is its machine's": contained,
+        "phần mềm thư đăng nhập không qua bước hai / mail programs are not asked for a second factor": True,
+        "cấp độ an toàn đã được phê duyệt hay chưa thì xem trên giấy"
+        " / whether the security level has been approved is on paper": True,
     }
     return [line for line, so in wrong.items() if so], [line for line, so in left.items() if so]
 
@@ -222,16 +249,22 @@ def test_personal_information_is_out_of_strangers_reach(
     audit: Audit, on: str, of_units: Answers, record: Record
 ) -> None:
     facts = facts_of(audit, on)
-    places = facts.seen["places"]
+    access = {path: seen["access"] for path, seen in facts.seen["places"].items()}
+    hidden = [path for path, seen in access.items() if not seen]
+    shown = [f"{path} {seen}" for path, seen in access.items() if seen]
+    encrypted = "đã mã hóa / encrypted"
+    if not facts.seen["encrypted"]:
+        encrypted = "không thấy được mã hóa khi lưu / not seen to be encrypted at rest"
     evidence = [
-        f"{on}: {'; '.join(' '.join((path, seen['access'] or 'not to be seen')) for path, seen in places.items())}",
-        f"open to others: {', '.join(facts.readable) or 'none'}",
-        f"mailboxes lie on {facts.seen['store'] or '?'},"
-        f" {'encrypted' if facts.seen['encrypted'] else 'not seen to be encrypted at rest'}",
-        "consent, and who answers for personal data, have to be attested",
+        f"{on}: {'; '.join([*shown, 'không xem được / not to be seen'])}: {', '.join(hidden) or 0}",
+        f"người khác đọc được / open to others: {', '.join(facts.readable) or 0}",
+        f"hộp thư nằm trên / mailboxes lie on {facts.seen['store'] or '?'}; {encrypted}",
+        "sự đồng ý và người chịu trách nhiệm về dữ liệu cá nhân phải có người xác nhận"
+        " / consent, and who answers for personal data, have to be attested",
     ]
     for unit, listing in of_units:
-        said = [*evidence, f"https://{unit.portal}: folders that list what is in them: {', '.join(listing) or 'none'}"]
+        listed = "thư mục bị liệt kê / folders that list what is in them"
+        said = [*evidence, f"https://{unit.portal}: {listed}: {', '.join(listing) or 0}"]
         record(unit.id, "C37-3.4.3", "fail" if facts.readable or listing else "not-tested", said)
 
 
@@ -242,8 +275,9 @@ def _answerable(reading: Reading) -> Answer:
     posts = [audit.province.posts[code].name for person in named for code in person.posts]
     shown = [post for post in posts if post.casefold() in footer.casefold()]
     evidence = [
-        f"{page.said}; the footer names {len(named)} of the unit's people, as {', '.join(shown) or 'NOBODY'}",
-        "that this person answers for it has to be attested",
+        f"{page.said}; người của đơn vị ở chân trang / the unit's people in the footer: {len(named)};"
+        f" chức vụ / posts: {', '.join(shown) or 'KHÔNG CÓ / NONE'}",
+        "việc người ấy chịu trách nhiệm phải có người xác nhận / that this person answers for it has to be attested",
     ]
     return "not-tested" if named and shown else "fail", evidence
 

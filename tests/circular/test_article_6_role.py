@@ -20,13 +20,16 @@ def _dated(reading: Reading) -> Answer:
     items = reading.portal.below("/tin-tuc/")
     undated = [item.url for item in items if not (item.good and item.metadata("DC.date"))]
     newest = max((day for item in items for day in sections.days(item)), default=None)
-    evidence = [f"{len(items) - len(undated)} of {len(items)} news items with their date", *undated[:5]]
+    evidence = [f"{len(items) - len(undated)}/{len(items)} tin có ghi ngày / news items with their date", *undated[:5]]
     good = bool(items) and not undated and newest is not None
     if newest is not None:
         fresh, said = reading.fresh(newest)
         good &= fresh
         evidence.append(said)
-    evidence.append("that it is official, complete and exact has to be attested")
+    evidence.append(
+        "việc tin chính thống, đủ, đúng phải có người xác nhận"
+        " / that it is official, complete and exact has to be attested"
+    )
     return "not-tested" if good else "fail", evidence
 
 

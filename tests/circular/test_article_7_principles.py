@@ -31,7 +31,8 @@ def _articles(reading: Reading) -> list[Page]:
 def _origin(reading: Reading) -> Answer:
     articles = _articles(reading)
     bare = [page.url for page in articles if not ORIGIN.search(" ".join(page.main.text_content().split()))]
-    evidence = [f"{len(articles) - len(bare)} of {len(articles)} articles with author and source", *bare[:5]]
+    count = f"{len(articles) - len(bare)}/{len(articles)}"
+    evidence = [f"{count} bài có tác giả và nguồn / articles with author and source", *bare[:5]]
     return "pass" if articles and not bare else "fail", evidence
 
 
@@ -49,10 +50,17 @@ def _secrecy(reading: Reading) -> Answer:
     marked = [page.url for page in pages if page.good and SECRET.search(page.main.text_content())]
     files = {url for page in pages for url, _ in page.links() if urlsplit(url).path.startswith("/files/")}
     kinds = Counter(url.rpartition(".")[2] for url in files)
-    evidence = [f"{len(pages)} pages read, {len(marked)} with a mark of secrecy", *marked[:5]]
+    count = f"{len(pages)} trang đã đọc / pages read; {len(marked)} có dấu mật / with a mark of secrecy"
+    evidence = [count, *marked[:5]]
     unread = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
-    evidence.append(f"files that they lead to and that were NOT looked into: {unread or 'none'}")
-    evidence.append("that no file bears a mark, and obedience to the law, have to be attested")
+    evidence.append(
+        f"tệp mà các trang ấy dẫn tới và KHÔNG được xem / files that they lead to and that were NOT looked into:"
+        f" {unread or 0}"
+    )
+    evidence.append(
+        "việc không tệp nào mang dấu mật và việc tuân thủ pháp luật phải có người xác nhận"
+        " / that no file bears a mark, and obedience to the law, have to be attested"
+    )
     return "fail" if marked or not documents.good else "not-tested", evidence
 
 

@@ -38,7 +38,7 @@ def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
             good = seen.esmtp and "8bitmime" in seen.features
             said = f"{seen.exchanger}:25 EHLO: {'ESMTP, ' if seen.esmtp else ''}{', '.join(seen.features)}"
         except (OSError, smtplib.SMTPException) as error:
-            good, said = False, f"MX of {unit.domain}: {type(error).__name__}: {error}"
+            good, said = False, f"{unit.domain} MX: {type(error).__name__}: {error}"
         record(unit.id, "C37-S39-smtp", "pass" if good else "fail", [said])
 
 
@@ -55,9 +55,8 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
             code = client.docmd("AUTH", "PLAIN AGEAYg==")[0]
             offered = client.has_extn("auth")
             good &= code >= 500 and not offered and client.has_extn("starttls")
-            evidence.append(
-                f"{host}:587 before STARTTLS: AUTH {'offered' if offered else 'not offered'}, AUTH → {code}"
-            )
+            there = "có / offered" if offered else "không có / not offered"
+            evidence.append(f"{host}:587, trước / before STARTTLS: AUTH {there}, AUTH → {code}")
     except (OSError, smtplib.SMTPException) as error:
         good = False
         evidence.append(f"{host}: {type(error).__name__}: {error}")
@@ -65,9 +64,9 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
         try:
             seen = audit.exchangers.greeting(unit.domain)
             starttls = "starttls" in seen.features
-            said = f"{seen.exchanger}:25 STARTTLS {'offered' if starttls else 'NOT offered'}"
+            said = f"{seen.exchanger}:25 STARTTLS {'có / offered' if starttls else 'KHÔNG CÓ / NOT offered'}"
         except (OSError, smtplib.SMTPException) as error:
-            starttls, said = False, f"MX of {unit.domain}: {type(error).__name__}: {error}"
+            starttls, said = False, f"{unit.domain} MX: {type(error).__name__}: {error}"
         record(unit.id, "C37-S39-smtps", "pass" if good and starttls else "fail", [*evidence, said])
 
 
@@ -92,13 +91,13 @@ def _plain_imap_refused(audit: Audit, host: str) -> tuple[bool, str]:
     try:
         client = imaplib.IMAP4(audit.network.address(host), 143, timeout=TIMEOUT)
     except OSError as error:
-        return True, f"{host}:143 closed ({type(error).__name__})"
+        return True, f"{host}:143 đóng / closed ({type(error).__name__})"
     try:
         client.login("nobody@example.invalid", "x")
     except imaplib.IMAP4.error as error:
         refused = "LOGINDISABLED" in client.capabilities or "PRIVACYREQUIRED" in str(error)
-        return refused, f"{host}:143 LOGIN without TLS: {str(error)[:100]}"
-    return False, f"{host}:143 takes a password without TLS"
+        return refused, f"{host}:143 LOGIN không có TLS / without TLS: {str(error)[:100]}"
+    return False, f"{host}:143 nhận mật khẩu không qua TLS / takes a password without TLS"
 
 
 @pytest.mark.requirement("C37-S39-mbox")
@@ -131,11 +130,12 @@ def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, rec
         letter = letters.letter(unit.public_address, text="signed")
         raw = letter.found[unit.public_address] if letter.arrived(unit.public_address) else b""
         arrived = hashlib.sha256(raw.partition(b"\r\n\r\n")[2].rstrip(b"\r\n") + b"\r\n").hexdigest()
-        kind = email.message_from_bytes(raw, policy=email.policy.default).get_content_type() if raw else "nothing"
+        kind = email.message_from_bytes(raw, policy=email.policy.default).get_content_type() if raw else ""
         good = arrived == digest and kind == "multipart/signed"
         evidence = [
-            f"S/MIME signed mail to {letter.recipient}: {letter.reply[:60]}",
-            f"over IMAP: {kind}, SHA-256 of the body {'unchanged' if good else 'CHANGED'} ({arrived[:16]}…)",
+            f"thư có chữ ký S/MIME / S/MIME signed mail → {letter.recipient}: {letter.reply[:60]}",
+            f"IMAP: {kind or 'không có / nothing'}, SHA-256 của phần thân / of the body {arrived[:16]}…:"
+            f" {'giữ nguyên / unchanged' if good else 'ĐÃ ĐỔI / CHANGED'}",
         ]
         record(unit.id, "C37-S39-smime", "pass" if good else "fail", evidence)
 
@@ -161,9 +161,9 @@ def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
     with ThreadPoolExecutor(len(LDAP)) as pool:
         answers = list(pool.map(lambda port: knock(address, port), LDAP))
     offered = any(answers)
+    seen = "trả lời: dịch vụ thư mục của ai khác, cần xem bằng mắt / answers: somebody else's directory, look by hand"
     evidence = [
-        f"{host}:{port} {'answers: a directory of somebody else, look at it by hand' if answer else 'is shut'}"
-        for port, answer in zip(LDAP, answers, strict=True)
+        f"{host}:{port} {seen if answer else 'đóng / is shut'}" for port, answer in zip(LDAP, answers, strict=True)
     ]
     for unit in audit.units(on):
         record(unit.id, "C37-S39-dir", "not-tested" if offered else "not-applicable", evidence)
@@ -178,7 +178,7 @@ def _https_only(reading: Reading) -> Answer:
         response, _ = network.https(name)
         hsts = response.getheader("Strict-Transport-Security")
         status, location = network.plain_http(name)
-        evidence.append(f"GET / → {response.status}, HSTS {hsts or 'MISSING'}; http: {status} {location}")
+        evidence.append(f"GET / → {response.status}, HSTS {hsts or 'KHÔNG CÓ / MISSING'}; http: {status} {location}")
         good = response.status == 200 and bool(hsts) and status == 301 and location.startswith(f"https://{name}/")
     except (OSError, http.client.HTTPException) as error:
         evidence.append(f"{name}: {type(error).__name__}: {error}")
@@ -232,7 +232,7 @@ def _http(reading: Reading) -> Answer:
         return "fail", [f"{name}: {type(error).__name__}: {error}"]
     good = response.status == 200 and response.version == 11
     evidence = [f"GET https://{name}/ → HTTP/{response.version / 10} {response.status}"]
-    evidence.append(f"ALPN: {chosen or 'none'} (HTTP/2 is only recommended)")
+    evidence.append(f"ALPN: {chosen or 'không có / none'} (HTTP/2 chỉ là khuyến nghị / is only recommended)")
     return "pass" if good else "fail", evidence
 
 
@@ -252,9 +252,10 @@ def _html(reading: Reading) -> Answer:
     for page in pages:
         parser = html5lib.HTMLParser()
         parser.parse(page.text)
-        errors = [f"line {place[0]}: {code}" for place, code, _ in parser.errors]
+        errors = [f"{place[0]}: {code}" for place, code, _ in parser.errors]
         good &= page.good and not errors
-        evidence.append(f"{page.said}: {len(errors)} errors {'; '.join(errors[:3])}".rstrip())
+        lines = f"; dòng / line {'; '.join(errors[:3])}" if errors else ""
+        evidence.append(f"{page.said}: {len(errors)} lỗi / errors{lines}")
     return "pass" if good else "fail", evidence
 
 
