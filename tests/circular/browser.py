@@ -36,12 +36,12 @@ class Browser:
     def __init__(self, addresses: Mapping[str, str]):
         path = next(filter(None, map(shutil.which, BROWSERS)), None)
         if path is None:
-            raise RuntimeError(f"this machine has no browser ({', '.join(BROWSERS)})")
+            raise RuntimeError(f"máy này không có trình duyệt / this machine has no browser ({', '.join(BROWSERS)})")
         try:
             from axe_playwright_python.base import AXE_FILE_PATH
             from playwright.sync_api import sync_playwright
         except ImportError as error:
-            raise RuntimeError(f"this machine has no {error.name}") from error
+            raise RuntimeError(f"máy này thiếu / this machine has no: {error.name}") from error
         self._axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
         rules = ",".join(f"MAP {name} {address}" for name, address in addresses.items())
         self._playwright = sync_playwright().start()
@@ -51,7 +51,8 @@ class Browser:
             )
         except Exception as error:
             self._playwright.stop()
-            raise RuntimeError(f"the browser does not start: {str(error)[:200]}") from error
+            why = f"trình duyệt không khởi động / the browser does not start: {str(error)[:200]}"
+            raise RuntimeError(why) from error
         self._context = self._chromium.new_context(viewport=PHONE, ignore_https_errors=True, bypass_csp=True)
 
     def __enter__(self) -> Browser:
@@ -67,7 +68,7 @@ class Browser:
         try:
             response = page.goto(url, timeout=20_000)
             if response is None or response.status != 200:
-                raise RuntimeError(f"{url} → {response.status if response else 'nothing'}")
+                raise RuntimeError(f"{url} → {response.status if response else 'không trả lời / nothing'}")
             overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             page.evaluate(self._axe)
             found = page.evaluate("axe.run({runOnly: %s})" % RULES)  # noqa: UP031

@@ -95,8 +95,10 @@ class Reading:
         limit = self.content.portal.news_max_age_days
         age = (datetime.now(UTC).date() - newest).days
         if limit is None:
-            return True, f"{age} days old; the unit has set no limit of its own"
-        return age <= limit, f"{age} days old, own limit {limit}"
+            return True, (
+                f"đã {age} ngày; đơn vị không tự đặt giới hạn / {age} days old; the unit has set no limit of its own"
+            )
+        return age <= limit, f"đã {age} ngày, giới hạn của đơn vị {limit} / {age} days old, own limit {limit}"
 
     def fetched(self, url: str) -> Page:
         """Any page, asked for once in an audit."""
@@ -130,7 +132,7 @@ class Home:
     @property
     def published(self) -> str:
         """The same as a line of evidence."""
-        return f"{self.said}, mailto: {', '.join(self.mailto) or 'none'}"
+        return f"{self.said}, mailto: {', '.join(self.mailto) or 'không có / none'}"
 
 
 def home(reading: Reading) -> Home:

@@ -67,9 +67,13 @@ def leaders(reading: Reading) -> Answer | Mailed:
     blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
-    evidence = [f"{page.said}: {len(rows)} leaders with {', '.join(LEADER)}"]
-    evidence += [f"blank: {', '.join(blank)}"] if blank else []
-    evidence += [f"of the roster's leaders not shown: {', '.join(absent)}"] if absent else []
+    evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({', '.join(LEADER)})"]
+    evidence += [f"bỏ trống / blank: {', '.join(blank)}"] if blank else []
+    if absent:
+        evidence.append(
+            "lãnh đạo trong danh sách nhân sự mà trang không nêu / of the roster's leaders not shown:"
+            f" {', '.join(absent)}"
+        )
     addresses = tuple(sorted(address for address in shown if "@" in address))
     return Mailed(_pass(bool(rows) and not (blank or absent)), evidence, rcpt=addresses)
 
@@ -84,8 +88,8 @@ def contact(reading: Reading) -> Answer | Mailed:
     form = reading.portal.page("/phan-anh")
     posts = [f for f in form.root.xpath("//form[@action]") if (f.get("method") or "").lower() == "post"]
     evidence = [
-        f"{page.said}, mailto:{address} {'shown' if shown else 'NOT shown'}",
-        f"{form.said}, {'a form' if posts else 'NO form'}",
+        f"{page.said}, mailto:{address} {'có / shown' if shown else 'KHÔNG CÓ / NOT shown'}",
+        f"{form.said}, {'có mẫu đơn / a form' if posts else 'KHÔNG có mẫu đơn / NO form'}",
     ]
     return Mailed(_pass(shown and bool(posts)), evidence, letter=address)
 
@@ -96,7 +100,8 @@ def news(reading: Reading) -> Answer:
     if bad:
         return bad
     newest = max(days(page), default=None)
-    evidence = [f"{page.said}: {len(reading.portal.below('/tin-tuc/'))} items, newest of {newest or 'no date'}"]
+    dated = f"mới nhất / newest: {newest}" if newest else "KHÔNG ghi ngày / no date"
+    evidence = [f"{page.said}: {len(reading.portal.below('/tin-tuc/'))} tin / items; {dated}"]
     if newest is None:
         return "fail", evidence
     fresh, said = reading.fresh(newest)
@@ -112,8 +117,12 @@ def documents(reading: Reading) -> Answer:
     blank = [row[DOCUMENT[0]] or "?" for row in rows if not all(row[name] for name in DOCUMENT)]
     files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
     there, broken = reading.answered(files)
-    evidence = [f"{page.said}: {len(rows)} documents, {len(there)} files answer", *broken]
-    evidence += [f"incomplete: {', '.join(blank)}"] if blank else []
+    evidence = [
+        f"{page.said}: {len(rows)} văn bản, {len(there)} tệp trả lời"
+        f" / {len(rows)} documents, {len(there)} files answer",
+        *broken,
+    ]
+    evidence += [f"chưa đủ / incomplete: {', '.join(blank)}"] if blank else []
     return _pass(bool(rows) and len(files) >= len(rows) and not (blank or broken)), evidence
 
 
@@ -152,10 +161,12 @@ def consultations(reading: Reading) -> Mailed:
         links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))
         found = {address for address in links if "@" in address}
         if not found:
-            verdict, evidence = "fail", [*evidence, f"{page.url}: no mail address to send an opinion to"]
+            why = f"{page.url}: không có địa chỉ thư nhận ý kiến / no mail address to send an opinion to"
+            verdict, evidence = "fail", [*evidence, why]
         addresses |= found
         if len(page.words) < 200:
-            verdict, evidence = "fail", [*evidence, f"{page.url}: no text to give an opinion on"]
+            why = f"{page.url}: không có nội dung để góp ý / no text to give an opinion on"
+            verdict, evidence = "fail", [*evidence, why]
     return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))
 
 
@@ -173,8 +184,12 @@ def metadata(reading: Reading) -> Answer:
     places = re.findall(r"<loc>([^<]+)</loc>", sitemap.text) if sitemap.good else []
     home = f"https://{reading.unit.portal}/"
     whole = bool(places) and places[0] == home and all(place.startswith(home) for place in places)
-    evidence = [f"{len(pages)} pages with DC.{', DC.'.join(wanted)}: {len(lacking)} lacking", *lacking[:5]]
-    evidence.append(f"{sitemap.said}, {len(places)} places{'' if whole else ': NOT whole'}")
+    evidence = [
+        f"DC.{', DC.'.join(wanted)}: {len(pages)} trang, thiếu {len(lacking)}"
+        f" / {len(pages)} pages, {len(lacking)} lacking",
+        *lacking[:5],
+    ]
+    evidence.append(f"{sitemap.said}, {len(places)} địa chỉ / places{'' if whole else '; KHÔNG trọn vẹn / NOT whole'}")
     return _pass(not lacking and whole), evidence
 
 
@@ -196,7 +211,8 @@ def resources(reading: Reading) -> Answer:
     library = reading.library
     own = [url for url, _ in page.links() if url != library and not url.startswith("mailto:")]
     there, broken = reading.answered(own)
-    return _pass(bool(there) and not broken), [f"{page.said}: {len(there)} resources answer", *broken]
+    evidence = [f"{page.said}: {len(there)} học liệu trả lời / resources answer", *broken]
+    return _pass(bool(there) and not broken), evidence
 
 
 def library(reading: Reading) -> Answer:
@@ -213,7 +229,8 @@ def results(reading: Reading) -> Answer:
     """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11)."""
     found = [(e, r) for e in reading.content.examinations for r in e.results]
     if not found:
-        return _empty(reading, "/tra-cuu/diem", "the inventory has no results for this unit")
+        why = "inventory không có kết quả thi của đơn vị / the inventory has no results for this unit"
+        return _empty(reading, "/tra-cuu/diem", why)
     examination, result = found[0]
     form = reading.portal.page("/tra-cuu/diem")
     if left_out := _not_looked_up(reading, form):
@@ -225,10 +242,13 @@ def results(reading: Reading) -> Answer:
     others = [r.candidate for _, r in found if r.candidate != result.candidate and r.candidate in asked.text]
     listed = [r.candidate for _, r in found if r.candidate in form.text + nobody.text]
     evidence = [
-        f"{form.said}: {len(listed)} candidate numbers listed",
-        f"one number of the inventory → {asked.status}: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
-        f"a number that nobody has → {nobody.status}, {'a result' if nobody.rows() else 'no result'}",
-        "that too many wrong numbers are stopped was not tried: it would shut this network out",
+        f"{form.said}: liệt kê {len(listed)} số báo danh / {len(listed)} candidate numbers listed",
+        f"POST → {asked.status}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
+        f" / one number of the inventory: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
+        f"POST → {nobody.status}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
+        f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
+        "chưa thử việc chặn người tra quá nhiều số sai, vì mạng này sẽ bị chặn"
+        " / that too many wrong numbers are stopped was not tried: it would shut this network out",
     ]
     good = form.good and asked.good and all(own) and not (others or listed) and not nobody.rows()
     return _pass(good), evidence
@@ -239,7 +259,7 @@ def _not_looked_up(reading: Reading, form: Page) -> Answer | None:
     left_out = reading.audit.left_out(reading.unit)
     if not left_out:
         return None
-    return "not-tested" if form.good else "fail", [form.said, f"nothing was looked up: {left_out}"]
+    return "not-tested" if form.good else "fail", [form.said, "không tra số nào / nothing was looked up", left_out]
 
 
 def diplomas(reading: Reading) -> Answer:
@@ -248,7 +268,8 @@ def diplomas(reading: Reading) -> Answer:
     if elsewhere:
         return _leads(reading, "/van-bang/", [elsewhere.url])
     if not reading.content.diplomas:
-        return _empty(reading, "/van-bang/", "the inventory has no diplomas and no link")
+        why = "inventory không có văn bằng và không có liên kết / the inventory has no diplomas and no link"
+        return _empty(reading, "/van-bang/", why)
     if left_out := _not_looked_up(reading, reading.portal.page("/van-bang/")):
         return left_out
     diploma = reading.content.diplomas[0]
@@ -256,7 +277,8 @@ def diplomas(reading: Reading) -> Answer:
     others = [d.number for d in reading.content.diplomas[1:] if d.number in asked.text]
     right = asked.good and fold(diploma.register) in asked.words
     evidence = [
-        f"one number of the inventory → {asked.status}: {'found' if right else 'NOT found'}, {len(others)} others"
+        f"POST → {asked.status}, một số của inventory: {'thấy' if right else 'KHÔNG THẤY'}, {len(others)} số khác"
+        f" / one number of the inventory: {'found' if right else 'NOT found'}, {len(others)} others"
     ]
     return _pass(right and not others), evidence
 
@@ -279,7 +301,7 @@ def english(reading: Reading) -> Answer:
         return bad
     marked = (page.root.get("lang") or "").lower().startswith("en")
     parts = [part for part in ("Introduction", "Contact", "Services") if not _part(page, part)]
-    evidence = [f"{page.said}, lang={page.root.get('lang')}", *(f"missing: {part}" for part in parts)]
+    evidence = [f"{page.said}, lang={page.root.get('lang')}", *(f"thiếu / missing: {part}" for part in parts)]
     return _pass(marked and not parts), evidence
 
 
@@ -289,22 +311,25 @@ def centres(reading: Reading) -> Answer:
     if bad:
         return bad
     rows = page.table("Tên", "Địa chỉ")
-    return _pass(bool(rows)), [f"{page.said}: {len(rows)} centres"]
+    return _pass(bool(rows)), [f"{page.said}: {len(rows)} trung tâm / centres"]
 
 
 def ranking(reading: Reading) -> Answer:
     """The newest assessment, dated, with points and rank of every unit below (16.4, 16.5); the decision is on paper."""
     if not reading.below:
-        return "not-applicable", ["no unit stands below this one"]
+        return "not-applicable", ["không có đơn vị cấp dưới / no unit stands below this one"]
     page, bad = _published(reading, "/xep-hang/")
     if bad:
         return bad
     tables = [(_published_on(caption), caption, rows) for caption, rows in page.tables(*RANKING)]
-    undated = [caption or "no caption" for day, caption, _ in tables if day is None]
+    undated = [caption or "bảng không có tên / no caption" for day, caption, _ in tables if day is None]
     newest = max((day for day, _, _ in tables if day), default=None)
     if newest is None or undated:
-        said = "; ".join(undated)[:200] or "no table with these columns"
-        return "fail", [f"{page.said}: {', '.join(RANKING)}", f"without the day, not in the future: {said}"]
+        why = "không có bảng nào đủ các cột này / no table with these columns"
+        if undated:
+            said = "; ".join(undated)[:200]
+            why = f"thiếu ngày công bố, hoặc ngày chưa đến / without the day, not in the future: {said}"
+        return "fail", [f"{page.said}: {', '.join(RANKING)}", why]
     rows = [row for day, _, rows in tables if day and newest - day <= ONE_ASSESSMENT for row in rows]
     called = [(reading.named(row["Đơn vị"]), row) for row in rows]
     ranked = {
@@ -312,10 +337,17 @@ def ranking(reading: Reading) -> Answer:
     }
     absent = [unit.name for unit in reading.below if unit.id not in ranked]
     strange = [row["Đơn vị"] or "?" for unit, row in called if unit is None]
-    evidence = [f"{page.said}: {len(ranked)} of {len(reading.below)} units below with rank and points, {newest}"]
-    evidence += [f"without a row of rank and points: {_some(absent)}"] if absent else []
-    evidence += [f"not the name of one unit below: {_some(strange)}"] if strange else []
-    return "fail" if absent else "not-tested", [*evidence, "the decision that publishes the ranking has to be attested"]
+    number = f"{len(ranked)}/{len(reading.below)}"
+    evidence = [f"{page.said}, {newest}: {number} đơn vị cấp dưới có hạng và điểm / units below with rank and points"]
+    if absent:
+        evidence.append(f"không có dòng đủ hạng và điểm / without a row of rank and points: {_some(absent)}")
+    if strange:
+        evidence.append(f"không là tên của đúng một đơn vị cấp dưới / not the name of one unit below: {_some(strange)}")
+    evidence.append(
+        "quyết định công bố xếp hạng còn phải được xác nhận"
+        " / the decision that publishes the ranking has to be attested"
+    )
+    return "fail" if absent else "not-tested", evidence
 
 
 def disclosure(reading: Reading) -> Answer:
@@ -329,7 +361,7 @@ def disclosure(reading: Reading) -> Answer:
         return bad
     years = reading.portal.below("/cong-khai/")
     if not years:
-        return "fail", [f"{page.said}: no school year"]
+        return "fail", [f"{page.said}: không có năm học nào / no school year"]
     newest = max(years, key=lambda year: year.url)
     levels = reading.unit.levels
     headings = [heading for heading, _ in disclosed.asked(levels)]
@@ -337,14 +369,18 @@ def disclosure(reading: Reading) -> Answer:
     unseen = [heading for heading in headings if not _part(newest, heading)]
     reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
     there, broken = reading.answered(reports)
+    parts = f"{len(DISCLOSURE) - len(lacking)}/{len(DISCLOSURE)}"
+    known = f"{len(headings) - len(unseen)}/{len(headings)}"
     evidence = [
-        f"{newest.said}: {len(DISCLOSURE) - len(lacking)} of {len(DISCLOSURE)} parts,"
-        f" {len(headings) - len(unseen)} of {len(headings)} headings, {len(there)} PDF",
+        f"{newest.said}: {len(there)} PDF, {parts} phần, {known} đề mục / {parts} parts, {known} headings",
         *broken,
     ]
     if not levels or not disclosed.LEVELS.keys() >= set(levels):
-        evidence.append("not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)")
-    evidence += [f"missing: {', '.join(lacking)}"] if lacking else []
+        evidence.append(
+            "không xem: những gì Thông tư 09/2024 liệt kê cho giáo dục thường xuyên (Điều 10 và Điều 11)"
+            " / not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)"
+        )
+    evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
     if unseen:
         evidence.append(f"{LOOK}: {', '.join(unseen)}")
     if not there or lacking or broken:
@@ -366,21 +402,26 @@ def disclosure_in_time(reading: Reading) -> Answer:
         said = PUBLISHED.search(" ".join(year.main.text_content().split()))
         if not found or not said:
             good = False
-            evidence.append(f"{year.said}: without the day on which it was published")
+            evidence.append(f"{year.said}: không ghi ngày công bố / without the day on which it was published")
             continue
         published = date(int(said[3]), int(said[2]), int(said[1]))
         kept.add(int(found[1]))
         due = date(int(found[2]), 6, 30)
         late = published > due
         good &= not late
-        evidence.append(f"{found[1]}-{found[2]}: published {published}, due {due}{' LATE' if late else ''}")
+        said_so = "công bố QUÁ HẠN / published LATE, due" if late else "công bố kịp hạn / published in time, due"
+        evidence.append(f"{found[1]}-{found[2]}: {published}, {said_so} {due}")
     newest = today().year - (1 if (today().month, today().day) > (6, 30) else 2)
     wanted = {newest - n for n in range(YEARS)}
     absent = sorted(wanted - kept)
     if absent:
-        evidence.append(f"not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
+        evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
-    evidence += [*menus, "not looked at: changes within 10 working days, a preschool's plans of the month and the week"]
+    evidence += [
+        *menus,
+        "không xem: thay đổi trong 10 ngày làm việc, kế hoạch tháng và tuần của trường mầm non"
+        " / not looked at: changes within 10 working days, a preschool's plans of the month and the week",
+    ]
     return _pass(good and served and not absent), [page.said, *evidence]
 
 
@@ -388,17 +429,24 @@ def _menu_in_time(reading: Reading) -> tuple[bool, list[str]]:
     """Whether the menu of the week is there, and was before the Saturday before it; on a Saturday, of the next week."""
     meals = reading.content.portal.meals
     if not meals:
-        said = "does not say whether meals are served" if meals is None else "says that no meals are served"
-        return meals is False, [f"the inventory {said}"]
+        if meals is None:
+            said = "inventory không nói có tổ chức bữa ăn không / the inventory does not say whether meals are served"
+        else:
+            said = "inventory nói không tổ chức bữa ăn / the inventory says that no meals are served"
+        return meals is False, [said]
     day = today()
     week = day - timedelta(days=day.weekday()) + (timedelta(weeks=1) if day.weekday() >= SATURDAY else timedelta())
     page = reading.portal.page("/thuc-don/")
     words = next((text for title, text in page.headed("h2") if f"{week:%d/%m/%Y}" in title), "")
     published = _published_on(words)
-    said = f"published {published}" if words else "is NOT there"
+    said = (
+        f"{published or '?'}: công bố thực đơn tuần từ / published the menu of the week from {week}"
+        if words
+        else f"KHÔNG CÓ thực đơn tuần từ / there is NO menu of the week from {week}"
+    )
     # Besides the day there is to be a menu.
     good = published is not None and published < week - timedelta(days=2) and len(PUBLISHED.sub("", words).split()) >= 3
-    return good, [f"{page.said}: the menu of the week from {week} {said}"]
+    return good, [f"{page.said}: {said}"]
 
 
 def admission(reading: Reading) -> Answer:
@@ -410,7 +458,10 @@ def admission(reading: Reading) -> Answer:
         for item in page.main.xpath(".//ul[contains(@class, 'numbers')]/li")
     ]
     names = [item for item in items if not re.fullmatch(r"[A-Z0-9]+", item)]
-    evidence.append(f"{len(items)} candidates listed, {len(names)} by more than a number")
+    evidence.append(
+        f"danh sách dự tuyển: {len(items)} dòng, {len(names)} dòng ghi nhiều hơn một số"
+        f" / {len(items)} candidates listed, {len(names)} by more than a number"
+    )
     return _pass(verdict == "pass" and bool(items) and not names), evidence
 
 
@@ -418,10 +469,15 @@ def school_management(reading: Reading) -> Answer:
     """If the school has one: linked, answers, asks for a sign-in (9.11)."""
     wanted = reading.content.portal.school_management
     if wanted is None:
-        return "not-applicable", ["the inventory declares no online school-management system"]
+        why = (
+            "inventory không khai hệ thống quản lý trường học trực tuyến"
+            " / the inventory declares no online school-management system"
+        )
+        return "not-applicable", [why]
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
     asks = b'type="password"' in (body := reading.fetched(wanted.url).body) or b"type=password" in body
-    return _pass(verdict == "pass" and asks), [*evidence, "asks for a sign-in" if asks else "asks for NO sign-in"]
+    said = "đòi đăng nhập / asks for a sign-in" if asks else "KHÔNG đòi đăng nhập / asks for NO sign-in"
+    return _pass(verdict == "pass" and asks), [*evidence, said]
 
 
 def today() -> date:
@@ -453,7 +509,7 @@ def _published_on(text: str) -> date | None:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    more = f", … (+{len(names) - NAMED})" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
 
@@ -467,7 +523,7 @@ def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
     if not page.good:
         return page, ("fail", [page.said])
     if page.missing:
-        return page, ("fail", [page.said, f"the page says: {'; '.join(page.missing)[:200]}"])
+        return page, ("fail", [page.said, f"trang ghi / the page says: {'; '.join(page.missing)[:200]}"])
     return page, None
 
 
@@ -486,7 +542,7 @@ def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
     if bad:
         return bad
     lacking = [part for part in parts if not _part(page, part)]
-    return _pass(not lacking), [f"{page.said}: {', '.join(parts)}", *(f"missing: {part}" for part in lacking)]
+    return _pass(not lacking), [f"{page.said}: {', '.join(parts)}", *(f"thiếu / missing: {part}" for part in lacking)]
 
 
 def _articles(reading: Reading, path: str) -> Answer:
@@ -494,7 +550,7 @@ def _articles(reading: Reading, path: str) -> Answer:
     if bad:
         return bad
     items = [item for item in reading.portal.below(path) if item.good and days(item)]
-    return _pass(bool(items)), [f"{page.said}: {len(items)} dated items that open"]
+    return _pass(bool(items)), [f"{page.said}: {len(items)} bài ghi ngày, mở được / dated items that open"]
 
 
 def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
@@ -502,13 +558,13 @@ def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
     if bad:
         return bad
     items = reading.portal.below(path)
-    evidence, good = [f"{page.said}: {len(items)} items with {', '.join(names)}"], bool(items)
+    evidence, good = [f"{page.said}: {len(items)} mục / items ({', '.join(names)})"], bool(items)
     for item in items:
         terms = item.terms()
         lacking = [name for name in names if not any(k.startswith(fold(name)) and v for k, v in terms.items())]
         if lacking or not item.good:
             good = False
-            evidence.append(f"{item.said}: missing {', '.join(lacking)}")
+            evidence.append(f"{item.said}: thiếu / missing: {', '.join(lacking)}")
     return _pass(good), evidence
 
 
@@ -517,12 +573,16 @@ def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
     if bad:
         return bad
     if not urls:
-        return "fail", [page.said, "the inventory declares none"]
+        return "fail", [page.said, "inventory không khai liên kết nào / the inventory declares none"]
     shown = {url for url, _ in page.links()}
     absent = [url for url in urls if url not in shown]
     there, broken = reading.answered([url for url in urls if url in shown])
-    evidence = [f"{page.said}: {len(there)} of {len(urls)} declared links stand there and answer", *broken]
-    evidence += [f"not on the page: {url}" for url in absent]
+    number = f"{len(there)}/{len(urls)}"
+    evidence = [
+        f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer",
+        *broken,
+    ]
+    evidence += [f"không có trên trang / not on the page: {url}" for url in absent]
     return _pass(bool(there) and not (absent or broken)), evidence
 
 
@@ -535,5 +595,9 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
     recent = newest >= today().year - 2
-    evidence = [f"{page.said}: {len(whole)} whole years, {run} in a row up to {newest or '–'}"]
+    last = newest or "–"
+    evidence = [
+        f"{page.said}: {len(whole)} năm đủ số liệu, {run} năm liên tiếp đến {last}"
+        f" / {len(whole)} whole years, {run} in a row up to {last}"
+    ]
     return _pass(run >= YEARS and recent), evidence

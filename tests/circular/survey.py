@@ -75,7 +75,10 @@ class Survey:
                 self._ask(question.host)
                 self._asked[question.host] = ""
             except BrokenProcessPool as error:
-                self._asked[question.host] = f"a process that asked {question.host}'s units died: {error}"
+                self._asked[question.host] = (
+                    f"tiến trình hỏi các đơn vị của {question.host} đã chết"
+                    f" / a process that asked {question.host}'s units died: {error}"
+                )
         if why := self._asked[question.host]:
             raise AuditError(why)
         for unit in question.units(self.audit):

@@ -36,7 +36,11 @@ def department(above: Reading) -> Answer:
     good, evidence = _ladder(above.audit, above)
     up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
     there, broken = above.answered(up)
-    evidence += [f"to the Ministry: {', '.join(there) or 'NO link'}", *broken]
+    if there:
+        evidence.append(f"liên kết tới Bộ / links to the Ministry: {', '.join(there)}")
+    else:
+        evidence.append("KHÔNG liên kết nào tới Bộ trả lời / NO link to the Ministry answers")
+    evidence += broken
     return "pass" if good and there and not broken else "fail", evidence
 
 
@@ -48,17 +52,18 @@ def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_page
         good, evidence = _ladder(audit, office)
         parent = audit.province.units[office.unit.parent or ""]
         up = f"https://{parent.portal}/" in {url for url, _ in office.portal.page("/lien-ket/").links()}
-        evidence.append(f"to {parent.portal}: {'linked' if up else 'NOT linked'}")
+        said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
+        evidence.append(f"https://{parent.portal}/: {said}")
         record(office.unit.id, "C37-10.1.2", "pass" if good and up else "fail", evidence)
 
 
 def _switched(section: str, reading: Reading) -> Answer:
     if not reading.content.articles.get(section):
-        return "not-applicable", ["the inventory does not switch this section on"]
+        return "not-applicable", ["inventory không bật mục này / the inventory does not switch this section on"]
     path = next(known.path for known in SECTIONS if known.id == section)
     page, items = reading.portal.page(path), reading.portal.below(path)
     good = page.good and bool(items) and all(item.good for item in items)
-    return "pass" if good else "fail", [f"{page.said}: {len(items)} items"]
+    return "pass" if good else "fail", [f"{page.said}: {len(items)} bài / items"]
 
 
 @pytest.mark.parametrize("requirement", [each(name, partial(_switched, section)) for name, section in SWITCHED.items()])
@@ -75,8 +80,9 @@ def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
     wanted = {f"https://{unit.portal}/": unit for unit in below}
     absent = [url for url in wanted if url not in shown]
     silent = [home.said for unit in below if not (home := home_of(audit, unit)).good]
-    evidence = [f"{page.said}: {len(wanted) - len(absent)} of {len(wanted)} units below linked"]
-    evidence += [f"not linked: {url}" for url in absent[:10]] + silent[:10]
+    number = f"{len(wanted) - len(absent)}/{len(wanted)}"
+    evidence = [f"{page.said}: {number} đơn vị cấp dưới có liên kết / units below linked"]
+    evidence += [f"không có liên kết / not linked: {url}" for url in absent[:10]] + silent[:10]
     return page.good and not absent and not silent, evidence
 
 

@@ -6,7 +6,7 @@ import email
 import email.policy
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode, urljoin
 
 import lxml.etree
@@ -14,6 +14,7 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from edumail.dns import deepest_zone
+from edumail.dnscheck import Signature
 from edumail.text import fold
 from tests.circular import portal, sections
 from tests.circular.audit import Audit
@@ -27,6 +28,13 @@ from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import LETTERS
 
 HOSTILE = '"><audit>'
+SIGNED: Mapping[Signature, str] = {
+    "unsigned": "không ký / not signed",
+    "broken": "HỎNG / broken",
+    "no-anchor": "đã ký, nhưng zone trên không có DS / signed, but the zone above has no DS",
+    "anchored": "đã ký, zone trên xác nhận / signed, confirmed by the zone above",
+    "anchor-unknown": "đã ký; không hỏi được zone trên / signed; the zone above could not be asked",
+}
 
 
 def _page(reading: Reading) -> tuple[bool, str]:
@@ -36,9 +44,14 @@ def _page(reading: Reading) -> tuple[bool, str]:
     try:
         text = page.body.decode("utf-8")
     except UnicodeDecodeError as error:
-        return False, f"{page.url} is not UTF-8: {error}"
+        return False, f"{page.url}: không phải UTF-8 / this is not UTF-8: {error}"
     good = "utf-8" in kind.lower() and unicodedata.is_normalized("NFC", text) and reading.unit.name in text
-    return good, f"{page.said}, {kind}; NFC, with the unit's name: {'yes' if good else 'NO'}"
+    said = (
+        "đủ UTF-8, NFC và tên đơn vị / UTF-8, NFC and the unit's name"
+        if good
+        else "KHÔNG đủ UTF-8, NFC và tên đơn vị / NOT all of UTF-8, NFC and the unit's name"
+    )
+    return good, f"{page.said}, {kind}: {said}"
 
 
 @pytest.mark.requirement("C37-12.1", "C37-S39-utf8")
@@ -62,8 +75,9 @@ def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
         body = message.get_content().strip() if raw else ""
         mail = subject == body == LETTERS
         evidence = [
-            f"8-bit UTF-8 and RFC 2047 mail to {letter.recipient}: {letter.reply[:60]}",
-            f"read over IMAP: Subject «{subject}», text «{body}»: {'as sent' if mail else 'NOT as sent'}",
+            f"8-bit UTF-8, RFC 2047 → {letter.recipient}: {letter.reply[:60]}",
+            f"IMAP: Subject «{subject}», text/plain «{body}»:"
+            f" {'đúng như đã gửi / as sent' if mail else 'KHÔNG như đã gửi / NOT as sent'}",
         ]
         record(unit.id, "C37-S39-utf8", "pass" if mail else "fail", evidence)
         record(unit.id, "C37-12.1", "pass" if mail and page else "fail", [*evidence, said])
@@ -106,12 +120,19 @@ def test_pages_serve_phones_and_people_with_disabilities(
                 broken.append(str(error))
                 continue
             seen += 1
-            wide += [f"{url}: {found.overflow} px too wide"] if found.overflow else []
+            wide += [f"{url}: quá rộng / too wide: {found.overflow} px"] if found.overflow else []
             broken += [f"{url}: {violation}" for violation in found.violations]
-        evidence = [f"{seen} pages in Chromium, {PHONE['width']} px wide: {len(wide)} scroll sideways", *wide[:5]]
-        evidence.append(f"viewport {'declared' if viewport else 'NOT declared'}")
+        evidence = [
+            f"Chromium, {PHONE['width']} px: {seen} trang, {len(wide)} trang phải cuộn ngang"
+            f" / {seen} pages, {len(wide)} scroll sideways",
+            *wide[:5],
+        ]
+        evidence.append(f"viewport: {'có khai / declared' if viewport else 'KHÔNG khai / NOT declared'}")
         record(unit, "C37-12.2", "pass" if viewport and seen and not wide else "fail", evidence)
-        evidence = [f"{seen} pages by axe-core, {', '.join(RULES)}: {len(broken)} violations", *broken[:5]]
+        evidence = [
+            f"axe-core, {', '.join(RULES)}: {seen} trang, {len(broken)} lỗi / {seen} pages, {len(broken)} violations",
+            *broken[:5],
+        ]
         record(unit, "C37-12.3", "pass" if seen and not broken else "fail", evidence)
 
 
@@ -120,17 +141,20 @@ def _search(reading: Reading) -> Answer:
         return "not-tested", [left_out]
     articles = [page for page in reading.portal.below("/tin-tuc/") if page.good]
     if not articles:
-        return "fail", [reading.portal.page("/tin-tuc/").said, "no article to find"]
+        return "fail", [reading.portal.page("/tin-tuc/").said, "không có bài nào để tìm / no article to find"]
     page, word = _telling_word(articles)
     evidence, good = [], bool(word)
     for query in (word, fold(word)):
         answer = reading.portal.page(f"/tim-kiem?{urlencode({'q': query})}")
         found = page.url in {url for url, _ in answer.links()}
         good &= answer.good and found
-        evidence.append(f"GET /tim-kiem?q={query} → {answer.status}, {page.url} {'found' if found else 'NOT found'}")
-    answer = reading.portal.page(f"/tim-kiem?{urlencode({'q': HOSTILE})}")
+        said = "tìm thấy / found" if found else "KHÔNG THẤY / NOT found"
+        evidence.append(f"GET /tim-kiem?q={query} → {answer.status}, {page.url}: {said}")
+    tag = f"/tim-kiem?{urlencode({'q': HOSTILE})}"
+    answer = reading.portal.page(tag)
     escaped = answer.good and HOSTILE not in answer.text and not answer.root.xpath("//audit")
-    evidence.append(f"a tag as the query: {answer.status}, {'escaped' if escaped else 'NOT escaped'}")
+    said = "được thoát ký tự / escaped" if escaped else "KHÔNG được thoát ký tự / NOT escaped"
+    evidence.append(f"GET {tag} → {answer.status}: {said}")
     return "pass" if good and escaped else "fail", evidence
 
 
@@ -163,10 +187,17 @@ def _feed(reading: Reading) -> Answer:
     except lxml.etree.XMLSyntaxError as error:
         valid, items = False, [f"{error}"]
     newest = next((page.url for page in reading.portal.below("/tin-tuc/")), None)
-    good = feed.url in linked and valid and newest in items
-    evidence = [f"{feed.said}, {'linked' if feed.url in linked else 'NOT linked'} from the home page"]
-    evidence.append(f"{'RSS 2.0' if valid else 'NOT RSS 2.0'}, {len(items)} items")
-    evidence.append(f"newest article {newest}: {'in it' if newest in items else 'NOT in it'}")
+    named, told = feed.url in linked, newest in items
+    good = named and valid and told
+    evidence = [
+        f"{feed.said}, trang chủ {'có' if named else 'KHÔNG có'} liên kết"
+        f" / {'linked' if named else 'NOT linked'} from the home page"
+    ]
+    evidence.append(f"{'' if valid else 'KHÔNG PHẢI / NOT '}RSS 2.0, {len(items)} bài / items")
+    evidence.append(
+        f"{newest or '–'}: bài mới nhất {'có' if told else 'KHÔNG có'} trong RSS"
+        f" / the newest article is {'in it' if told else 'NOT in it'}"
+    )
     return "pass" if good else "fail", evidence
 
 
@@ -190,13 +221,16 @@ def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
     for unit in audit.pages(serving):
         apexes = {deepest_zone(name, audit.province.settings.zones) or name for name in (unit.portal, unit.domain)}
         states = {apex: audit.network.dnssec(apex) for apex in sorted(apexes)}
-        evidence = [f"{apex}: {state}{f' ({why})' if why else ''}" for apex, (state, why) in states.items()]
+        evidence = [f"{apex}: {SIGNED[state]}{f' ({why})' if why else ''}" for apex, (state, why) in states.items()]
         kinds = {state for state, _ in states.values()}
         verdict: Verdict = (
             "fail" if kinds & {"unsigned", "broken"} else "pass" if kinds == {"anchored"} else "not-tested"
         )
         if verdict == "not-tested":
-            evidence.append("the signatures are right; the DS record in the zone above depends on the registrar")
+            evidence.append(
+                "chữ ký đúng; bản ghi DS ở zone trên tùy nhà đăng ký"
+                " / the signatures are right; the DS record in the zone above depends on the registrar"
+            )
         for requirement in ("C37-12.7.2", "C37-S39-dnssec"):
             record(unit.id, requirement, verdict, evidence)
 

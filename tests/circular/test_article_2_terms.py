@@ -23,8 +23,8 @@ def _leads(reading: Reading) -> Answer:
     portal = reading.content.portal
     services = [link.url for link in (*portal.services, portal.public_services) if link]
     absent = [url for url in services if url not in shown]
-    evidence = [f"{home.said}, canonical {'right' if canonical else 'NOT ' + right}"]
-    evidence += [said for _, said in moved] + [f"not linked: {url}" for url in absent]
+    evidence = [f"{home.said}, canonical: {'đúng / right' if canonical else f'KHÔNG PHẢI / NOT {right}'}"]
+    evidence += [said for _, said in moved] + [f"không có liên kết / not linked: {url}" for url in absent]
     return "pass" if home.good and canonical and not led and not absent else "fail", evidence
 
 

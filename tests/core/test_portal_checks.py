@@ -292,7 +292,7 @@ RANKING = "/xep-hang/"
         (r"(data-label=\"Điểm\">)94,5<", r"\1tốt<", "without a row of rank and points: Trường THPT Sông Quế"),
         ("/2026</time>", "/2036</time>", "without the day, not in the future: Quyết định số 1163"),
         (">16/10/2026<", ">16/13/2026<", "without the day, not in the future"),
-        ("<caption.*?</caption>", "", "without the day, not in the future: no caption"),
+        ("<caption.*?</caption>", "", "without the day, not in the future: bảng không có tên / no caption"),
         ("<main.*?</main>", "<main><h1>x</h1></main>", "no table with these columns"),
         ("<h1>", '<p data-missing="ranking">Còn thiếu</p><h1>', "the page says: Còn thiếu"),
     ],
