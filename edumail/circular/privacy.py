@@ -26,14 +26,14 @@ class Veil:
         self.people |= {
             former.address: self.people[former.to] for former in province.former if former.to in self.people
         }
-        self.people |= {left.address: f"[{left.id} left]" for left in province.left}
+        self.people |= {left.address: f"[{left.id} đã nghỉ / left]" for left in province.left}
         self._sorted = sorted(self.people)
 
     def __call__(self, line: str) -> str:
         """A line without personal addresses."""
         if "@" not in line:
             return line
-        return ADDRESS.sub(lambda found: self._name(found[0].lower()) or found[0], PACKED.sub("[packed]@", line))
+        return ADDRESS.sub(lambda found: self._name(found[0].lower()) or found[0], PACKED.sub("[gói / packed]@", line))
 
     def _name(self, address: str) -> str | None:
         local, _, domain = address.partition("@")
@@ -43,4 +43,4 @@ class Veil:
         place = bisect_left(self._sorted, whole)
         found = [address for address in self._sorted[place : place + 2] if address.startswith(whole)]
         # Namesakes have the same beginning in many schools.
-        return self.people[found[0]] if len(found) == 1 else "[somebody's]" if found else None
+        return self.people[found[0]] if len(found) == 1 else "[của ai đó / somebody's]" if found else None

@@ -167,7 +167,9 @@ def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
         words = (row["unit"], row["requirement"], row["verdict"], tuple(row["evidence"]), row["host"], row["at"])
         finding = Finding(*words)
         if row["digest"] != finding.digest:
-            raise ValueError(f"{finding.unit} {finding.requirement}: was changed after it was written")
+            raise ValueError(
+                f"{finding.unit} {finding.requirement}: đã bị sửa sau khi ghi / was changed after it was written"
+            )
         result.append(finding)
     return result
 

@@ -17,7 +17,7 @@ from edumail.model import Host
 from edumail.portal.securitytxt import expires
 from edumail.ports import doors
 from roles.base.render import units
-from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.rendered import render_one
 
 SCRIPT = Path(__file__).with_name("hostfacts.py")
@@ -263,6 +263,6 @@ def knock(address: str, port: int) -> bool:
 def facts_of(audit: Audit, on: str) -> HostFacts:
     """The facts about a host in this audit. Raises AuditError when it is not under audit."""
     if on not in audit.hosts:
-        raise AuditError(f"{on}: không thuộc lần kiểm tra này / not under audit: {audit.unreachable.get(on)}")
+        raise AuditError(f"{on}: {NOT_UNDER_AUDIT}: {audit.unreachable.get(on)}")
     known: HostFacts = audit.kept.setdefault(f"facts of {on}", HostFacts(audit, audit.hosts[on]))
     return known

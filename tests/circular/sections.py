@@ -118,8 +118,8 @@ def documents(reading: Reading) -> Answer:
     files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
     there, broken = reading.answered(files)
     evidence = [
-        f"{page.said}: {len(rows)} văn bản, {len(there)} tệp trả lời"
-        f" / {len(rows)} documents, {len(there)} files answer",
+        f"{page.said}: {len(rows)} văn bản, {len(files)} liên kết đến tệp, {len(there)} tệp trả lời"
+        f" / {len(rows)} documents, {len(files)} links to files, {len(there)} files answer",
         *broken,
     ]
     evidence += [f"chưa đủ / incomplete: {', '.join(blank)}"] if blank else []
@@ -399,12 +399,11 @@ def disclosure_in_time(reading: Reading) -> Answer:
     evidence, good, kept = [], True, set()
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
-        said = PUBLISHED.search(" ".join(year.main.text_content().split()))
-        if not found or not said:
+        published = _published_on(" ".join(year.main.text_content().split()))
+        if not found or not published:
             good = False
             evidence.append(f"{year.said}: không ghi ngày công bố / without the day on which it was published")
             continue
-        published = date(int(said[3]), int(said[2]), int(said[1]))
         kept.add(int(found[1]))
         due = date(int(found[2]), 6, 30)
         late = published > due

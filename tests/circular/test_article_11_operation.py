@@ -41,8 +41,8 @@ def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, 
             f"giá trị băm / hashes: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items())) or 0};"
             f" không có hoặc yếu / none or weak: {', '.join(weak) or 0}",
             f"cùng giá trị băm với tài khoản khác / the same hash as another account: {', '.join(alike) or 0}",
-            "edumail-accounts: mật khẩu chỉ do chủ tài khoản đặt, bằng mã dùng một lần"
-            " / a password comes to be only by its owner, with a code that works once",
+            "edumail-accounts: mật khẩu chỉ do chủ tài khoản đặt, bằng mã dùng một lần, hoặc mang từ hệ thống cũ"
+            " / a password comes to be only by its owner, with a code that works once, or from the system before",
         ]
         record(unit.id, "C37-11.3.5", "pass" if people and not (given or weak or alike) else "fail", evidence)
 

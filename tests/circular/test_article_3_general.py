@@ -66,10 +66,15 @@ def _below_edu_vn(reading: Reading) -> Answer:
         )
         return "not-tested", [why]
     page = reading.portal.page("/")
-    resolved = [name for name in names if reading.audit.network.lookup(name, "A")]
+    resolved, silent = [], []
+    for name in names:
+        try:
+            resolved += [name] if reading.audit.network.lookup(name, "A") else []
+        except OSError as error:
+            silent.append(f"{name} A: {error}")
     good = page.good and len(resolved) == len(names) and unit.domain.endswith(".edu.vn")
     count = f"{len(resolved)}/{len(names)} tên phân giải được / names resolve"
-    evidence = [f"{', '.join(names)}: {count}; {page.said}; tên miền thư / mail domain {unit.domain}"]
+    evidence = [f"{', '.join(names)}: {count}; {page.said}; tên miền thư / mail domain {unit.domain}", *silent]
     return "pass" if good else "fail", evidence
 
 

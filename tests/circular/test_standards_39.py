@@ -19,7 +19,7 @@ from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.host import knock
-from tests.circular.letters import post
+from tests.circular.letters import LOST, post
 from tests.circular.network import HTTPS_PORT, TIMEOUT, Network, certificate_text, offers_version
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
@@ -132,10 +132,10 @@ def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, rec
         arrived = hashlib.sha256(raw.partition(b"\r\n\r\n")[2].rstrip(b"\r\n") + b"\r\n").hexdigest()
         kind = email.message_from_bytes(raw, policy=email.policy.default).get_content_type() if raw else ""
         good = arrived == digest and kind == "multipart/signed"
+        kept = "giữ nguyên / unchanged" if good else "ĐÃ ĐỔI / CHANGED"
         evidence = [
             f"thư có chữ ký S/MIME / S/MIME signed mail → {letter.recipient}: {letter.reply[:60]}",
-            f"IMAP: {kind or 'không có / nothing'}, SHA-256 của phần thân / of the body {arrived[:16]}…:"
-            f" {'giữ nguyên / unchanged' if good else 'ĐÃ ĐỔI / CHANGED'}",
+            f"IMAP: {kind}, SHA-256 của phần thân / of the body {arrived[:16]}…: {kept}" if raw else f"IMAP: {LOST}",
         ]
         record(unit.id, "C37-S39-smime", "pass" if good else "fail", evidence)
 

@@ -113,7 +113,9 @@ def test_letters_go_to_the_province_and_to_the_one_address_outside_that_the_audi
     assert [not why for why in said.values()] == [True, True, True, False, False, False]
     said = app.send(database, probes[2:3], ["c" * 32])  # another audit's address
     assert list(said.values()) == [
-        "neither in the province nor the address outside that this audit named: " + wanted[2]
+        wanted[2]
+        + ": không ở trong tỉnh, cũng không phải địa chỉ ngoài mà lần kiểm tra nêu / neither in the province nor"
+        " the address outside that this audit named"
     ]
     assert [command[-1] for command in programs.ran] == wanted[:3]
 
@@ -124,7 +126,7 @@ def test_an_audit_sends_no_more_than_an_audit_of_all_units_needs(
     def sent(number: int, *tokens: str) -> int:
         probes = [probe("vt@x.test", "an@x.test", f"{tokens[0][0]}{n}@k.invalid") for n in range(number)]
         said = app.send(database, probes, list(tokens))
-        assert set(said.values()) <= {"", "this audit has sent its 9 letters"}
+        assert set(said.values()) <= {"", "lần kiểm tra này đã gửi đủ số thư / this audit has sent its letters: 9"}
         return sum(not why for why in said.values())
 
     assert [sent(6, "a" * 32), sent(6, "a" * 32), sent(6, "a" * 32)] == [6, 3, 0]

@@ -13,6 +13,9 @@ import pytest
 
 APP = Path(__file__).resolve().parents[2] / "roles" / "audit" / "app" / "edumail_host.py"
 PAGE, TWIN = "sites/th/index.html", "sites/th/index.html.gz"
+GONE = "đã đổi hoặc mất / changed or gone"
+STRANGE = "không do lần triển khai nào đặt vào / nobody deployed it"
+ALONE = "chỉ có trong một danh sách / in one list alone (.manifest, .sums)"
 FILES = {PAGE: b"<h1>Tin</h1>", "nginx.conf": b"events {}"}
 
 
@@ -78,18 +81,18 @@ def without_a_line(listing: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (lambda live: (live / PAGE).write_bytes(b"x"), [f"{PAGE}: changed or gone"]),
-        (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: changed or gone"]),
-        (lambda live: (live / TWIN).unlink(), [f"{TWIN}: changed or gone"]),
-        (without_a_line(".gzip"), [f"{TWIN}: nobody deployed it"]),
-        (lambda live: (live / ".gzip").unlink(), [f"{TWIN}: nobody deployed it"]),
-        (lambda live: (live / "nginx.conf.gz").write_bytes(b"x"), ["nginx.conf.gz: nobody deployed it"]),
-        (lambda live: (live / "more").write_bytes(b"x"), ["more: nobody deployed it"]),
-        (without_a_line(".sums"), [f"{PAGE}: in one of .manifest and .sums alone"]),
-        (without_a_line(".manifest"), [f"{PAGE}: in one of .manifest and .sums alone",
-                                       f"{TWIN}: nobody deployed it", f"{PAGE}: nobody deployed it"]),
+        (lambda live: (live / PAGE).write_bytes(b"x"), [f"{PAGE}: {GONE}"]),
+        (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: {GONE}"]),
+        (lambda live: (live / TWIN).unlink(), [f"{TWIN}: {GONE}"]),
+        (without_a_line(".gzip"), [f"{TWIN}: {STRANGE}"]),
+        (lambda live: (live / ".gzip").unlink(), [f"{TWIN}: {STRANGE}"]),
+        (lambda live: (live / "nginx.conf.gz").write_bytes(b"x"), [f"nginx.conf.gz: {STRANGE}"]),
+        (lambda live: (live / "more").write_bytes(b"x"), [f"more: {STRANGE}"]),
+        (without_a_line(".sums"), [f"{PAGE}: {ALONE}"]),
+        (without_a_line(".manifest"), [f"{PAGE}: {ALONE}",
+                                       f"{TWIN}: {STRANGE}", f"{PAGE}: {STRANGE}"]),
         (lambda live: (live / ".sums").write_text(""),
-         [f"{name}: in one of .manifest and .sums alone" for name in FILES]),
+         [f"{name}: {ALONE}" for name in FILES]),
     ],
 )  # fmt: skip
 def test_what_differs_is_named(app: ModuleType, live: Path, edit: Callable[[Path], object], said: list[str]) -> None:
@@ -102,9 +105,9 @@ def test_sums_that_are_gone_or_can_not_be_read_are_no_good_ones(app: ModuleType,
     garbled = "".join("x" * 64 + row[64:] for row in kept.splitlines(True))
     (live / ".sums").write_text(garbled)
     (said,) = wrong(app, live)
-    assert said.startswith(".sums: can't be checked: ")
+    assert said.startswith(".sums: không đối chiếu được / can't be checked: ")
     (live / ".sums").write_text(kept.splitlines(True)[0] + garbled.splitlines(True)[1])
     (said,) = wrong(app, live)
-    assert said.startswith(".sums: can't be checked: ")
+    assert said.startswith(".sums: không đối chiếu được / can't be checked: ")
     (live / ".sums").unlink()
     assert any(said.endswith("no release") for said in wrong(app, live))

@@ -80,7 +80,7 @@ def test_an_untouched_host_is_as_it_should_be_while_its_pages_hold(
     facts = facts_on(today, compiled(deployed))
     assert [role for role in facts.wanted if facts.differing(role)] == ([] if good else ["portal"])
     assert bool(facts.dated) == (good and deployed != today and today != LAST)
-    touched = facts_on(today, compiled(deployed), wrong=["sites/th/index.html: changed or gone"])
+    touched = facts_on(today, compiled(deployed), wrong=["sites/th/index.html: đã đổi hoặc mất / changed or gone"])
     assert touched.differing("portal")
 
 

@@ -26,6 +26,7 @@ from tests.circular import test_article_7_principles as article_7
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_10_other_content as article_10
+from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_article_16_assessment as article_16
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
@@ -244,6 +245,33 @@ def test_an_address_that_is_refused_turns_a_pass_into_a_fail(files: Files, requi
     verdict, evidence = answer(requirement, reading(files, unit))
     assert verdict == "pass"
     assert evidence == [*asked.evidence, f"{len(asked.rcpt)} địa chỉ được nhận ở RCPT / addresses accepted at RCPT"]
+
+
+@pytest.mark.parametrize("day", ["31/06/2025", "30/06/2099"])
+def test_a_disclosure_with_a_day_that_is_not_there_or_to_come_is_not_dated(
+    files: Files, edited: Callable[..., None], day: str
+) -> None:
+    unit = files.province.units[unit_for("C37-9.7.2")]
+    edited(unit.portal, "/cong-khai/2024-2025/", r"\d\d/\d\d/2025</time>", f"{day}</time>")
+    verdict, evidence = answer("C37-9.7.2", reading(files, unit.id))
+    assert verdict == "fail"
+    assert "không ghi ngày công bố" in " | ".join(evidence)
+
+
+def test_a_document_without_its_file_is_counted(files: Files, edited: Callable[..., None]) -> None:
+    unit = files.province.units[unit_for("C37-9.3")]
+    edited(unit.portal, "/van-ban/", r'href="/files/[^"]*"', 'href="/"')
+    verdict, evidence = answer("C37-9.3", reading(files, unit.id))
+    assert verdict == "fail"
+    assert ", 0 links to files" in evidence[0]
+
+
+def test_a_feed_that_is_no_xml_says_where(files: Files, edited: Callable[..., None]) -> None:
+    unit = files.province.units["th-suoi-mo"]
+    edited(unit.portal, "/rss.xml", "</channel>", "")
+    verdict, evidence = article_12._feed(reading(files, unit.id))
+    assert verdict == "fail"
+    assert "XML: " in " | ".join(evidence)
 
 
 @pytest.mark.parametrize("requirement", ["C37-8.6", "C37-9.5"])

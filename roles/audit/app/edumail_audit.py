@@ -132,7 +132,7 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
     mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
     mine = sorted(known.intersection(tokens))
     if not mine:
-        raise ValueError("no audit with these tokens is open here")
+        raise ValueError("không có lần kiểm tra nào với mã này đang mở ở đây / no audit with these tokens is open here")
     province = json.loads(PROVINCE.read_text(encoding="utf-8"))
     left, outside = reserved(database, mine, len(probes), province["letters"])
     headers = "".join(f"X-Edumail-Audit: {token}\n" for token in tokens if re.fullmatch("[0-9a-f]{32}", token))
@@ -140,16 +140,21 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
     for number, probe in enumerate(probes):
         sender, recipient, message_id = probe["sender"], probe["recipient"], probe["message_id"]
         if number >= left:
-            result[message_id] = f"this audit has sent its {province['letters']} letters"
+            result[message_id] = (
+                f"lần kiểm tra này đã gửi đủ số thư / this audit has sent its letters: {province['letters']}"
+            )
             continue
         if sender not in mailboxes:
-            result[message_id] = f"not a mailbox of this host: {sender}"
+            result[message_id] = f"{sender}: không phải hộp thư ở máy này / not a mailbox of this host"
             continue
         if not all(map(ADDRESS.fullmatch, (recipient, message_id))):
-            result[message_id] = f"not an address: {recipient} {message_id}"
+            result[message_id] = f"không phải địa chỉ / not an address: {recipient} {message_id}"
             continue
         if recipient.lower() not in outside and recipient.lower().rpartition("@")[2] not in province["domains"]:
-            result[message_id] = f"neither in the province nor the address outside that this audit named: {recipient}"
+            result[message_id] = (
+                f"{recipient}: không ở trong tỉnh, cũng không phải địa chỉ ngoài mà lần kiểm tra nêu"
+                " / neither in the province nor the address outside that this audit named"
+            )
             continue
         text = (
             f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
@@ -202,7 +207,7 @@ def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]
 def received(senders: list[str], days: int) -> list[dict[str, str]]:
     """The newest messages that this host took from these envelope senders in so many days, and how each ended."""
     if not set(MINISTRY.read_text(encoding="ascii").split()).issuperset(senders):
-        raise ValueError("only the Ministry's lists may be asked about")
+        raise ValueError("chỉ được hỏi về danh sách của Bộ / only the Ministry's lists may be asked about")
     names = "|".join(map(re.escape, senders))
     log = ["/usr/bin/journalctl", f"--since=-{days}d", "_SYSTEMD_UNIT=postfix.service", "-o", "cat", "--no-pager"]
     taken = _matching([*log, "--case-sensitive=no", f"--grep=^[0-9A-Za-z]+: from=<({names})>"])
@@ -232,7 +237,7 @@ def seers(database: sqlite3.Connection, mailboxes: list[dict[str, Any]]) -> list
     result = []
     for mailbox in mailboxes:
         if not known.issuperset([mailbox["address"], *mailbox["people"]]):
-            raise ValueError("not mailboxes of this host")
+            raise ValueError("không phải hộp thư ở máy này / not mailboxes of this host")
         with tempfile.NamedTemporaryFile("w") as people:  # doveadm jumps about in it: a pipe will not do
             people.writelines(f"{person}\n" for person in mailbox["people"])
             people.flush()

@@ -42,10 +42,10 @@ def _tree(folder: Path) -> dict[str, object]:
 def _changed(live: Path) -> Iterator[str]:
     """What is not as its sum says, or has none: a list that was emptied would call everything good."""
     if not (live / SUMS).exists():
-        yield f"{live}: no release"
+        yield f"{live}: chưa có bản triển khai / no release"
         return
     for name in _names(live / MANIFEST) ^ _names(live / SUMS):
-        yield f"{live}/{name}: in one of {MANIFEST} and {SUMS} alone"
+        yield f"{live}/{name}: chỉ có trong một danh sách / in one list alone ({MANIFEST}, {SUMS})"
     for sums in (SUMS, COMPRESSED):
         yield from _against(live, sums)
 
@@ -57,9 +57,9 @@ def _against(live: Path, sums: str) -> Iterator[str]:
     command = ["/usr/bin/sha256sum", "--check", "--quiet", "--strict", sums]
     done = subprocess.run(command, cwd=live, capture_output=True, text=True, errors="replace", check=False)
     for line in done.stdout.splitlines():
-        yield f"{live}/{line.rpartition(': ')[0]}: changed or gone"
+        yield f"{live}/{line.rpartition(': ')[0]}: đã đổi hoặc mất / changed or gone"
     if done.returncode and not done.stdout:
-        yield f"{live}/{sums}: can't be checked: {done.stderr.strip()[-200:]}"
+        yield f"{live}/{sums}: không đối chiếu được / can't be checked: {done.stderr.strip()[-200:]}"
 
 
 def _names(listing: Path) -> set[str]:
@@ -79,7 +79,7 @@ def _strangers(live: Path) -> Iterator[str]:
             source = stem + COMPILED.get(dot + ending, "?")
             made = source in known and (dot + ending != TWIN or inside in twins)
             if inside not in known and inside not in RESERVED and not made:
-                yield f"{live}/{inside}: nobody deployed it"
+                yield f"{live}/{inside}: không do lần triển khai nào đặt vào / nobody deployed it"
 
 
 def _links(folder: Path) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _links(folder: Path) -> Iterator[str]:
         else:
             good = place.is_symlink() and place.readlink() == target
         if not good:
-            yield f"{path}: is not what was deployed"
+            yield f"{path}: không phải bản đã triển khai / is not what was deployed"
 
 
 def system() -> dict[str, object]:
