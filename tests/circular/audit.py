@@ -143,7 +143,10 @@ class Audit:
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
         self.veil = Veil(self.province)
-        self.network = Network(self.province, self.folder / "published" / "ca.pem")
+        strangers = [self.outside.rpartition("@")[2]] if self.outside else []
+        ministry = self.province.settings.ministry
+        strangers += sorted(ministry.domains) if ministry else []
+        self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
         self.exchangers = Exchangers(self.network)
 
     @cached_property

@@ -20,6 +20,7 @@ from edumail.circular.catalogue import requirements
 from edumail.model import Unit
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError
 from tests.circular.exchangers import Envelope, Reply
+from tests.circular.network import Confined
 from tests.circular.portal import home_of
 from tests.circular.texts import PLAIN, VIETNAMESE, signed
 
@@ -216,16 +217,21 @@ class Post:
         """Send the letters that these requirements need, and look for them."""
         needed = sorted(PLANS.keys() & set(asked) - self.planned)
         self.planned.update(needed)
+        brought = set()
         for requirement in needed:
             try:
                 for letter in PLANS[requirement](self.audit, self.turn):
                     self._add(letter)
+                    brought |= set() if letter.sender else {requirement}
             except Exception as error:  # whatever it is, the other requirements' letters go out
                 self.broken[requirement] = error
         new = [letter for letter in self.letters.values() if not letter.message_id]
         try:
             _hand_in(self.audit, [letter for letter in new if letter.sender])
-            _bring(self.audit, [letter for letter in new if not letter.sender])
+            try:
+                _bring(self.audit, [letter for letter in new if not letter.sender])
+            except Confined as error:  # those that only our own hosts sent can be asked about
+                self.broken |= dict.fromkeys(brought, error)
             collect(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for
             self.broken |= dict.fromkeys(needed, error)

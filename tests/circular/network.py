@@ -9,7 +9,7 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,9 +31,19 @@ from edumail.model import Province
 TIMEOUT = 15
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
-HTTPS_PORT = 443
+HTTPS_PORT, SMTP_PORT = 443, 25
 LARGEST_PAGE = 2_000_000
 NO_IPV6 = "máy của người kiểm tra không ra được bằng IPv6 / this machine has no way out by IPv6"
+
+
+class Confined(Exception):
+    """Port 25 answers this machine nowhere: many networks let no mail out. No finding about anybody."""
+
+    def __init__(self, tried: str):
+        super().__init__(
+            f"mạng của người kiểm tra không cho ra cổng 25 (thử cả {tried}), hãy kiểm tra từ mạng khác"
+            f" / the auditor's network lets nothing out to port 25 ({tried} tried too), ask from another"
+        )
 
 
 def has_way(address: str) -> bool:
@@ -59,6 +69,8 @@ class Network:
 
     province: Province
     authority: Path
+    strangers: Sequence[str] = ()
+    """Mail domains outside the province. Where port 25 of the province does not answer, their exchangers are tried."""
     _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _signatures: dict[str, tuple[Signature, str]] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
@@ -125,9 +137,27 @@ class Network:
             except OSError as error:
                 if kind == "AAAA" and not has_way(address):
                     return None, NO_IPV6
+                if port == SMTP_PORT and self.closed_elsewhere:
+                    return None, str(Confined(self.closed_elsewhere))
                 return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
             return True, f"{name} [{address}]:{port} trả lời / answers"
         return False, f"{name}: không có bản ghi {kind} / no {kind} record"
+
+    @cached_property
+    def closed_elsewhere(self) -> str:
+        """The exchangers of strangers whose port 25 does not answer either; empty when one does, or none is known."""
+        tried = []
+        for domain in self.strangers:
+            with contextlib.suppress(OSError):
+                exchanger = self.exchanger(domain)
+                address = self.address(exchanger)
+                try:
+                    socket.create_connection((address, SMTP_PORT), timeout=TIMEOUT).close()
+                except OSError:
+                    tried.append(exchanger)
+                else:
+                    return ""
+        return ", ".join(tried)
 
     def exchanger_reached(self, domain: str, kind: str) -> tuple[bool | None, str]:
         """As :meth:`reached`, for port 25 of a domain's exchanger, each knocked at once; where there is none, False."""
@@ -136,7 +166,7 @@ class Network:
         except OSError as error:
             return False, str(error)
         if (exchanger, kind) not in self._reached:
-            self._reached[exchanger, kind] = self.reached(exchanger, 25, kind)
+            self._reached[exchanger, kind] = self.reached(exchanger, SMTP_PORT, kind)
         return self._reached[exchanger, kind]
 
     def dnssec(self, apex: str) -> tuple[Signature, str]:
@@ -184,9 +214,18 @@ class Network:
         raw = socket.create_connection((self.address(host), port), timeout=TIMEOUT)
         return self.context(*protocols).wrap_socket(raw, server_hostname=host)
 
-    def smtp(self, host: str, port: int = 25) -> smtplib.SMTP:
-        """An SMTP dialogue after EHLO; without TLS, but for port 465, which has it from the start (RFC 8314)."""
-        client = _Smtp(self, host, port)
+    def smtp(self, host: str, port: int = SMTP_PORT) -> smtplib.SMTP:
+        """An SMTP dialogue after EHLO; without TLS, but for port 465, which has it from the start (RFC 8314).
+
+        Raises OSError, smtplib.SMTPException, and Confined where port 25 does not answer elsewhere either.
+        """
+        try:
+            client = _Smtp(self, host, port)
+        except OSError as error:
+            answered = isinstance(error, smtplib.SMTPException)
+            if port == SMTP_PORT and not answered and self.closed_elsewhere:
+                raise Confined(self.closed_elsewhere) from error
+            raise
         client.ehlo()
         return client
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from edumail.model import Province
 from tests.circular import hostfacts
 from tests.circular import test_article_3_general as article_3
 from tests.circular.host import HostFacts
-from tests.circular.network import Network
+from tests.circular.network import Confined, Network
 
 SIMULATED = """Reading package lists...
 Inst openssl [3.5.1-1] (3.5.1-1+deb13u1 Debian-Security:13/stable-security [amd64])
@@ -184,6 +185,45 @@ def test_a_machine_without_a_way_out_by_ipv6_does_not_judge_who_has_it(
     if "unshare" in done.stderr:
         pytest.skip(f"no network namespace: {done.stderr}")
     assert done.stdout.split() == [str(reached)], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("closed", "strangers", "raised", "reached"),
+    [
+        ({"mx.our.test"}, ["other.test"], TimeoutError, False),  # elsewhere it answers: ours does not
+        ({"mx.our.test", "mx.other.test"}, ["other.test"], Confined, None),
+        ({"mx.our.test", "mx.other.test"}, ["other.test", "third.test"], TimeoutError, False),
+        ({"mx.our.test"}, [], TimeoutError, False),  # nobody to compare with
+        ({"mx.our.test"}, ["unknown.test"], TimeoutError, False),
+    ],
+)
+def test_a_network_that_lets_no_mail_out_does_not_judge_who_takes_it(
+    province: Province,
+    monkeypatch: pytest.MonkeyPatch,
+    closed: set[str],
+    strangers: list[str],
+    raised: type[Exception],
+    reached: bool | None,
+) -> None:
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        if address[0] in closed or address[1] != 25:
+            raise TimeoutError("timed out")
+        return socket.socket()
+
+    def lookup(name: str, kind: str) -> list[str]:
+        if "unknown" in name:
+            raise OSError("DNS")
+        return [f"10 mx.{name}."] if kind == "MX" else [name]
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    network = Network(province, Path("nowhere"), strangers)
+    monkeypatch.setattr(network, "lookup", lookup)
+    with pytest.raises(raised):
+        network.smtp("mx.our.test")
+    assert network.exchanger_reached("our.test", "A")[0] is reached
+    assert network.reached("our.test", 443, "A")[0] is False
+    with pytest.raises(TimeoutError):
+        network.smtp("our.test", 587)
 
 
 def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocked_at_once(

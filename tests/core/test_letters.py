@@ -22,6 +22,7 @@ from tests.circular.audit import REQUEST, AuditError, HostAudit, parted
 from tests.circular.exchangers import Envelope, Exchangers
 from tests.circular.letters import PLANS, Letter, collect, post
 from tests.circular.mailbox import take
+from tests.circular.network import Confined
 from tests.circular.portal import Home
 
 ROOT = Path(__file__).parents[2]
@@ -175,6 +176,21 @@ def test_an_exchange_that_breaks_is_no_finding(audit: Any, monkeypatch: pytest.M
     for requirement in ("C37-4.5", "C37-4.1", "C37-4.5"):
         with pytest.raises(RuntimeError, match="out of memory"):
             post(audit, HOST, requirement)
+
+
+def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_to_bring(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confined(envelopes: object) -> None:
+        raise Confined("mx.example")
+
+    monkeypatch.setattr(audit, "send", confined)
+    for requirement in ("C37-4.2.3", "C37-S39-smime"):
+        with pytest.raises(Confined, match=r"mx\.example"):
+            post(audit, HOST, requirement)
+    made = post(audit, HOST, "C37-4.1")  # from host to host
+    for unit, other in letters.partners(audit, HOST):
+        assert made.letter(other.public_address, unit.public_address).arrived(other.public_address)
 
 
 def test_a_host_that_ssh_does_not_reach_any_more_is_no_finding(audit: Any) -> None:
