@@ -100,7 +100,7 @@ def _slips(args: Namespace) -> int:
                 row["name"],
                 row["address"],
                 row["code"],
-                (datetime.fromtimestamp(row["expires"], UTC) + _HANOI).date(),
+                (datetime.fromtimestamp(row["expires"], UTC) + _HANOI - timedelta(days=1)).date(),  # the last whole day
                 url(province, host, f"kich-hoat?dia-chi={quote(row['address'])}"),
             )
             for row in sorted(found["codes"], key=lambda row: row["name"].split()[::-1])

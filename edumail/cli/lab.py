@@ -35,7 +35,7 @@ def add_parser(commands: Commands[Parser]) -> None:
         return child
 
     action("up", _up, "dựng và khởi động các máy; máy đang chạy được giữ nguyên", "bring the hosts up; what runs stays")
-    down = action("down", _down, "tắt và xóa mọi dấu vết của phòng lab", "remove every trace of the lab")
+    down = action("down", _down, "xóa các máy; ảnh và gói đã tải ở lại", "remove the hosts; images and packages stay")
     down.add_argument(
         "--purge",
         action="store_true",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 from datetime import UTC, datetime
@@ -19,31 +18,32 @@ def open_authority(folder: Path, settings: Settings) -> pki.Authority:
     """The province's authority; the first call makes it.
 
     The certificate is ``published/ca.pem``, the encrypted key ``secrets/ca.key`` (not for git), its passphrase a file
-    of the deploying user's, mode 0600. Raises ValueError when the passphrase does not fit.
+    of the deploying user's, mode 0600. Raises ValueError where a part of it is missing, as on a second control machine,
+    or the passphrase does not fit: then nothing is made, for everybody trusts the certificate that there is.
     """
     certificate, key = folder / "published" / "ca.pem", folder / "secrets" / "ca.key"
-    passphrase = _passphrase(settings.id)
-    if key.exists() and certificate.exists():
-        return pki.Authority.from_pem(certificate.read_bytes(), key.read_bytes(), passphrase)
-    if key.exists() or certificate.exists():
-        there, missing = (key, certificate) if key.exists() else (certificate, key)
-        raise ValueError(
-            f"{there} is there and {missing} is not: restore it from a copy, or delete both and deploy anew"
-        )
-    authority = pki.new_authority(f"{settings.id} internal CA", datetime.now(UTC))
-    _write(key, authority.key_pem(passphrase))
-    _write(certificate, authority.pem, mode=0o644)
-    return authority
-
-
-def _passphrase(province: str) -> bytes:
     given = os.environ.get(PASSPHRASE_FILE)
-    path = Path(given) if given else Path.home() / ".config" / "edumail" / f"{province}.passphrase"
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes().strip()
-    passphrase = secrets.token_urlsafe(32).encode()
-    _write(path, passphrase + b"\n")
-    return passphrase
+    passphrase = Path(given) if given else Path.home() / ".config" / "edumail" / f"{settings.id}.passphrase"
+    if not key.exists() and not certificate.exists():
+        if not passphrase.exists():
+            _write(passphrase, secrets.token_urlsafe(32).encode() + b"\n")
+        authority = pki.new_authority(f"{settings.id} internal CA", datetime.now(UTC))
+        _write(key, authority.key_pem(passphrase.read_bytes().strip()))
+        _write(certificate, authority.pem, mode=0o644)
+        return authority
+    if missing := [str(path) for path in (certificate, key, passphrase) if not path.exists()]:
+        raise ValueError(
+            f"thiếu {', '.join(missing)}: chép từ máy đã triển khai tỉnh này, đừng xóa gì; chỉ khi chưa từng triển khai"
+            f" máy nào mới xóa {key} và {certificate} rồi làm lại / missing: copy from the machine that deployed this"
+            " province and delete nothing; only if no host was ever deployed delete both and begin again"
+        )
+    try:
+        return pki.Authority.from_pem(certificate.read_bytes(), key.read_bytes(), passphrase.read_bytes().strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{passphrase} hoặc {certificate} không hợp với {key}: chép cả ba từ máy đã triển khai tỉnh này"
+            f" / do not fit: copy all three from the machine that deployed this province ({error})"
+        ) from error
 
 
 def _write(path: Path, content: bytes, mode: int = 0o600) -> None:

@@ -492,7 +492,8 @@ def test_an_officer_is_succeeded_by_an_edit_that_comes_first(inventory: Inventor
 def test_a_school_that_is_only_described_gets_its_people(inventory: Inventory) -> None:
     readme = (LAB.parents[1] / "README.md").read_text(encoding="utf-8")
     entry = readme[readme.index("- id: th-dong-chiem") :].partition("```")[0]
-    inventory.write("units/dong-chiem.yml", entry)
+    # The officer's id shows how those of the unit are to look.
+    inventory.write("units/dong-chiem.yml", entry.replace("officer: phu_trach_cntt", "officer: dc-02"))
     assert len(inventory.problems()) == 3
     rows = [
         new("Nông Thị Ước", "", "Hiệu trưởng"),
