@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import ModuleType
 
@@ -98,6 +99,14 @@ def test_everybody_of_a_unit_has_a_slip_and_nobody_gets_two(
     said = capsys.readouterr()
     assert "nobody needs a new slip" in said.out
     assert f"{len(host.people)} have a code that still works" in said.err
+
+
+def test_the_day_on_a_slip_is_one_on_which_its_code_still_works_to_the_end(host: Host, tmp_path: Path) -> None:
+    (page, *_) = printed(tmp_path / "a.pdf")
+    day, month, year = map(int, re.findall(r"đến hết ngày (\d\d)/(\d\d)/(\d{4})", page)[0])
+    end = datetime(year, month, day, 23, 59, 59, tzinfo=timezone(timedelta(hours=7)))
+    ((expires,),) = host.database.execute("SELECT DISTINCT code_expires FROM account WHERE code IS NOT NULL")
+    assert 0 <= expires - end.timestamp() <= 86400
 
 
 def test_who_is_suspended_gets_a_slip_by_name_alone(
