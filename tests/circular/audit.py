@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 REQUEST = 60_000
 """Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
+LASTS = 3600
+"""Seconds after which a host ends an audit by itself."""
+AT_LEAST = 1800
+"""Seconds that an audit must last yet when letters go out: thousands of them are looked for as long as they come."""
 NOT_UNDER_AUDIT = "không thuộc lần kiểm tra này / not under audit"
 
 
@@ -53,6 +58,17 @@ class HostAudit:
     token: str
     opened: int
     network: Network
+    until: float = field(default_factory=lambda: time.time() + LASTS)
+    """When it ends, by the clock of this machine: the host's may be another."""
+
+    def open_again(self, outside: str | None) -> None:
+        """Go on with a new sign-in and token, for another hour. Raises AuditError, or whatever SSH raises."""
+        before = self.login
+        answer = self.ask(f"open {shlex.quote(outside) if outside else ''}")
+        self.login, self.password, self.token = answer["login"], answer["password"], answer["token"]
+        self.until = time.time() + LASTS
+        with contextlib.suppress(Exception):  # it ends by itself
+            self.ask(f"close {before}")
 
     def ask(self, command: str, request: Any = None) -> Any:
         """One command of edumail-audit; JSON in, JSON out. Raises AuditError."""
@@ -181,6 +197,20 @@ class Audit:
                 answer["expires"] - 3600,
                 self.network,
             )
+
+    def renew(self) -> None:
+        """Before letters go out: audits that end soon are opened again; hosts that do not let us are left.
+
+        A letter with a token that has ended would lie before its reader.
+        """
+        for host in list(self.hosts.values()):
+            if host.until - time.time() >= AT_LEAST:
+                continue
+            try:
+                host.open_again(self.outside)
+            except Exception as error:  # as when it was opened
+                self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                del self.hosts[host.name]
 
     def close(self) -> None:
         """Close every audit that was opened."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from edumail.model import Host
 from edumail.portal.securitytxt import expires
 from edumail.ports import doors
 from roles.base.render import units
+from roles.common.paths import has_mail
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.rendered import render_one
 
@@ -44,6 +46,11 @@ SHUT = (21, 23, 110, 111, 119, 389, 445, 1587, 2525, 3306, 3310, 5432, 6379, 808
 KNOCK_SECONDS = 2.0
 SECURITY_DAYS = 7
 """For how long a page that says whom to tell of a hole has to hold yet; a figure of this suite."""
+RUNNING = ("active", "reloading")
+SETTLED = (*RUNNING, "inactive", "failed")
+"""What systemd says of a service that is neither being started nor stopped."""
+SETTLE_SECONDS = 20.0
+"""After which a host that is in the middle of a deploy or an update is asked again, once."""
 ACCEPTING = ("accept", "jump", "goto", "vmap")
 """How a rule of nftables lets in what it matches, or leaves that to another place."""
 DHCPV6_CLIENT = 546
@@ -60,6 +67,13 @@ class HostFacts:
     @cached_property
     def seen(self) -> dict[str, Any]:
         """The answers of :mod:`tests.circular.hostfacts`. Raises AuditError."""
+        seen = self._look()
+        if not settled(seen):
+            time.sleep(SETTLE_SECONDS)
+            seen = self._look()
+        return seen
+
+    def _look(self) -> dict[str, Any]:
         pages = ["edumail-search"] if "portal" in self.host.roles else []
         asked = {
             "units": [*(unit.name for unit in units(self.host)), *APPLICATIONS, *pages],
@@ -83,8 +97,18 @@ class HostFacts:
 
     @cached_property
     def trees(self) -> dict[str, dict[str, Any]]:
-        """What ``edumail-audit trees`` tells."""
-        answer: dict[str, dict[str, Any]] = self.on.ask("trees")
+        """What ``edumail-audit trees`` tells of each role."""
+        answer: dict[str, dict[str, Any]] = self._trees["roles"]
+        return answer
+
+    @property
+    def deploying(self) -> bool:
+        """Whether a deploy worked on the host while its trees were read."""
+        return bool(self._trees["deploying"])
+
+    @cached_property
+    def _trees(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.on.ask("trees")
         return answer
 
     @cached_property
@@ -158,17 +182,14 @@ class HostFacts:
     @property
     def down(self) -> list[str]:
         """Services that do not run."""
-        return [name for name, unit in self._services if unit.get("ActiveState") != "active" and self._possible(name)]
+        stopped = [name for name, unit in self._services if unit.get("ActiveState") not in RUNNING]
+        return [name for name in stopped if possible(name, self.seen)]
 
     @property
     def lost(self) -> list[str]:
         """Services that would not come back after a boot, or after a crash."""
         disabled = [name for name, unit in self._services if unit.get("UnitFileState") in ("disabled", "masked", "")]
         return disabled + [name for name, unit in self._services if unit.get("Restart") in ("no", None)]
-
-    def _possible(self, name: str) -> bool:
-        """Whether it could run at all: a container can't set its clock."""
-        return self.seen["container"] == "none" or name not in ("chrony", "chronyd")
 
     @property
     def _services(self) -> Iterable[tuple[str, dict[str, str]]]:
@@ -185,7 +206,7 @@ class HostFacts:
     def mixed(self) -> list[str]:
         """Daemons and applications that do not run as a user of their own."""
         running = self.seen["users"]
-        daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own] and self._possible(name)]
+        daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own] and possible(name, self.seen)]
         services = self.seen["units"].items()
         owner = {name: unit.get("User", "") for name, unit in services if name.startswith("edumail-")}
         alone = Counter(owner.values())
@@ -195,6 +216,18 @@ class HostFacts:
     def sudo_is_narrow(self) -> bool:
         """Whether the one command of an audit is all that an auditor may run as somebody else."""
         return bool(self.seen["sudo"] == ["(root) NOPASSWD: /usr/local/sbin/edumail-audit"])
+
+
+def possible(name: str, seen: dict[str, Any]) -> bool:
+    """Whether a service or process could run on the host at all: a container can't set its clock."""
+    return bool(seen["container"] == "none" or name not in ("chrony", "chronyd"))
+
+
+def settled(seen: dict[str, Any]) -> bool:
+    """Whether no service was being started, stopped or restarted, and each daemon was there when it was looked for."""
+    services = seen["units"].values()
+    still = all(unit.get("ActiveState") in SETTLED and unit.get("Job", "") in ("", "0") for unit in services)
+    return still and all(name in seen["users"] for name in OWN_USERS if possible(name, seen))
 
 
 def _for_others(access: str) -> bool:
@@ -260,9 +293,19 @@ def knock(address: str, port: int) -> bool:
     return True
 
 
+def unseen(audit: Audit, name: str) -> str:
+    """Why an audit can't tell what is on a host; empty when it can."""
+    if not has_mail(audit.province.hosts[name]):
+        return (
+            f"{name}: máy chỉ phục vụ trang, không cho người kiểm tra vào, nên chưa xem được"
+            " / serves pages alone and lets no auditor in, so it was not seen"
+        )
+    return "" if name in audit.hosts else f"{name}: {NOT_UNDER_AUDIT}: {audit.unreachable.get(name)}"
+
+
 def facts_of(audit: Audit, on: str) -> HostFacts:
     """The facts about a host in this audit. Raises AuditError when it is not under audit."""
-    if on not in audit.hosts:
-        raise AuditError(f"{on}: {NOT_UNDER_AUDIT}: {audit.unreachable.get(on)}")
+    if why := unseen(audit, on):
+        raise AuditError(why)
     known: HostFacts = audit.kept.setdefault(f"facts of {on}", HostFacts(audit, audit.hosts[on]))
     return known

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-ASKED_OF_UNITS = "Id,LoadState,ActiveState,UnitFileState,Restart,User,DynamicUser"
+ASKED_OF_UNITS = "Id,LoadState,ActiveState,Job,UnitFileState,Restart,User,DynamicUser"
 LISTS = Path("/var/lib/apt/lists")
 FETCHED = (LISTS, Path("/var/lib/apt/periodic/update-success-stamp"), Path("/var/lib/edumail/package-lists"))
 """What an update of the lists changes: the folder only if they were new, the stamps of apt and of edumail if all were

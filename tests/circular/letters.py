@@ -227,6 +227,7 @@ class Post:
                 self.broken[requirement] = error
         new = [letter for letter in self.letters.values() if not letter.message_id]
         try:
+            self.audit.renew()
             _hand_in(self.audit, [letter for letter in new if letter.sender])
             try:
                 _bring(self.audit, [letter for letter in new if not letter.sender])

@@ -5,16 +5,19 @@ from __future__ import annotations
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 
 import pytest
 
+from edumail.circular.verdicts import Verdict
 from edumail.dnscheck import Difference
+from edumail.model import Unit
+from edumail.units import portal_host
 from tests.circular import sections
-from tests.circular.audit import Audit
+from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, each_unit
-from tests.circular.host import facts_of
+from tests.circular.host import facts_of, unseen
 from tests.circular.network import HTTPS_PORT, Network, certificate_text
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
@@ -125,32 +128,52 @@ def _about(said: Difference, names: Iterable[str]) -> bool:
     return any(owner == name or owner.endswith(f".{name}") for name in names)
 
 
+def _by_hosts(audit: Audit, on: str, judge: Callable[[str], tuple[bool, list[str]]]) -> Iterator[tuple[Unit, Answer]]:
+    """Each unit with mailboxes on ``on``, by that host and by the one that serves its page, if that is another."""
+    judged = cache(judge)
+    for unit in audit.units(on):
+        server = portal_host(unit)
+        why = unseen(audit, server) if server != on else ""
+        answers = [judged(host) for host in dict.fromkeys([on, *([] if why else [server])])]
+        good: Verdict = "not-tested" if why else "pass"
+        evidence = [line for _, lines in answers for line in lines]
+        yield unit, (good if all(fine for fine, _ in answers) else "fail", [*evidence, *([why] if why else [])])
+
+
 @pytest.mark.requirement("C37-11.3.3")
 def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str, record: Record) -> None:
     """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
-    facts = facts_of(audit, on)
-    differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
-    said = (
-        f"{on}, {len(facts.wanted)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
-        " theo giá trị băm của mọi tệp"
-        " / things differ from what this checkout compiles, by the digest of all their files"
-    )
-    evidence = [said, *differing[:20], *facts.dated]
-    for unit in audit.units(on):
-        record(unit.id, "C37-11.3.3", "fail" if differing else "pass", evidence)
+
+    def managed(host: str) -> tuple[bool, list[str]]:
+        facts = facts_of(audit, host)
+        differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
+        if differing and facts.deploying:
+            raise AuditError(f"{host}: đang có lượt triển khai / a deploy is under way: {'; '.join(differing[:3])}")
+        said = (
+            f"{host}, {len(facts.wanted)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
+            " theo giá trị băm của mọi tệp"
+            " / things differ from what this checkout compiles, by the digest of all their files"
+        )
+        return not differing, [said, *differing[:20], *facts.dated]
+
+    for unit, answer in _by_hosts(audit, on, managed):
+        record(unit.id, "C37-11.3.3", *answer)
 
 
 @pytest.mark.requirement("C37-11.3.4")
 def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
-    facts = facts_of(audit, on)
-    users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
-    evidence = [
-        f"{on}: dịch vụ và người dùng của nó / services and their users: {users or 0};"
-        f" không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
-        f"trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
-        f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
-        f"người kiểm tra được chạy qua sudo / what an auditor may run by sudo: {'; '.join(facts.seen['sudo']) or 0}",
-    ]
-    good = not (facts.mixed or facts.readable) and facts.sudo_is_narrow
-    for unit in audit.units(on):
-        record(unit.id, "C37-11.3.4", "pass" if good else "fail", evidence)
+    def divided(host: str) -> tuple[bool, list[str]]:
+        facts = facts_of(audit, host)
+        users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
+        evidence = [
+            f"{host}: dịch vụ và người dùng của nó / services and their users: {users or 0};"
+            f" không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
+            f"trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
+            f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
+            "người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
+            f" {'; '.join(facts.seen['sudo']) or 0}",
+        ]
+        return not (facts.mixed or facts.readable) and facts.sudo_is_narrow, evidence
+
+    for unit, answer in _by_hosts(audit, on, divided):
+        record(unit.id, "C37-11.3.4", *answer)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import sqlite3
 import subprocess
+import time
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ import testinfra
 
 from edumail.model import Province
 from roles.audit import render
-from tests.circular.audit import Audit
+from tests.circular.audit import AT_LEAST, LASTS, Audit
 from tests.circular.letters import PLANS
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
@@ -166,6 +168,50 @@ def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
     audit.open(None)
     assert set(audit.hosts) == set(province.hosts)
     assert {words.partition(" open ")[2] for words in ran} == {said}
+
+
+def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, str]] = []
+    number = itertools.count(1)
+    lost: set[str] = set()
+
+    class Shell(SimpleNamespace):
+        def run(self, words: str) -> Any:
+            ran.append((self.name, words.partition("edumail-audit ")[2].strip()))
+            new = next(number) if " open " in words else 0
+            answer = {"login": f"auditor-{new}", "password": "x", "token": f"{new:032x}", "expires": LASTS}
+            return SimpleNamespace(rc=int(self.name in lost), stdout=json.dumps(answer), stderr="no space")
+
+    now = [1e9]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(testinfra, "get_host", lambda at, **options: Shell(name=at.rpartition("@")[2]))
+    audit = Audit(LAB, province, frozenset(province.hosts), outside="kiemtra@ngoai.test")
+    audit.open(None)
+    names, first = list(audit.hosts), audit.tokens
+    ran.clear()
+    now[0] += LASTS - AT_LEAST
+    audit.renew()
+    assert (ran, audit.tokens) == ([], first)
+    now[0] += 1
+    lost.add(names[0])
+    audit.renew()
+    assert ran == [
+        (names[0], "open kiemtra@ngoai.test"),
+        *(
+            (name, word)
+            for name, old in zip(names[1:], (2, 3), strict=True)
+            for word in ("open kiemtra@ngoai.test", f"close auditor-{old}")
+        ),
+    ]
+    assert list(audit.hosts) == names[1:]
+    assert not set(audit.tokens) & set(first)
+    assert "no space" in audit.unreachable[names[0]]
+    assert {host.opened for host in audit.hosts.values()} == {0}, "what was logged of letters that went before"
+    ran.clear()
+    audit.renew()
+    assert not ran
 
 
 def test_what_an_audit_plans_is_within_its_letters(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:

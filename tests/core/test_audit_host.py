@@ -1,10 +1,13 @@
-"""What ``edumail-audit trees`` says of a release that is not as a deploy left it."""
+"""What ``edumail-audit`` says of a release that is not as a deploy left it, and of mail that waits."""
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import importlib.util
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +53,7 @@ def line(release: Path, name: str) -> str:
 
 
 def wrong(app: ModuleType, live: Path) -> list[str]:
-    found = app.trees(live.parents[1])["portal"]["wrong"]
+    found = app.trees(live.parents[1])["roles"]["portal"]["wrong"]
     return [said.removeprefix(f"{live}/") for said in found]
 
 
@@ -111,3 +114,50 @@ def test_sums_that_are_gone_or_can_not_be_read_are_no_good_ones(app: ModuleType,
     assert said.startswith(".sums: không đối chiếu được / can't be checked: ")
     (live / ".sums").unlink()
     assert any(said.endswith("no release") for said in wrong(app, live))
+
+
+def test_a_deploy_that_works_on_the_host_while_its_trees_are_read_is_told_of(
+    app: ModuleType, live: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock"
+
+    def deploying() -> bool:
+        return bool(app.trees(live.parents[1], lock)["deploying"])
+
+    assert not deploying()
+    lock.write_text("an@máy")
+    app.os.utime(lock, (0, 0))
+    assert not deploying(), "what a deploy leaves when it ends, or dies"
+    with lock.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert deploying()
+    assert not deploying()
+    with lock.open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who asks whether it is held does not keep it
+
+    monkeypatch.setattr(app, "_tree", lambda folder: lock.write_text("binh@máy"))
+    assert deploying(), "it began and ended meanwhile"
+
+
+def test_of_mail_that_waits_it_is_told_what_the_province_itself_has_to_take(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "province.json").write_text('{"domains": ["x.test"], "letters": 9}')
+    monkeypatch.setattr(app, "PROVINCE", tmp_path / "province.json")
+    now = int(time.time())
+
+    def queue(*messages: tuple[int, list[str]]) -> dict[str, list[int]]:
+        lines = [
+            json.dumps({"arrival_time": now - hours * 3600, "recipients": [{"address": to} for to in recipients]})
+            for hours, recipients in messages
+        ]
+        monkeypatch.setattr(app, "_said", lambda *command: "\n".join([*lines, ""]))
+        return {whose: [said["messages"], said["oldest"] // 3600] for whose, said in app._queue().items()}
+
+    assert queue() == {"all": [0, 0], "inside": [0, 0]}
+    typo = (90, ["an@gmial.test", "an@y.x.test", "an@x.test.other"])
+    assert queue(typo) == {"all": [1, 90], "inside": [0, 0]}
+    assert queue(typo, (60, ["an@other.test", "Binh@X.test"]), (1, ["an@x.test"])) == {
+        "all": [3, 90],
+        "inside": [2, 60],
+    }

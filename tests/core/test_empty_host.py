@@ -96,9 +96,10 @@ class Bare(HostAudit):
             case "unopened" | "received":
                 return []
             case "trees":
-                return {}
+                return {"roles": {}, "deploying": False}
             case "system":
-                return {"rules": [], "sshd": {}, "queue": {"messages": 0, "oldest": 0}}
+                queue = {which: {"messages": 0, "oldest": 0} for which in ("all", "inside")}
+                return {"rules": [], "sshd": {}, "queue": queue}
         raise AssertionError(command)
 
     def take(self, mailbox: str, wanted: Collection[str], whole: Collection[str]) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 
 from edumail.model import Province
+from tests.circular import host as host_facts
 from tests.circular import hostfacts
 from tests.circular import test_article_3_general as article_3
-from tests.circular.host import HostFacts
+from tests.circular import test_article_11_operation as article_11
+from tests.circular.audit import AuditError
+from tests.circular.host import OWN_USERS, SETTLE_SECONDS, HostFacts
 from tests.circular.network import Confined, Network
 
 SIMULATED = """Reading package lists...
@@ -240,3 +244,160 @@ def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocke
     )
     assert [network.exchanger_reached(domain, "AAAA") for domain in ("a.test", "b.test")] == [(True, "answers")] * 2
     assert knocked == [("mx.test", 25)]
+
+
+HOURS = 3600
+
+
+@pytest.mark.parametrize(
+    ("on", "oldest", "inside", "verdict"),
+    [
+        ("mail-so", 100, 0, "not-tested"),  # somebody's server abroad is silent: that is no unit's matter
+        ("mail-so", 100, 47, "not-tested"),
+        ("mail-so", 100, 49, "fail"),
+        ("mail-xa", 100, 0, "fail"),  # it hands all to the gateway
+        ("mail-xa", 47, 47, "not-tested"),
+    ],
+)
+def test_mail_that_only_strangers_do_not_take_is_not_stuck(
+    monkeypatch: pytest.MonkeyPatch, on: str, oldest: int, inside: int, verdict: str
+) -> None:
+    queue = {
+        "all": {"messages": 5, "oldest": oldest * HOURS},
+        "inside": {"messages": 2, "oldest": inside * HOURS},
+    }
+    made = SimpleNamespace(seen={"disks": {}, "failed": [], "units": {}}, system={"queue": queue}, down=[], lost=[])
+    monkeypatch.setattr(article_3, "facts_of", lambda audit, on: made)
+    audit: Any = SimpleNamespace(
+        units=lambda on: [SimpleNamespace(id="so")], mail=SimpleNamespace(gateway=SimpleNamespace(name="mail-so"))
+    )
+    found: list[tuple[str, str, str, list[str]]] = []
+    article_3.test_services_run_and_would_come_back(audit, on, lambda *row: found.append(row))
+    ((_, _, given, evidence),) = found
+    assert given == verdict
+    assert f" / mail queue: 5 messages, the oldest for {oldest} hours" in evidence[2]
+
+
+def host_that_says(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) -> tuple[HostFacts, list[float]]:
+    """A host that is asked again and again, and for how long was waited."""
+    left, waited = list(answers), []
+    monkeypatch.setattr(host_facts.time, "sleep", waited.append)
+    monkeypatch.setattr(host_facts, "units", lambda host: [])
+    shell = SimpleNamespace(run=lambda words: SimpleNamespace(rc=0, stdout=json.dumps(left.pop(0)), stderr=""))
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"h": SimpleNamespace(name="h", roles=[])}))
+    on: Any = SimpleNamespace(name="h", ssh=shell)
+    return HostFacts(audit, on), waited
+
+
+def running(redis: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
+    users = {name: [own] for name, own in OWN_USERS.items()}
+    return {
+        "units": {"redis-server": {"ActiveState": "active"} | (redis or {})},
+        "users": users,
+        "container": "none",
+    } | more
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: [own] for key, own in OWN_USERS.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        running({"ActiveState": "activating"}, users=without("redis-server")),
+        running({"ActiveState": "inactive", "Job": "812"}, users=without("redis-server")),
+        running(users=without("redis-server")),  # between one question and the next
+    ],
+)
+def test_a_host_in_the_middle_of_a_restart_is_asked_again_once(
+    monkeypatch: pytest.MonkeyPatch, first: dict[str, Any]
+) -> None:
+    facts, waited = host_that_says(monkeypatch, first, running())
+    assert (facts.down, facts.mixed, waited) == ([], [], [SETTLE_SECONDS])
+    facts, waited = host_that_says(monkeypatch, first, first)
+    assert facts.mixed == ["redis-server"]
+    assert facts.down == ([] if first["units"]["redis-server"]["ActiveState"] == "active" else ["redis-server"])
+    assert waited == [SETTLE_SECONDS]
+
+
+def test_a_host_at_rest_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts, waited = host_that_says(monkeypatch, running({"Job": ""}))
+    assert (facts.down, waited) == ([], [])
+    for state, down in (
+        ("active", []),
+        ("reloading", []),
+        ("failed", ["redis-server"]),
+        ("inactive", ["redis-server"]),
+    ):
+        facts, waited = host_that_says(monkeypatch, running({"ActiveState": state}))
+        assert (facts.down, waited) == (down, [])
+    facts, waited = host_that_says(monkeypatch, running(users=without("chronyd"), container="lxc"))
+    assert (facts.mixed, waited) == ([], [])
+
+
+class Managed:
+    """An audit of mail hosts ``a`` and ``b`` and of ``pages``, which has no mail."""
+
+    def __init__(self, **wrong: list[str]) -> None:
+        hosts = {name: SimpleNamespace(name=name, has_mail=name != "pages") for name in ("a", "b", "pages")}
+        self.province = SimpleNamespace(hosts=hosts)
+        self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b")}
+        self.unreachable: dict[str, str] = {}
+        self.kept = {
+            f"facts of {name}": SimpleNamespace(
+                wanted={"nginx": ""},
+                differing=lambda role, name=name: wrong.get(name, []),
+                dated=[],
+                deploying=False,
+                seen={"users": {}, "places": {}, "sudo": []},
+                mixed=wrong.get(name, []),
+                readable=[],
+                sudo_is_narrow=True,
+            )
+            for name in self.hosts
+        }
+
+    def units(self, on: str) -> list[Any]:
+        servers = {"own": None, "other": "b", "alone": "pages"}
+        return [SimpleNamespace(id=unit, host=on, portal_host=server) for unit, server in servers.items()]
+
+
+QUESTIONS = [
+    article_11.test_hosts_are_as_this_checkout_and_this_inventory_say,
+    article_11.test_services_have_users_of_their_own_and_an_auditor_no_rights,
+]
+
+
+def said_by(question: Any, audit: Any) -> dict[str, tuple[str, list[str]]]:
+    found: dict[str, tuple[str, list[str]]] = {}
+    question(audit, "a", lambda unit, requirement, verdict, evidence: found.update({unit: (verdict, evidence)}))
+    return found
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_page_on_a_host_that_nobody_sees_is_not_passed_with_the_mail_host(question: Any) -> None:
+    def verdicts(audit: Any) -> dict[str, str]:
+        return {unit: verdict for unit, (verdict, _) in said_by(question, audit).items()}
+
+    assert verdicts(Managed()) == {"own": "pass", "other": "pass", "alone": "not-tested"}
+    assert verdicts(Managed(a=["x"])) == dict.fromkeys(("own", "other", "alone"), "fail")
+    assert verdicts(Managed(b=["x"])) == {"own": "pass", "other": "fail", "alone": "not-tested"}
+    audit = Managed(b=["x"])
+    del audit.hosts["b"]
+    audit.unreachable["b"] = "SSH: no route"
+    found = said_by(question, audit)
+    assert [found["other"][0], found["alone"][0]] == ["not-tested"] * 2
+    assert found["other"][1][-1].endswith("not under audit: SSH: no route")
+    assert "serves pages alone" in found["alone"][1][-1]
+
+
+def test_a_host_that_a_deploy_works_on_is_not_called_one_where_a_deploy_did_not_end() -> None:
+    audit, question = Managed(a=["dovecot: a deploy did not end"]), QUESTIONS[0]
+    assert {verdict for verdict, _ in said_by(question, audit).values()} == {"fail"}
+    audit.kept["facts of a"].deploying = True
+    with pytest.raises(AuditError, match="a deploy is under way: dovecot"):
+        said_by(question, audit)
+    audit = Managed()
+    audit.kept["facts of a"].deploying = True
+    assert said_by(question, audit)["own"][0] == "pass"

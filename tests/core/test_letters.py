@@ -87,6 +87,11 @@ class Province:
         self.drawn: set[str] | None = None
         self.network = self.exchangers = self
         self.envelopes: list[Envelope] = []
+        self.renewed: list[int] = []
+        """How many letters had gone whenever it was seen whether the audits last long enough."""
+
+    def renew(self) -> None:
+        self.renewed.append(len(self.envelopes) + sum(len(server.requests) for server in self.hosts.values()))
 
     def left_out(self, unit: Any) -> str:
         return "" if self.drawn is None or unit.id in self.drawn else "not drawn"
@@ -125,6 +130,7 @@ def test_all_letters_of_a_turn_go_at_once_and_each_mailbox_is_looked_into_once(a
     assert all(len(server.requests) <= 1 for server in audit.hosts.values())
     assert {n for server in audit.hosts.values() for n in server.asked.values()} == {1}
     before = len(audit.envelopes)
+    assert audit.renewed == [0]
     assert post(audit, HOST, "C37-9.1b") is made
     assert len(audit.envelopes) == before
     # What the page publishes and what the contact page leads to is one address, and one letter.

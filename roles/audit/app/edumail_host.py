@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -9,8 +10,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 TREES = Path("/var/lib/edumail/trees")
+LOCK = Path("/run/edumail-deploy.lock")
+"""What a deploy holds as long as it works on the host (flock(2))."""
+PROVINCE = Path(__file__).resolve().with_name("province.json")
+"""``domains`` of the province."""
 MANIFEST, SUMS, COMPRESSED = ".manifest", ".sums", ".gzip"
 RESERVED = frozenset({MANIFEST, SUMS, ".access", COMPRESSED, ".stamps"})
 COMPILED = {".cdb": "", ".gz": "", ".svbin": ".sieve", ".db": ".csv"}
@@ -20,12 +26,29 @@ TWIN = ".gz"
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
 
 
-def trees(root: Path = TREES) -> dict[str, dict[str, object]]:
-    """For each role: the digest that was recorded good, the one of the live manifest, and what is not as it should be.
+def trees(root: Path = TREES, lock: Path = LOCK) -> dict[str, object]:
+    """For each of the roles: the digest recorded good, that of the live manifest, and what is not as it should be.
 
-    The live manifest's digest is the one that whoever has the same inventory and the same edumail compiles.
+    The live manifest's digest is the one that whoever has the same inventory and the same edumail compiles. And whether
+    a deploy worked on the host while they were read, which takes minutes where there are many pages.
     """
-    return {folder.name: _tree(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
+    began = int(time.time())
+    before = _held(lock)
+    roles = {folder.name: _tree(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
+    # Whoever takes the lock writes into it who they are.
+    return {"roles": roles, "deploying": before or (lock.exists() and lock.stat().st_mtime >= began)}
+
+
+def _held(lock: Path) -> bool:
+    """Whether a deploy that lives holds the lock; of one that died the kernel has taken it away."""
+    if not lock.exists():
+        return False
+    with lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _tree(folder: Path) -> dict[str, object]:
@@ -109,12 +132,27 @@ def system() -> dict[str, object]:
     return {"rules": rules, "sshd": sshd, "queue": _queue()}
 
 
-def _queue() -> dict[str, int]:
-    """How many messages wait, and for how many seconds the oldest has. Nothing is said of from whom and to whom."""
+def _queue() -> dict[str, dict[str, int]]:
+    """How many messages wait, and for how many seconds the oldest has: of all, and of those to the province's domains.
+
+    Nothing else is said of from whom and to whom.
+    """
     lines = _said("/usr/sbin/postqueue", "-j").splitlines()
     waiting = [json.loads(line) for line in lines if line.strip()]
-    oldest = min((message["arrival_time"] for message in waiting), default=int(time.time()))
-    return {"messages": len(waiting), "oldest": max(0, int(time.time()) - oldest)}
+    domains = frozenset(json.loads(PROVINCE.read_text(encoding="utf-8"))["domains"])
+    now = int(time.time())
+
+    def told(messages: list[dict[str, Any]]) -> dict[str, int]:
+        oldest = min((message["arrival_time"] for message in messages), default=now)
+        return {"messages": len(messages), "oldest": max(0, now - oldest)}
+
+    return {"all": told(waiting), "inside": told([message for message in waiting if _inside(message, domains)])}
+
+
+def _inside(message: dict[str, Any], domains: frozenset[str]) -> bool:
+    """Whether somebody in the province still lacks the message."""
+    recipients = (recipient["address"] for recipient in message.get("recipients", ()))
+    return any(address.rpartition("@")[2].lower() in domains for address in recipients)
 
 
 def _said(*command: str) -> str:
