@@ -696,6 +696,24 @@ def test_without_the_ministry_s_lists_its_own_domain_is_the_ministry_s(
     assert Views(about.audit.province).of(about.unit).ministry == ("moet.gov.vn",)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["MẬT", " MẬT\n", "MẬT: Kế hoạch", "Kế hoạch (MẬT)", "Độ mật: MẬT", "12/QĐ-UBND – MẬT", "TỐI MẬT",
+     "ĐỘ MẬT: TUYỆT MẬT", "Văn bản TỐI MẬT của tỉnh", "Số 12/QĐ-UBND TỐI MẬT"],
+)  # fmt: skip
+def test_a_mark_of_secrecy_stands_apart(text: str) -> None:
+    assert article_7._marked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["BẢO MẬT THÔNG TIN", "ĐỔI MẬT KHẨU", "BÍ MẬT NHÀ NƯỚC", "BẢO\n  MẬT", "MẬT ONG", "BẢO MẬT, AN TOÀN", "bảo mật",
+     "XMẬT", "GIỮ TUYỆT MẬT HỒ SƠ", "BÍ MẬT CÓ BA ĐỘ: TUYỆT MẬT, TỐI MẬT, MẬT", "ĐỘ MẬT CỦA VĂN BẢN"],
+)  # fmt: skip
+def test_ordinary_capitals_are_no_mark_of_secrecy(text: str) -> None:
+    assert not article_7._marked(text)
+
+
 class Asked:
     """A look-up by number: its form, and what it answers to one."""
 
