@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -9,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import dns.exception
 import dns.resolver
@@ -24,6 +26,7 @@ from edumail.portal.model import Content, Diploma, Examination, Link, Result
 from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
+from edumail.text import fold
 from tests.circular import mailed, sections
 from tests.circular import test_article_2_terms as article_2
 from tests.circular import test_article_7_principles as article_7
@@ -32,9 +35,10 @@ from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_10_other_content as article_10
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_article_16_assessment as article_16
+from tests.circular.browser import ARGUMENTS, Browser, Seen
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
-from tests.circular.pages import Page
+from tests.circular.pages import Page, Portal
 from tests.circular.portal import Answer, Reading
 
 ROOT = Path(__file__).parents[2]
@@ -696,6 +700,17 @@ def test_without_the_ministry_s_lists_its_own_domain_is_the_ministry_s(
     assert Views(about.audit.province).of(about.unit).ministry == ("moet.gov.vn",)
 
 
+@pytest.mark.parametrize("name", ["Trường 'Hoa Sen'", 'Trường "Hoa Sen"', "Trường Hoa & Sen"])
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_unit_s_name_is_read_as_words(files: Files, name: str, shown: bool) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.unit = about.unit.model_copy(update={"name": name})
+    words = html.escape(name).replace(" ", "\n ") if shown else "Trường khác"
+    body = f"<h1>{words}</h1>".encode()
+    about.portal._pages["/"] = Page("https://x.test/", 200, {"content-type": "text/html; charset=utf-8"}, body, "GET")
+    assert article_12._page(about)[0] is shown
+
+
 @pytest.mark.parametrize(
     "text",
     ["MẬT", " MẬT\n", "MẬT: Kế hoạch", "Kế hoạch (MẬT)", "Độ mật: MẬT", "12/QĐ-UBND – MẬT", "TỐI MẬT",
@@ -783,3 +798,122 @@ def test_a_diploma_is_found_alone(files: Files, page: Page, verdict: str) -> Non
     said = CHECKS["C37-8.12"](about)
     assert not isinstance(said, Mailed)
     assert said[0] == verdict, said
+
+
+class Screen:
+    """A browser in which some pages do not open so many times."""
+
+    def __init__(self, crashes: int = 0, overflow: int = 0):
+        self.crashes, self.overflow = crashes, overflow
+
+    def look(self, url: str) -> Seen:
+        if url.endswith("/lanh-dao/") and self.crashes:
+            self.crashes -= 1
+            raise RuntimeError(f"{url}: Target crashed")
+        return Seen(url, self.overflow, ())
+
+
+@pytest.mark.parametrize(
+    ("screen", "there", "verdicts"),
+    [
+        (Screen(), True, ("pass", "pass")),
+        (Screen(crashes=1), True, ("pass", "pass")),
+        (Screen(crashes=2), True, ("not-tested", "not-tested")),
+        (Screen(crashes=2, overflow=9), True, ("fail", "not-tested")),
+        (Screen(crashes=1), False, ("fail", "fail")),
+    ],
+)
+def test_a_page_that_the_auditor_s_browser_does_not_open_is_no_fault_if_it_answers(
+    files: Files, monkeypatch: pytest.MonkeyPatch, screen: Any, there: bool, verdicts: tuple[str, str]
+) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    if not there:
+        monkeypatch.delitem(files.files, (about.unit.portal, "/lanh-dao/"))
+    assert tuple(verdict for verdict, _ in article_12._rendered(about, screen)) == verdicts
+
+
+class Searched:
+    """A portal with news and other pages, and a search that finds beginnings of words, ten pages at a time."""
+
+    def __init__(
+        self,
+        articles: Mapping[str, str],
+        others: int = 0,
+        *,
+        down: bool = False,
+        lost: bool = False,
+        listed: bool = True,
+    ):
+        self.pages = {f"/tin-tuc/{name}/": text for name, text in articles.items()}
+        self.others, self.down, self.lost, self.listed = others, down, lost, listed
+
+    def https(self, host: str, path: str, form: object = None) -> tuple[Response, bytes]:
+        parts = urlsplit(path)
+        if parts.path != "/tim-kiem":
+            links = "".join(f"<a href={url}>x</a>" for url in self.pages)
+            pages = self.pages | ({"/tin-tuc/": links} if self.listed else {})
+            return Response(200 if path in pages else 404, {}), page_of(pages.get(path, ""))
+        asked = parse_qs(parts.query)
+        word, number = fold(asked["q"][0]), int(asked.get("trang", ["1"])[0])
+        hits = [f"/khac/{other}/" for other in range(self.others)]
+        known = {} if self.lost else self.pages
+        hits += [url for url, text in known.items() if any(said.startswith(word) for said in fold(text).split())]
+        shown = "".join(f"<a href={url}>x</a>" for url in hits[number * 10 - 10 : number * 10])
+        more = "<nav><a rel=next href=x>x</a></nav>" if len(hits) > number * 10 else ""
+        return Response(503 if self.down else 200, {}), page_of(shown + more)
+
+
+def page_of(text: str) -> bytes:
+    return f"<main>{text}</main>".encode()
+
+
+ONE, TWO = {"mot": "hội khoẻ nghiệm"}, {"mot": "hội khoẻ nghiệm", "hai": "hội khoẻ nghiêm nghiệmx"}
+
+
+@pytest.mark.parametrize(
+    ("portal", "verdict"),
+    [
+        (Searched(ONE), "pass"),
+        (Searched(ONE, others=25), "pass"),
+        (Searched(ONE, others=60), "not-tested"),
+        (Searched(ONE, lost=True), "fail"),
+        (Searched(ONE, others=25, lost=True), "fail"),
+        (Searched(TWO), "pass"),
+        (Searched({"mot": "trường nghiêm", "hai": "trường nghiệm"}), "not-tested"),
+        (Searched({"mot": "hop bao"}), "not-tested"),
+        (Searched({}), "not-tested"),
+        (Searched({}, listed=False), "fail"),
+        *((Searched(articles, down=True), "fail") for articles in (ONE, {"mot": "hop bao"}, {})),
+    ],
+)
+def test_search_is_judged_by_a_word_that_tells_an_article_from_others(files: Files, portal: Any, verdict: str) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.__dict__["portal"] = Portal(portal, about.unit)
+    found, evidence = article_12._search(about)
+    assert found == verdict, evidence
+
+
+def test_a_word_that_begins_another_article_s_does_not_tell_them_apart() -> None:
+    pages = [
+        Page(f"https://x.test/{text}/", 200, {}, page_of(text), "") for text in ("chuyện nghiệm", "chuyen nghiemx")
+    ]
+    assert article_12._telling_word(pages) == ("", "")
+    pages.append(Page("https://x.test/ba/", 200, {}, page_of("chuyển bảng"), ""))
+    assert article_12._telling_word(pages) == ("https://x.test/ba/", "bảng")
+
+
+def test_a_browser_that_has_died_is_told_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit goes on; anything else than RuntimeError would break it for all units of the host."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise OSError("Target page, context or browser has been closed")
+
+    browser = Browser.__new__(Browser)
+    for new_page in (dies, lambda: SimpleNamespace(goto=dies, close=dies)):
+        monkeypatch.setattr(browser, "_context", SimpleNamespace(new_page=new_page), raising=False)
+        with pytest.raises(RuntimeError, match="has been closed"):
+            browser.look("https://x.test/")
+
+
+def test_a_browser_asks_no_proxy_and_needs_no_shared_memory() -> None:
+    assert {"--no-proxy-server", "--disable-dev-shm-usage"} <= set(ARGUMENTS)
