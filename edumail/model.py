@@ -204,6 +204,11 @@ class Settings(PolicyLevel):
         """The name of the account pages, where people choose their passwords; it leads to the gateway."""
         return f"taikhoan.{self.domain}"
 
+    @property
+    def ministry_domains(self) -> frozenset[str]:
+        """The Ministry's domains; where :attr:`ministry` is not said, those that the circular names."""
+        return (self.ministry or Ministry(director=self.hostmaster, clerk=self.hostmaster)).domains
+
 
 class Ssh(Model):
     """How the control machine reaches a host, where that is not in an OpenSSH configuration file."""

@@ -118,8 +118,7 @@ class Views:
         self.units = Units(province)
         group = province.standard_groups.get("lanhdao")
         heads = [code for code, post in province.posts.items() if post.head]
-        ministry = province.settings.ministry
-        self.ministry = tuple(sorted(ministry.domains)) if ministry else ()
+        self.ministry = tuple(sorted(province.settings.ministry_domains))
         self.posts = {code: post.name for code, post in province.posts.items()}
         # One definition of who leads: the group «Lãnh đạo»; a province without that group still has heads.
         self.leading = tuple(dict.fromkeys([*heads, *(group.members.posts if group else ())]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from types import TracebackType
 from typing import Any
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = ("--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage")
+"""No proxy of the auditor's is asked, as the rest of the audit asks none; a small /dev/shm would crash pages."""
 PHONE = {"width": 360, "height": 740}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 """Axe's names of the levels A and AA of WCAG 2.0 and 2.1."""
@@ -47,7 +50,7 @@ class Browser:
         self._playwright = sync_playwright().start()
         try:
             self._chromium = self._playwright.chromium.launch(
-                executable_path=path, args=["--no-sandbox", f"--host-resolver-rules={rules}"]
+                executable_path=path, args=[*ARGUMENTS, f"--host-resolver-rules={rules}"]
             )
         except Exception as error:
             self._playwright.stop()
@@ -64,8 +67,9 @@ class Browser:
 
     def look(self, url: str) -> Seen:
         """Open ``url`` on the phone and judge it. Raises RuntimeError when it can't be opened."""
-        page = self._context.new_page()
+        page = None
         try:
+            page = self._context.new_page()
             response = page.goto(url, timeout=20_000)
             if response is None or response.status != 200:
                 raise RuntimeError(f"{url} → {response.status if response else 'không trả lời / nothing'}")
@@ -77,7 +81,9 @@ class Browser:
         except Exception as error:  # Playwright's own kinds
             raise RuntimeError(f"{url}: {str(error)[:200]}") from error
         finally:
-            page.close()
+            with contextlib.suppress(Exception):  # of a page that has crashed
+                if page:
+                    page.close()
         return Seen(url, max(0, int(overflow)), tuple(_violations(found["violations"])))
 
 

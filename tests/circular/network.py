@@ -240,7 +240,9 @@ class Network:
             with contextlib.suppress(OSError, imaplib.IMAP4.error):
                 client.logout()
 
-    def https(self, host: str, path: str = "/", form: Mapping[str, str] | None = None) -> tuple[HTTPResponse, bytes]:
+    def https(
+        self, host: str, path: str = "/", form: Mapping[str, str] | None = None, port: int = HTTPS_PORT
+    ) -> tuple[HTTPResponse, bytes]:
         """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read.
 
         The page after it comes by the same connection if it is of the same host. One that the server has closed
@@ -248,7 +250,7 @@ class Network:
         """
         end = time.monotonic() + PATIENCE
         while True:
-            response, body = self._once(host, path, form)
+            response, body = self._once(host, path, form, port)
             pause = _pause(response)
             if response.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() + pause > end:
                 return response, body
@@ -262,15 +264,15 @@ class Network:
             answer = connection.getresponse()
             return answer.status, answer.getheader("Location") or ""
 
-    def _once(self, host: str, path: str, form: Mapping[str, str] | None) -> tuple[HTTPResponse, bytes]:
+    def _once(self, host: str, path: str, form: Mapping[str, str] | None, port: int) -> tuple[HTTPResponse, bytes]:
         kept, self._open = self._open, None
-        if kept and kept[0] == host and form is None:  # a form is never sent twice
+        if kept and (kept[0], kept[1].port) == (host, port) and form is None:  # a form is never sent twice
             with contextlib.suppress(OSError, HTTPException):
                 return self._exchange(kept[1], host, path, form)
         if kept:
             kept[1].close()
-        connection = HTTPSConnection(host, timeout=TIMEOUT)
-        connection.sock = self.tls(host, HTTPS_PORT)
+        connection = HTTPSConnection(host, port, timeout=TIMEOUT)
+        connection.sock = self.tls(host, port)
         return self._exchange(connection, host, path, form)
 
     def _exchange(

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from http import HTTPStatus
 from http.client import HTTPException
-from urllib.parse import urldefrag, urljoin, urlsplit
+from typing import NamedTuple
+from urllib.parse import quote, urldefrag, urljoin, urlsplit
 
+import dns.exception
+import dns.resolver
 import lxml.etree
 import lxml.html
 
 from edumail.model import Unit
 from edumail.text import fold
-from tests.circular.network import Network
+from tests.circular.network import TIMEOUT, Network
 
 ABSENT = "chua cong bo"
 """What stands, folded, where a field was left out."""
 UTF8 = lxml.html.HTMLParser(encoding="utf-8")
 """Whatever a page says of its encoding itself."""
+GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+"""What a server says of a page that is not there; anything else may be meant for who asks, or for now."""
+URL_CHARACTERS = "/%:@!$&'()*+,;=?"
+"""What may stand in path and query as it is, besides letters and digits (RFC 3986)."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class Page:
     body: bytes
     said: str
     """A line of evidence."""
+    nowhere: bool = False
+    """There is no such name."""
 
     @property
     def good(self) -> bool:
@@ -177,29 +187,70 @@ class Portal:
 
 def get(network: Network, url: str, form: Mapping[str, str] | None = None) -> Page:
     """One GET, or one POST of ``form``; an error is a page with status 0."""
-    parts = urlsplit(url)
+    parts = urlsplit(plain(url))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     method = "GET" if form is None else "POST"
     try:
-        response, body = network.https(parts.hostname or "", path, form)
+        other = [parts.port] if parts.port else []
+        response, body = network.https(parts.hostname or "", path, form, *other)
     except (OSError, HTTPException, ValueError) as error:
         return Page(url, 0, {}, b"", f"{method} {url}: {type(error).__name__}: {error}"[:300])
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Page(url, response.status, headers, body, f"{method} {url} → {response.status}, {len(body)} B")
 
 
-def answered(network: Network, urls: Iterator[str] | list[str], seen: dict[str, Page]) -> tuple[list[str], list[str]]:
-    """Which of ``urls`` answer (status below 400), and a line for each that does not. ``seen`` keeps the answers."""
-    good, bad = [], []
+def plain(url: str) -> str:
+    """The address as it is asked for and compared: without fragment, and what is not ASCII as percent signs say it."""
+    parts = urlsplit(urldefrag(url)[0])
+    path, query = (quote(part, safe=URL_CHARACTERS) for part in (parts.path, parts.query))
+    return parts._replace(path=path, query=query).geturl()
+
+
+class Links(NamedTuple):
+    """What came of asking for links."""
+
+    good: list[str]
+    """Those that answer (status below 400)."""
+    broken: list[str]
+    """A line for each that leads nowhere."""
+    unseen: list[str]
+    """A line for each of which this machine can't tell."""
+
+
+def answered(network: Network, urls: Iterator[str] | list[str], seen: dict[str, Page], own: Collection[str]) -> Links:
+    """Which of ``urls`` answer. ``seen`` keeps the answers; ``own`` are the province's names.
+
+    Somebody else's server decides whom it answers, and when: only that a page or a name is not there is a finding.
+    """
+    links = Links([], [], [])
     for url in dict.fromkeys(urls):
+        host = urlsplit(url).hostname or ""
         if url not in seen:
-            seen[url] = get(network, url)
+            page = get(network, url)
+            seen[url] = replace(page, nowhere=not page.status and host not in own and nowhere(host))
         page = seen[url]
         if 200 <= page.status < 400:
-            good.append(url)
+            links.good.append(url)
+        elif page.nowhere:
+            links.broken.append(f"{page.said}; tên không tồn tại / no such name")
+        elif host in own or page.status in GONE:
+            links.broken.append(page.said)
         else:
-            bad.append(page.said)
-    return good, bad
+            links.unseen.append(
+                f"không kết luận được, máy chủ của người khác / not told, another's server: {page.said}"
+            )
+    return links
+
+
+def nowhere(host: str) -> bool:
+    """Whether this machine's resolver says that there is no such name."""
+    try:
+        dns.resolver.resolve(host, lifetime=TIMEOUT)
+    except dns.resolver.NXDOMAIN:
+        return True
+    except dns.exception.DNSException:
+        return False
+    return False
 
 
 DATE = re.compile(r"\b(\d{2})/(\d{2})/(\d{4})\b")

@@ -13,7 +13,7 @@ from edumail.model import Person, Unit
 from edumail.portal.model import Content
 from edumail.text import fold
 from tests.circular.audit import Audit
-from tests.circular.pages import Page, Portal, answered
+from tests.circular.pages import Links, Page, Portal, answered
 
 
 @dataclass
@@ -102,12 +102,23 @@ class Reading:
 
     def fetched(self, url: str) -> Page:
         """Any page, asked for once in an audit."""
-        answered(self.audit.network, [url], self.seen)
+        self.answered([url])
         return self.seen[url]
 
-    def answered(self, urls: list[str]) -> tuple[list[str], list[str]]:
+    def answered(self, urls: list[str]) -> Links:
         """Which of ``urls`` answer, and a line for each that does not."""
-        return answered(self.audit.network, urls, self.seen)
+        return answered(self.audit.network, urls, self.seen, self._own)
+
+    @property
+    def _own(self) -> frozenset[str]:
+        """The names that the province itself answers for: of portals, account pages and webmail."""
+        kept = self.audit.kept
+        if "own names" not in kept:
+            settings, units = self.audit.province.settings, self.audit.province.units.values()
+            names = {name for unit in units for name in unit.portal_names}
+            kept["own names"] = frozenset(names | {settings.front_name, settings.accounts_name})
+        found: frozenset[str] = kept["own names"]
+        return found
 
 
 Answer = tuple[Verdict, list[str]]

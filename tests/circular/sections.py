@@ -7,15 +7,18 @@ has not published something is never a pass.
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from urllib.parse import urlsplit
+from http import HTTPStatus
+from urllib.parse import urljoin, urlsplit
 
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.text import fold
 from tests.circular.mailed import Mailed
-from tests.circular.pages import DATE, Page
+from tests.circular.pages import DATE, Page, plain
 from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
@@ -41,6 +44,13 @@ another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
 YEARS = 5
+REDIRECTS = 5
+"""How often a sign-in may lead on to another page."""
+TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
+BUSY = (
+    "429, giới hạn của máy chủ cho mạng này đã bị dùng hết, hãy hỏi lại sau"
+    " / what the server allows this network is used up, ask again later"
+)
 LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác không / no such heading, somebody has to look for it"
 SATURDAY = 5
 """As Python counts the days of a week."""
@@ -116,14 +126,15 @@ def documents(reading: Reading) -> Answer:
     rows = page.table(*DOCUMENT)
     blank = [row[DOCUMENT[0]] or "?" for row in rows if not all(row[name] for name in DOCUMENT)]
     files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
-    there, broken = reading.answered(files)
+    there, broken, unseen = reading.answered(files)
     evidence = [
         f"{page.said}: {len(rows)} văn bản, {len(files)} liên kết đến tệp, {len(there)} tệp trả lời"
         f" / {len(rows)} documents, {len(files)} links to files, {len(there)} files answer",
         *broken,
+        *unseen,
     ]
     evidence += [f"chưa đủ / incomplete: {', '.join(blank)}"] if blank else []
-    return _pass(bool(rows) and len(files) >= len(rows) and not (blank or broken)), evidence
+    return told(bool(rows) and len(files) >= len(rows) and not (blank or broken), unseen), evidence
 
 
 def public_services(reading: Reading) -> Answer:
@@ -209,10 +220,11 @@ def resources(reading: Reading) -> Answer:
     if bad:
         return bad
     library = reading.library
-    own = [url for url, _ in page.links() if url != library and not url.startswith("mailto:")]
-    there, broken = reading.answered(own)
-    evidence = [f"{page.said}: {len(there)} học liệu trả lời / resources answer", *broken]
-    return _pass(bool(there) and not broken), evidence
+    above = plain(library) if library else None
+    own = [url for url, _ in page.links() if plain(url) != above and not url.startswith("mailto:")]
+    there, broken, unseen = reading.answered(own)
+    evidence = [f"{page.said}: {len(there)} học liệu trả lời / resources answer", *broken, *unseen]
+    return told(bool(there or unseen) and not broken, unseen), evidence
 
 
 def library(reading: Reading) -> Answer:
@@ -239,8 +251,10 @@ def results(reading: Reading) -> Answer:
     nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": "KHONGCO999"})
     shown = asked.rows()
     own = [shown.get(fold(subject)) == mark for subject, mark in result.marks.items()]
-    others = [r.candidate for _, r in found if r.candidate != result.candidate and r.candidate in asked.text]
-    listed = [r.candidate for _, r in found if r.candidate in form.text + nobody.text]
+    # A year in a title, or a mark, may look like a number.
+    alike = _words([*result.marks, *result.marks.values(), *(e.title for e in reading.content.examinations)])
+    numbers = {r.candidate for _, r in found} - alike
+    others, listed = (numbers - {result.candidate}) & _said(asked), numbers & (_said(form) | _said(nobody))
     evidence = [
         f"{form.said}: liệt kê {len(listed)} số báo danh / {len(listed)} candidate numbers listed",
         f"POST → {asked.status}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
@@ -250,8 +264,9 @@ def results(reading: Reading) -> Answer:
         "chưa thử việc chặn người tra quá nhiều số sai, vì mạng này sẽ bị chặn"
         " / that too many wrong numbers are stopped was not tried: it would shut this network out",
     ]
-    good = form.good and asked.good and all(own) and not (others or listed) and not nobody.rows()
-    return _pass(good), evidence
+    busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
+    right = form.good and (asked.status == TOO_MANY or (asked.good and all(own)))
+    return told(right and not (others or listed or nobody.rows()), busy), evidence + busy
 
 
 def _not_looked_up(reading: Reading, form: Page) -> Answer | None:
@@ -274,13 +289,24 @@ def diplomas(reading: Reading) -> Answer:
         return left_out
     diploma = reading.content.diplomas[0]
     asked = reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": diploma.number})
-    others = [d.number for d in reading.content.diplomas[1:] if d.number in asked.text]
+    numbers = {d.number for d in reading.content.diplomas}
+    others = (numbers - _words([diploma.number, diploma.register, diploma.kind, f"{diploma.issued}"])) & _said(asked)
     right = asked.good and fold(diploma.register) in asked.words
     evidence = [
         f"POST → {asked.status}, một số của inventory: {'thấy' if right else 'KHÔNG THẤY'}, {len(others)} số khác"
         f" / one number of the inventory: {'found' if right else 'NOT found'}, {len(others)} others"
     ]
-    return _pass(right and not others), evidence
+    busy = [BUSY] if asked.status == TOO_MANY else []
+    return told((right or bool(busy)) and not others, busy), evidence + busy
+
+
+def _said(page: Page) -> set[str]:
+    """The words that stand in a page's own part, each alone; what was typed into a field is none."""
+    return _words(page.main.xpath(".//text()"))
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(texts)))
 
 
 def projects(reading: Reading) -> Answer:
@@ -368,12 +394,13 @@ def disclosure(reading: Reading) -> Answer:
     lacking = [part for part in DISCLOSURE if not _part(newest, part)]
     unseen = [heading for heading in headings if not _part(newest, heading)]
     reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
-    there, broken = reading.answered(reports)
+    there, broken, unknown = reading.answered(reports)
     parts = f"{len(DISCLOSURE) - len(lacking)}/{len(DISCLOSURE)}"
     known = f"{len(headings) - len(unseen)}/{len(headings)}"
     evidence = [
         f"{newest.said}: {len(there)} PDF, {parts} phần, {known} đề mục / {parts} parts, {known} headings",
         *broken,
+        *unknown,
     ]
     if not levels or not disclosed.LEVELS.keys() >= set(levels):
         evidence.append(
@@ -383,9 +410,7 @@ def disclosure(reading: Reading) -> Answer:
     evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
     if unseen:
         evidence.append(f"{LOOK}: {', '.join(unseen)}")
-    if not there or lacking or broken:
-        return "fail", evidence
-    return "not-tested" if unseen else "pass", evidence
+    return told(bool(there or unknown) and not (lacking or broken), unseen or unknown), evidence
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
@@ -465,7 +490,10 @@ def admission(reading: Reading) -> Answer:
 
 
 def school_management(reading: Reading) -> Answer:
-    """If the school has one: linked, answers, asks for a sign-in (9.11)."""
+    """If the school has one: linked, answers, asks for a sign-in (9.11).
+
+    One that shows no field for a password may ask for it by a script or another page, so that proves nothing.
+    """
     wanted = reading.content.portal.school_management
     if wanted is None:
         why = (
@@ -474,9 +502,25 @@ def school_management(reading: Reading) -> Answer:
         )
         return "not-applicable", [why]
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
-    asks = b'type="password"' in (body := reading.fetched(wanted.url).body) or b"type=password" in body
-    said = "đòi đăng nhập / asks for a sign-in" if asks else "KHÔNG đòi đăng nhập / asks for NO sign-in"
-    return _pass(verdict == "pass" and asks), [*evidence, said]
+    if verdict != "pass":
+        return verdict, evidence
+    page = _led_on(reading, wanted.url)
+    if page.root.xpath("//input[translate(@type, 'PASWORD', 'pasword')='password']"):
+        return "pass", [*evidence, f"{page.said}: đòi đăng nhập / asks for a sign-in"]
+    why = "không thấy ô mật khẩu, cần người xem có đòi đăng nhập không / no password field, somebody has to look"
+    return "not-tested", [*evidence, f"{page.said}: {why}"]
+
+
+def _led_on(reading: Reading, url: str) -> Page:
+    """Where a page leads by redirects over HTTPS, a few at most."""
+    page = reading.fetched(url)
+    with contextlib.suppress(ValueError):  # a redirect to what is no address
+        for _ in range(REDIRECTS):
+            to = urljoin(page.url, page.headers.get("location", ""))
+            if not 300 <= page.status < 400 or urlsplit(to).scheme != "https":
+                break
+            page = reading.fetched(to)
+    return page
 
 
 def today() -> date:
@@ -514,6 +558,11 @@ def _some(names: list[str]) -> str:
 
 def _pass(good: bool) -> Verdict:
     return "pass" if good else "fail"
+
+
+def told(good: bool, unseen: list[str]) -> Verdict:
+    """A pass only where nothing was left unseen; what was seen to be wrong stays wrong."""
+    return "not-tested" if good and unseen else _pass(good)
 
 
 def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
@@ -573,16 +622,17 @@ def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
         return bad
     if not urls:
         return "fail", [page.said, "inventory không khai liên kết nào / the inventory declares none"]
-    shown = {url for url, _ in page.links()}
-    absent = [url for url in urls if url not in shown]
-    there, broken = reading.answered([url for url in urls if url in shown])
+    shown = {plain(url) for url, _ in page.links()}
+    absent = [url for url in urls if plain(url) not in shown]
+    there, broken, unseen = reading.answered([url for url in urls if url not in absent])
     number = f"{len(there)}/{len(urls)}"
     evidence = [
         f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer",
         *broken,
+        *unseen,
     ]
     evidence += [f"không có trên trang / not on the page: {url}" for url in absent]
-    return _pass(bool(there) and not (absent or broken)), evidence
+    return told(not (absent or broken), unseen), evidence
 
 
 def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.network import Network
-from tests.circular.pages import get
+from tests.circular.pages import get, plain
 from tests.circular.portal import Answer, Reading
 
 
@@ -19,10 +19,10 @@ def _leads(reading: Reading) -> Answer:
     moved = [_plain(network, name) for name in (unit.portal, *unit.former_portals)]
     moved += [_secure(network, name) for name in unit.former_portals]
     led = [said for location, said in moved if location != right]
-    shown = {url for url, _ in home.links()} | {url for url, _ in reading.portal.page("/dich-vu/").links()}
+    shown = {plain(url) for page in (home, reading.portal.page("/dich-vu/")) for url, _ in page.links()}
     portal = reading.content.portal
     services = [link.url for link in (*portal.services, portal.public_services) if link]
-    absent = [url for url in services if url not in shown]
+    absent = [url for url in services if plain(url) not in shown]
     evidence = [f"{home.said}, canonical: {'đúng / right' if canonical else f'KHÔNG PHẢI / NOT {right}'}"]
     evidence += [said for _, said in moved] + [f"không có liên kết / not linked: {url}" for url in absent]
     return "pass" if home.good and canonical and not led and not absent else "fail", evidence

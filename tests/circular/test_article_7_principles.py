@@ -14,8 +14,10 @@ from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.pages import Page
 from tests.circular.portal import Answer, Reading
 
-SECRET = re.compile(r"(?:^|[^\w])(?:TUYỆT MẬT|TỐI MẬT|ĐỘ MẬT|MẬT)(?:$|[^\w])")
-"""The marks of the law on state secrets, as they stand on documents: in capitals."""
+SECRET = re.compile(r"(?<![\w-])(?:TUYỆT MẬT|TỐI MẬT|MẬT)(?![\w-])")
+"""The marks of the law on state secrets, as they stand on documents, in capitals; :func:`_marked` says if it is one."""
+BEFORE, AFTER = re.compile(r"(?<![\w/-])([^\W\d_]+) $"), re.compile(r"^ ([^\W\d_]+)(?![\w/-])")
+"""A word with nothing but a space between; «12/QĐ-UBND» is none."""
 
 POSTED = ("/hoc-lieu/", "/lay-y-kien/", "/cong-khai/")
 """Where a unit posts documents besides its list of them."""
@@ -43,11 +45,26 @@ def test_what_is_posted_names_author_and_source(of_pages: Answers, record: Recor
         record(unit.id, "C37-7.3", *answer)
 
 
+def _marked(text: str) -> bool:
+    """Whether a piece of text bears a mark; «BẢO MẬT» and «ĐỔI MẬT KHẨU» are ordinary words in capitals.
+
+    ``MẬT`` is a mark where no word stands beside it, the others where none in capitals does. Who names several speaks
+    of them.
+    """
+    text = " ".join(text.split())
+    apart = set()
+    for mark in SECRET.finditer(text):
+        beside = BEFORE.findall(text[: mark.start()]) + AFTER.findall(text[mark.end() :])
+        if not (beside if mark[0] == "MẬT" else any(map(str.isupper, beside))):
+            apart.add(mark[0])
+    return len(apart) == 1
+
+
 def _secrecy(reading: Reading) -> Answer:
     documents = reading.portal.page("/van-ban/")
     listed = [page for page in (documents, *map(reading.portal.page, POSTED)) if page.good]
     pages = [*listed, *(item for path in POSTED for item in reading.portal.below(path)), *_articles(reading)]
-    marked = [page.url for page in pages if page.good and SECRET.search(page.main.text_content())]
+    marked = [page.url for page in pages if page.good and any(map(_marked, page.main.xpath(".//text()")))]
     files = {url for page in pages for url, _ in page.links() if urlsplit(url).path.startswith("/files/")}
     kinds = Counter(url.rpartition(".")[2] for url in files)
     count = f"{len(pages)} trang đã đọc / pages read; {len(marked)} có dấu mật / with a mark of secrecy"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.circular.pages import Page
+from tests.circular.pages import Page, plain
 
 HTML = """<!doctype html><html lang="vi"><head><title>x</title>
 <meta name="DC.title" content="Tin"><meta name="DC.creator" content=" "><meta property="og:title" content="T"></head>
@@ -81,3 +81,9 @@ def test_a_page_is_read_as_utf_8_whatever_it_says_of_itself() -> None:
 def test_what_is_no_address_is_no_link() -> None:
     html = '<main><a href="http://[x/">a</a><a href="/b/">b</a></main>'
     assert page(html).links() == [("https://truong.test/b/", "b")]
+
+
+def test_addresses_are_compared_without_fragment_and_as_they_are_asked_for() -> None:
+    assert plain("https://a.test/đ ường?q=ă&b=%20#/x") == "https://a.test/%C4%91%20%C6%B0%E1%BB%9Dng?q=%C4%83&b=%20"
+    assert plain("https://a.test:8443") == "https://a.test:8443"
+    assert plain("mailto:a@b.test") == "mailto:a@b.test"

@@ -22,6 +22,7 @@ from tests.circular import test_article_11_operation as article_11
 from tests.circular.audit import AuditError
 from tests.circular.host import OWN_USERS, SETTLE_SECONDS, HostFacts
 from tests.circular.network import Confined, Network
+from tests.circular.pages import get
 
 SIMULATED = """Reading package lists...
 Inst openssl [3.5.1-1] (3.5.1-1+deb13u1 Debian-Security:13/stable-security [amd64])
@@ -228,6 +229,20 @@ def test_a_network_that_lets_no_mail_out_does_not_judge_who_takes_it(
     assert network.reached("our.test", 443, "A")[0] is False
     with pytest.raises(TimeoutError):
         network.smtp("our.test", 587)
+
+
+def test_a_page_is_asked_at_the_port_of_its_address(province: Province, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Network(province, Path("nowhere"))
+    asked: list[tuple[str, int]] = []
+
+    def tls(host: str, port: int) -> None:
+        asked.append((host, port))
+        raise TimeoutError
+
+    monkeypatch.setattr(network, "tls", tls)
+    for url in ("https://a.test:8443/x", "https://a.test/"):
+        assert get(network, url).status == 0
+    assert asked == [("a.test", 8443), ("a.test", 443)]
 
 
 def test_a_domain_without_an_exchanger_is_not_reached_and_an_exchanger_is_knocked_at_once(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
+import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import dns.exception
+import dns.resolver
 import pytest
 
 from edumail.circular.catalogue import requirements
@@ -17,19 +22,23 @@ from edumail.load import load
 from edumail.mail import Mail
 from edumail.portal import disclosed
 from edumail.portal.load import Contents
-from edumail.portal.model import Content
+from edumail.portal.model import Content, Diploma, Examination, Link, Result
 from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
+from edumail.text import fold
 from tests.circular import mailed, sections
+from tests.circular import test_article_2_terms as article_2
 from tests.circular import test_article_7_principles as article_7
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_10_other_content as article_10
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_article_16_assessment as article_16
+from tests.circular.browser import ARGUMENTS, Browser, Seen
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
+from tests.circular.pages import Page, Portal
 from tests.circular.portal import Answer, Reading
 
 ROOT = Path(__file__).parents[2]
@@ -59,8 +68,18 @@ class Instead(Contents):
         return self.instead if self.instead and self.instead.unit == unit else super().of(unit)
 
 
+Outside = Callable[[str, str, int], tuple[Response, bytes]]
+
+
+def signs_in(host: str, path: str, port: int) -> tuple[Response, bytes]:
+    """What every page of others is, if a test says nothing else."""
+    return Response(200, {}), b'<input type="password">'
+
+
 class Files:
     """The pages of a province as they would be served, and an outside world in which every link answers."""
+
+    outside: Outside = staticmethod(signs_in)
 
     def __init__(self, folder: Path, instead: Content | None = None):
         self.province = load(folder)
@@ -76,10 +95,10 @@ class Files:
                     unit, _, rest = rest.partition("/")
                     self.files[names[unit], f"/{rest}".removesuffix("index.html")] = file.content
 
-    def https(self, host: str, path: str = "/", form: object = None) -> tuple[Response, bytes]:
+    def https(self, host: str, path: str = "/", form: object = None, port: int = 443) -> tuple[Response, bytes]:
         own = {unit.portal for unit in self.province.units.values()}
         if host not in own:
-            return Response(200, {}), b'<input type="password">'
+            return self.outside(host, path, port)
         if (host, path) not in self.files:
             return Response(404, {}), b""
         return Response(200, {}), self.files[host, path]
@@ -524,3 +543,377 @@ def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unrea
     assert evidence[-2].endswith(f" / files that they lead to and that were NOT looked into: {published} pdf")
     edited("thcssuoimo.suoimo.minhha.test", path, "</h1>", " (MẬT)</h1>")
     assert article_7._secrecy(reading(files, "thcs-suoi-mo"))[0] == "fail"
+
+
+OF_OTHERS = {
+    "so": ("C37-8.4a", "C37-8.4b", "C37-8.4c.2", "C37-8.9.1", "C37-8.9.2", "C37-8.12", "C37-8.14"),
+    "thcs-suoi-mo": ("C37-9.4", "C37-9.10.1", "C37-9.11"),
+}
+"""Unit → what is asked of it by links to servers of others."""
+MISSING = dns.resolver.NXDOMAIN(qnames=["x.test"], responses={})
+
+
+def answers(status: int, **headers: str) -> Outside:
+    return lambda host, path, port: (Response(status, headers), b"")
+
+
+def unreached(host: str, path: str, port: int) -> tuple[Response, bytes]:
+    raise ssl.SSLCertVerificationError("unable to get local issuer certificate")
+
+
+def names(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> None:
+    """What this machine's resolver says of every name."""
+
+    def resolve(name: str, **_: object) -> None:
+        if error:
+            raise error
+
+    monkeypatch.setattr(dns.resolver, "resolve", resolve)
+
+
+@pytest.mark.parametrize(("unit", "requirement"), [(u, r) for u, those in OF_OTHERS.items() for r in those])
+@pytest.mark.parametrize(
+    ("outside", "error", "verdict"),
+    [
+        (answers(403), None, "not-tested"),
+        (answers(429), None, "not-tested"),
+        (answers(503), None, "not-tested"),
+        (unreached, None, "not-tested"),
+        (unreached, dns.exception.Timeout(), "not-tested"),
+        (unreached, MISSING, "fail"),
+        (answers(404), None, "fail"),
+        (answers(410), None, "fail"),
+    ],
+)
+def test_what_another_s_server_keeps_from_an_auditor_is_no_fault_of_the_unit(
+    files: Files,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: str,
+    requirement: str,
+    outside: Outside,
+    error: Exception | None,
+    verdict: str,
+) -> None:
+    monkeypatch.setattr(files, "outside", outside)
+    names(monkeypatch, error)
+    found, evidence = answer(requirement, reading(files, unit))
+    assert found == verdict, evidence
+    assert "GET https://" in " | ".join(evidence)
+
+
+@pytest.mark.parametrize(("outside", "verdict"), [(answers(403), "not-tested"), (answers(404), "fail")])
+def test_a_ministry_that_refuses_an_auditor_is_no_fault_of_the_department(
+    files: Files, monkeypatch: pytest.MonkeyPatch, outside: Outside, verdict: str
+) -> None:
+    monkeypatch.setattr(files, "outside", outside)
+    found, evidence = article_10.department(reading(files, "so"))
+    assert found == verdict, evidence
+
+
+def test_a_link_within_the_province_has_to_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    names(monkeypatch, None)
+    monkeypatch.setattr(files, "outside", answers(503))
+    settings = files.province.settings
+    own = [f"https://{settings.accounts_name}/", f"https://{settings.front_name}/webmail/"]
+    good, broken, unseen = about.answered([*own, "https://khac.test/"])
+    assert (len(good), len(broken), len(unseen)) == (0, 2, 1)
+    monkeypatch.delitem(files.files, (files.province.units["vhxh-suoi-mo"].portal, "/hoc-lieu/"))
+    assert answer("C37-9.10.2", about)[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("location", "verdict"),
+    [
+        ("https://dangnhap.ngoai.test/", "pass"),
+        ("/dang-nhap", "pass"),
+        ("http://dangnhap.ngoai.test/", "not-tested"),
+        ("https://truonghoc.ngoai.test/", "not-tested"),
+        ("https://[", "not-tested"),
+    ],
+)
+def test_a_sign_in_may_stand_on_another_page(
+    files: Files, monkeypatch: pytest.MonkeyPatch, location: str, verdict: str
+) -> None:
+    def outside(host: str, path: str, port: int) -> tuple[Response, bytes]:
+        if (host, path) == ("truonghoc.ngoai.test", "/"):
+            return Response(302, {"Location": location}), b""
+        return Response(200, {}), b"<form><input TYPE='Password'></form>"
+
+    monkeypatch.setattr(files, "outside", outside)
+    found, evidence = answer("C37-9.11", reading(files, "thcs-suoi-mo"))
+    assert found == verdict, evidence
+
+
+def test_a_sign_in_by_a_script_proves_nothing(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "outside", lambda *_: (Response(200, {}), b"<script src=x></script>"))
+    verdict, evidence = answer("C37-9.11", reading(files, "thcs-suoi-mo"))
+    assert verdict == "not-tested"
+    assert "somebody has to look" in evidence[-1]
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://truonghoc.ngoai.test/#/dang-nhap", ("/", 443)),
+        ("https://truonghoc.ngoai.test:8443/", ("/", 8443)),
+        ("https://truonghoc.ngoai.test/đăng-nhập?lớp=1", ("/%C4%91%C4%83ng-nh%E1%BA%ADp?l%E1%BB%9Bp=1", 443)),
+        ("https://truonghoc.ngoai.test/a%20b", ("/a%20b", 443)),
+    ],
+)
+def test_a_link_is_asked_as_the_inventory_has_it(
+    files: Files, edited: Callable[..., None], monkeypatch: pytest.MonkeyPatch, url: str, asked: tuple[str, int]
+) -> None:
+    seen = []
+
+    def outside(host: str, path: str, port: int) -> tuple[Response, bytes]:
+        assert path.isascii()
+        seen.append((path, port))
+        return signs_in(host, path, port)
+
+    about = reading(files, "thcs-suoi-mo")
+    edited(about.unit.portal, "/dich-vu/", 'https://truonghoc[^"]*', url)
+    link = Link(title="x", url=url)
+    about.content = _without(school_management=link, services=(link,))(about.content)
+    monkeypatch.setattr(files, "outside", outside)
+    assert answer("C37-9.11", about)[0] == "pass"
+    assert seen == [asked]
+    moved = SimpleNamespace(plain_http=lambda name: (301, f"https://{about.unit.portal}/"), https=files.https)
+    about.audit.network = moved
+    about.unit = about.unit.model_copy(update={"former_portals": ()})
+    verdict, evidence = article_2._leads(about)
+    assert verdict == "pass", evidence
+
+
+def test_without_the_ministry_s_lists_its_own_domain_is_the_ministry_s(
+    files: Files, edited: Callable[..., None]
+) -> None:
+    about = reading(files, "so")
+    settings = files.province.settings.model_copy(update={"ministry": None})
+    about.audit.province = files.province.model_copy(update={"settings": settings})
+    assert article_10.department(about)[0] == "fail", "the lab's Ministry is another"
+    edited(about.unit.portal, "/lien-ket/", '"https://bo.ngoai.test/"', '"https://moet.gov.vn/"')
+    about = reading(files, "so")
+    about.audit.province = files.province.model_copy(update={"settings": settings})
+    verdict, evidence = article_10.department(about)
+    assert verdict == "pass", evidence
+    assert Views(about.audit.province).of(about.unit).ministry == ("moet.gov.vn",)
+
+
+@pytest.mark.parametrize("name", ["Trường 'Hoa Sen'", 'Trường "Hoa Sen"', "Trường Hoa & Sen"])
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_unit_s_name_is_read_as_words(files: Files, name: str, shown: bool) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.unit = about.unit.model_copy(update={"name": name})
+    words = html.escape(name).replace(" ", "\n ") if shown else "Trường khác"
+    body = f"<h1>{words}</h1>".encode()
+    about.portal._pages["/"] = Page("https://x.test/", 200, {"content-type": "text/html; charset=utf-8"}, body, "GET")
+    assert article_12._page(about)[0] is shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MẬT", " MẬT\n", "MẬT: Kế hoạch", "Kế hoạch (MẬT)", "Độ mật: MẬT", "12/QĐ-UBND – MẬT", "TỐI MẬT",
+     "ĐỘ MẬT: TUYỆT MẬT", "Văn bản TỐI MẬT của tỉnh", "Số 12/QĐ-UBND TỐI MẬT"],
+)  # fmt: skip
+def test_a_mark_of_secrecy_stands_apart(text: str) -> None:
+    assert article_7._marked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["BẢO MẬT THÔNG TIN", "ĐỔI MẬT KHẨU", "BÍ MẬT NHÀ NƯỚC", "BẢO\n  MẬT", "MẬT ONG", "BẢO MẬT, AN TOÀN", "bảo mật",
+     "XMẬT", "GIỮ TUYỆT MẬT HỒ SƠ", "BÍ MẬT CÓ BA ĐỘ: TUYỆT MẬT, TỐI MẬT, MẬT", "ĐỘ MẬT CỦA VĂN BẢN"],
+)  # fmt: skip
+def test_ordinary_capitals_are_no_mark_of_secrecy(text: str) -> None:
+    assert not article_7._marked(text)
+
+
+class Asked:
+    """A look-up by number: its form, and what it answers to one."""
+
+    def __init__(self, answers: Mapping[str, Page], form: str = ""):
+        self.answers, self.form = answers, form
+
+    def page(self, path: str) -> Page:
+        return found(self.form)
+
+    def answer(self, path: str, form: Mapping[str, str]) -> Page:
+        number = form.get("sbd") or form["so-hieu"]
+        return self.answers.get(number, found("<p>Không tìm thấy</p>"))
+
+
+def found(text: str, status: int = 200) -> Page:
+    page = f"<main>{text}</main><footer>0299 324 001</footer>"
+    return Page("https://x.test/", status, {}, page.encode(), f"→ {status}")
+
+
+MARKS = "<h1>Kỳ thi 2026</h1><input value='SQ002'><table><tr><th>Toán</th><td>850</td></tr></table>"
+
+
+@pytest.mark.parametrize(
+    ("form", "right", "nobody", "verdict"),
+    [
+        ("<h1>Kỳ thi 2026</h1>", found(MARKS), found("không"), "pass"),
+        ("<li>001</li>", found(MARKS), found("không"), "fail"),
+        ("", found(f"{MARKS}<td>SQ002</td>"), found("không"), "fail"),
+        ("", found(f"{MARKS}<td>SQ002X</td>"), found("không"), "pass"),
+        ("", found("", 429), found("không"), "not-tested"),
+        ("", found(MARKS), found("", 429), "not-tested"),
+        ("", found("", 429), found("<li>SQ002</li>"), "fail"),
+        ("", found("", 503), found("không"), "fail"),
+    ],
+)
+def test_a_number_is_another_candidate_s_where_it_stands_alone(
+    files: Files, form: str, right: Page, nobody: Page, verdict: str
+) -> None:
+    about = reading(files, "so")
+    rows = [("SQ001", {"Toán": "850"}), *((number, {}) for number in ("SQ002", "001", "2026", "850"))]
+    results = tuple(Result(candidate=number, marks=marks) for number, marks in rows)
+    examination = Examination(slug="thi", title="Kỳ thi 2026", published=date(2026, 6, 1), results=results)
+    about.content = about.content.model_copy(update={"examinations": (examination,)})
+    about.__dict__["portal"] = Asked({"SQ001": right, "KHONGCO999": nobody}, form)
+    said = CHECKS["C37-8.11"](about)
+    assert not isinstance(said, Mailed)
+    assert said[0] == verdict, said
+
+
+@pytest.mark.parametrize(
+    ("page", "verdict"),
+    [
+        (found("<td>Bằng 001</td><td>sổ 2026/7</td>"), "fail"),
+        (found("<td>Bằng</td><td>sổ 2026/7</td>"), "pass"),
+        (found("", 429), "not-tested"),
+        (found("", 503), "fail"),
+    ],
+)
+def test_a_diploma_is_found_alone(files: Files, page: Page, verdict: str) -> None:
+    about = reading(files, "so")
+    diplomas = tuple(
+        Diploma(number=number, kind="Bằng", issued=date(2026, 1, 2), register="sổ 2026/7")
+        for number in ("B100", "001", "2026")
+    )
+    about.content = _without(diploma_lookup=None)(about.content).model_copy(update={"diplomas": diplomas})
+    about.__dict__["portal"] = Asked({"B100": page})
+    said = CHECKS["C37-8.12"](about)
+    assert not isinstance(said, Mailed)
+    assert said[0] == verdict, said
+
+
+class Screen:
+    """A browser in which some pages do not open so many times."""
+
+    def __init__(self, crashes: int = 0, overflow: int = 0):
+        self.crashes, self.overflow = crashes, overflow
+
+    def look(self, url: str) -> Seen:
+        if url.endswith("/lanh-dao/") and self.crashes:
+            self.crashes -= 1
+            raise RuntimeError(f"{url}: Target crashed")
+        return Seen(url, self.overflow, ())
+
+
+@pytest.mark.parametrize(
+    ("screen", "there", "verdicts"),
+    [
+        (Screen(), True, ("pass", "pass")),
+        (Screen(crashes=1), True, ("pass", "pass")),
+        (Screen(crashes=2), True, ("not-tested", "not-tested")),
+        (Screen(crashes=2, overflow=9), True, ("fail", "not-tested")),
+        (Screen(crashes=1), False, ("fail", "fail")),
+    ],
+)
+def test_a_page_that_the_auditor_s_browser_does_not_open_is_no_fault_if_it_answers(
+    files: Files, monkeypatch: pytest.MonkeyPatch, screen: Any, there: bool, verdicts: tuple[str, str]
+) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    if not there:
+        monkeypatch.delitem(files.files, (about.unit.portal, "/lanh-dao/"))
+    assert tuple(verdict for verdict, _ in article_12._rendered(about, screen)) == verdicts
+
+
+class Searched:
+    """A portal with news and other pages, and a search that finds beginnings of words, ten pages at a time."""
+
+    def __init__(
+        self,
+        articles: Mapping[str, str],
+        others: int = 0,
+        *,
+        down: bool = False,
+        lost: bool = False,
+        listed: bool = True,
+    ):
+        self.pages = {f"/tin-tuc/{name}/": text for name, text in articles.items()}
+        self.others, self.down, self.lost, self.listed = others, down, lost, listed
+
+    def https(self, host: str, path: str, form: object = None) -> tuple[Response, bytes]:
+        parts = urlsplit(path)
+        if parts.path != "/tim-kiem":
+            links = "".join(f"<a href={url}>x</a>" for url in self.pages)
+            pages = self.pages | ({"/tin-tuc/": links} if self.listed else {})
+            return Response(200 if path in pages else 404, {}), page_of(pages.get(path, ""))
+        asked = parse_qs(parts.query)
+        word, number = fold(asked["q"][0]), int(asked.get("trang", ["1"])[0])
+        hits = [f"/khac/{other}/" for other in range(self.others)]
+        known = {} if self.lost else self.pages
+        hits += [url for url, text in known.items() if any(said.startswith(word) for said in fold(text).split())]
+        shown = "".join(f"<a href={url}>x</a>" for url in hits[number * 10 - 10 : number * 10])
+        more = "<nav><a rel=next href=x>x</a></nav>" if len(hits) > number * 10 else ""
+        return Response(503 if self.down else 200, {}), page_of(shown + more)
+
+
+def page_of(text: str) -> bytes:
+    return f"<main>{text}</main>".encode()
+
+
+ONE, TWO = {"mot": "hội khoẻ nghiệm"}, {"mot": "hội khoẻ nghiệm", "hai": "hội khoẻ nghiêm nghiệmx"}
+
+
+@pytest.mark.parametrize(
+    ("portal", "verdict"),
+    [
+        (Searched(ONE), "pass"),
+        (Searched(ONE, others=25), "pass"),
+        (Searched(ONE, others=60), "not-tested"),
+        (Searched(ONE, lost=True), "fail"),
+        (Searched(ONE, others=25, lost=True), "fail"),
+        (Searched(TWO), "pass"),
+        (Searched({"mot": "trường nghiêm", "hai": "trường nghiệm"}), "not-tested"),
+        (Searched({"mot": "hop bao"}), "not-tested"),
+        (Searched({}), "not-tested"),
+        (Searched({}, listed=False), "fail"),
+        *((Searched(articles, down=True), "fail") for articles in (ONE, {"mot": "hop bao"}, {})),
+    ],
+)
+def test_search_is_judged_by_a_word_that_tells_an_article_from_others(files: Files, portal: Any, verdict: str) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    about.__dict__["portal"] = Portal(portal, about.unit)
+    found, evidence = article_12._search(about)
+    assert found == verdict, evidence
+
+
+def test_a_word_that_begins_another_article_s_does_not_tell_them_apart() -> None:
+    pages = [
+        Page(f"https://x.test/{text}/", 200, {}, page_of(text), "") for text in ("chuyện nghiệm", "chuyen nghiemx")
+    ]
+    assert article_12._telling_word(pages) == ("", "")
+    pages.append(Page("https://x.test/ba/", 200, {}, page_of("chuyển bảng"), ""))
+    assert article_12._telling_word(pages) == ("https://x.test/ba/", "bảng")
+
+
+def test_a_browser_that_has_died_is_told_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit goes on; anything else than RuntimeError would break it for all units of the host."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise OSError("Target page, context or browser has been closed")
+
+    browser = Browser.__new__(Browser)
+    for new_page in (dies, lambda: SimpleNamespace(goto=dies, close=dies)):
+        monkeypatch.setattr(browser, "_context", SimpleNamespace(new_page=new_page), raising=False)
+        with pytest.raises(RuntimeError, match="has been closed"):
+            browser.look("https://x.test/")
+
+
+def test_a_browser_asks_no_proxy_and_needs_no_shared_memory() -> None:
+    assert {"--no-proxy-server", "--disable-dev-shm-usage"} <= set(ARGUMENTS)
