@@ -146,7 +146,10 @@ class Audit:
         strangers = [self.outside.rpartition("@")[2]] if self.outside else []
         ministry = self.province.settings.ministry
         strangers += sorted(ministry.domains) if ministry else []
-        self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
+        try:
+            self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
+        except OSError as error:
+            raise AuditError(str(error)) from error
         self.exchangers = Exchangers(self.network)
 
     @cached_property

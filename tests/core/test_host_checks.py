@@ -15,6 +15,7 @@ import pytest
 
 from edumail.model import Province
 from tests.circular import hostfacts
+from tests.circular import network as network_of
 from tests.circular import test_article_3_general as article_3
 from tests.circular.host import HostFacts
 from tests.circular.network import Confined, Network
@@ -170,7 +171,7 @@ def test_a_machine_without_a_way_out_by_ipv6_does_not_judge_who_has_it(
     code = (
         "from tests.circular import network\n"
         "network.TIMEOUT = 1; asked = network.Network.__new__(network.Network)\n"
-        "asked.lookup = lambda name, kind: ['2000::1']\n"
+        "asked._closed = {}; asked.lookup = lambda name, kind: ['2000::1']\n"
         "print(asked.reached('a.test', 443, 'AAAA')[0])"
     )
     script = "set -e; " + "; ".join(lines) + f'; exec {sys.executable} -c "$CODE"'
@@ -216,6 +217,7 @@ def test_a_network_that_lets_no_mail_out_does_not_judge_who_takes_it(
         return [f"10 mx.{name}."] if kind == "MX" else [name]
 
     monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network_of, "has_way", lambda address: True)
     network = Network(province, Path("nowhere"), strangers)
     monkeypatch.setattr(network, "lookup", lookup)
     with pytest.raises(raised):
