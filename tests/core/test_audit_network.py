@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,12 +26,13 @@ import pytest
 from edumail.dns import zones
 from edumail.dnscheck import wanted
 from edumail.model import Nameserver, Province
+from tests.circular import audit as audit_of
 from tests.circular import host as host_of
 from tests.circular import network as network_of
 from tests.circular import test_article_11_operation as article_11
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import Audit, AuditError, HostAudit
 from tests.circular.host import HostFacts
 from tests.circular.network import NEW, OLD, Confined, Network, offers_version
 from tests.core.authority import Authority, key_pem, new_key
@@ -606,3 +610,50 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
     monkeypatch.setattr(standards, "offers_version", offered)
     network: Any = None
     assert standards._versions(network, [("a.test", 993, False)])[0] == verdict
+
+
+# --- the auditor's machine ---
+
+
+def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_before_it_judges(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    late = {"mail-so": 0, "mail-xa": 600, "mail-thpt": -600}
+
+    class Shell:
+        def __init__(self, name: str):
+            self.name = name
+
+        def run(self, words: str) -> Any:
+            said.append(f"{self.name} {words.removeprefix(audit_of.COMMAND).strip()}")
+            now = time.time() + late[self.name]
+            answer = {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
+            return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts))
+    audit.open(None)
+    assert set(audit.hosts) == {"mail-so"}
+    assert isinstance(audit.hosts["mail-so"], HostAudit)
+    assert all(re.search("(599|600|601) seconds", audit.unreachable[name]) for name in list(late)[1:])
+    assert {"mail-xa close a", "mail-thpt close a"} <= set(said)  # nothing is left behind
+
+    public = SimpleNamespace(source="acme")
+    audit = Audit(LAB, with_settings(province, certificates=public), frozenset(province.hosts))
+    audit.open(None)
+    monkeypatch.setattr(audit_of, "authorities_known", lambda: False)
+    said.clear()
+    with pytest.raises(AuditError, match="ca-certificates"):
+        audit.open(None)
+    assert not said
+
+
+def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    empty = SimpleNamespace(get_ca_certs=list)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: empty)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(capath=str(tmp_path)))
+    assert not audit_of.authorities_known()
+    (tmp_path / "4a6481c9.0").touch()
+    assert audit_of.authorities_known()
