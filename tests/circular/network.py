@@ -289,7 +289,7 @@ class Network:
         Raises OSError when none does, and Confined when they keep silent towards this machine alone.
         """
         if isinstance(self._compared, Exception):
-            raise self._compared
+            raise self._compared.with_traceback(None)  # or it would keep the frames of each unit that asked
         return self._compared
 
     @cached_property
