@@ -53,15 +53,17 @@ class Server:
 
     async def serves(self, apex: str) -> str | None:
         """None when the server is an authority for the zone, else what it said instead. Raises Silent."""
-        answer = await self.ask((dns.name.from_text(apex), RdataType.SOA))
-        if answer.rcode() != dns.rcode.NOERROR:
-            return dns.rcode.to_text(answer.rcode())
-        return None if answer.flags & Flag.AA else "not authoritative"
+        return _refusal(await self.ask((dns.name.from_text(apex), RdataType.SOA)))
 
     async def signed(self, apex: str, kind: RdataType) -> Signed:
-        """The zone's own records of one type with their signatures. Raises Silent."""
+        """The zone's own records of one type with their signatures. Raises Silent, also where no authority answers.
+
+        A refusal, or what a network answers in the server's place, does not show that there are none.
+        """
         name = dns.name.from_text(apex)
         answer = await self.ask((name, kind), dnssec=True)
+        if refusal := _refusal(answer):
+            raise Silent(refusal)
         return (
             answer.get_rrset(answer.answer, name, RdataClass.IN, kind),
             answer.get_rrset(answer.answer, name, RdataClass.IN, RdataType.RRSIG, kind),
@@ -84,6 +86,12 @@ class Server:
         except* Silent as errors:
             raise errors.exceptions[0] from None
         return result
+
+
+def _refusal(answer: dns.message.Message) -> str | None:
+    if answer.rcode() != dns.rcode.NOERROR:
+        return dns.rcode.to_text(answer.rcode())
+    return None if answer.flags & Flag.AA else "not authoritative"
 
 
 def _rows(question: Question, answer: dns.message.Message) -> Rows:

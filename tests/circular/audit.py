@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import ssl
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -39,6 +40,8 @@ LASTS = 3600
 """Seconds after which a host ends an audit by itself."""
 AT_LEAST = 1800
 """Seconds that an audit must last yet when letters go out: thousands of them are looked for as long as they come."""
+CLOCKS_APART = 120
+"""Seconds between the clocks of a host and of the auditor, from where on no day and no wait can be judged."""
 NOT_UNDER_AUDIT = "không thuộc lần kiểm tra này / not under audit"
 
 
@@ -132,6 +135,28 @@ def parted(rows: Iterable[Any], most: int) -> Iterator[list[Any]]:
         yield part
 
 
+def _close(host: HostAudit) -> None:
+    with contextlib.suppress(Exception):
+        host.ask(f"close {host.login}")
+
+
+def clocks_apart(said: float, began: float, ended: float) -> str:
+    """Why the clocks of a host, which said its time in between, and of this machine are no good; empty: they are."""
+    apart = max(began - said, said - ended)
+    if apart <= CLOCKS_APART:
+        return ""
+    return (
+        f"đồng hồ của máy chủ và của máy người kiểm tra lệch nhau {apart:.0f} giây, hãy chỉnh lại"
+        f" / the clocks of the host and of the auditor's machine are {apart:.0f} seconds apart, set them right"
+    )
+
+
+def authorities_known() -> bool:
+    """Whether this machine knows any authority; one that lies in a folder is read only when it is needed."""
+    folder = ssl.get_default_verify_paths().capath
+    return bool(ssl.create_default_context().get_ca_certs() or (folder and any(Path(folder).glob("*.[0-9]"))))
+
+
 @dataclass
 class Audit:
     """All hosts of a province under audit."""
@@ -162,7 +187,10 @@ class Audit:
         strangers = [self.outside.rpartition("@")[2]] if self.outside else []
         ministry = self.province.settings.ministry
         strangers += sorted(ministry.domains) if ministry else []
-        self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
+        try:
+            self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
+        except OSError as error:
+            raise AuditError(str(error)) from error
         self.exchangers = Exchangers(self.network)
 
     @cached_property
@@ -171,7 +199,15 @@ class Audit:
         return Views(self.province)
 
     def open(self, ssh_config: str | None) -> None:
-        """Open an audit on every host; hosts that can't be reached are noted with the reason."""
+        """Open an audit on every host; hosts that can't be reached are noted with the reason.
+
+        Raises AuditError where this machine could trust no certificate of the province's.
+        """
+        if self.province.settings.certificates.source != "internal" and not authorities_known():
+            raise AuditError(
+                "máy của người kiểm tra không có chứng thư gốc nào, hãy cài gói ca-certificates"
+                " / the auditor's machine has no root certificates, install its package ca-certificates"
+            )
         config = ssh_config or self.province.settings.ssh_config
         for host in self.province.hosts.values():
             if not has_mail(host):
@@ -179,6 +215,7 @@ class Audit:
             ssh = testinfra.get_host(
                 f"ssh://auditor@{host.name}", ssh_config=str(Path(config).expanduser()) if config else None
             )
+            began = time.time()
             try:
                 result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
                 if result.rc != 0:
@@ -187,7 +224,7 @@ class Audit:
             except Exception as error:  # whatever keeps us out, it is this host that stays unaudited, not the run
                 self.unreachable[host.name] = f"{type(error).__name__}: {error}"
                 continue
-            self.hosts[host.name] = HostAudit(
+            opened = HostAudit(
                 host.name,
                 host.fqdn,
                 ssh,
@@ -197,6 +234,11 @@ class Audit:
                 answer["expires"] - 3600,
                 self.network,
             )
+            if apart := clocks_apart(opened.opened, began, time.time()):
+                self.unreachable[host.name] = apart
+                _close(opened)
+                continue
+            self.hosts[host.name] = opened
 
     def renew(self) -> None:
         """Before letters go out: audits that end soon are opened again; hosts that do not let us are left.
@@ -215,8 +257,7 @@ class Audit:
     def close(self) -> None:
         """Close every audit that was opened."""
         for host in self.hosts.values():
-            with contextlib.suppress(Exception):
-                host.ask(f"close {host.login}")
+            _close(host)
 
     @property
     def tokens(self) -> list[str]:

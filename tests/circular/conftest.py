@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from edumail.model import Province, Unit
 from edumail.problems import InventoryError
 from roles.common.paths import has_mail
 from tests.circular.audit import SAMPLE, Audit, AuditError
+from tests.circular.host import shut_on_the_way
 from tests.circular.journal import Journal, about
 from tests.circular.survey import Ask, Question, Survey
 
@@ -128,6 +129,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     option = request.config.getoption
     folder = request.config.stash[INVENTORY]
     audit = Audit(folder, _province(folder), frozenset(asked), option("--sample"), asked, option("--outside"))
+    audit.network.shut = partial(shut_on_the_way, audit)
     judged = audit.judged
     try:
         audit.open(request.config.getoption("--ssh-config"))

@@ -20,6 +20,7 @@ from edumail.ports import doors
 from roles.base.render import units
 from roles.common.paths import has_mail
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
+from tests.circular.network import TIMEOUT
 from tests.rendered import render_one
 
 SCRIPT = Path(__file__).with_name("hostfacts.py")
@@ -169,6 +170,10 @@ class HostFacts:
         """The TCP ports that some rule of our table accepts."""
         return {port for expressions in self._filter_rules for port in _accepted(expressions) or ()}
 
+    def shuts(self, port: int) -> bool:
+        """Whether our table lets nobody in at a TCP port."""
+        return self.filter_policy == "drop" and port not in self.filter_ports and not self.filter_wide
+
     @property
     def filter_wide(self) -> list[str]:
         """Rules of our table that accept more than TCP ports which they name, and what no stranger opens with."""
@@ -284,10 +289,12 @@ def still_good(today: date) -> date | None:
     return before if expires(before) - today >= timedelta(SECURITY_DAYS) else None
 
 
-def knock(address: str, port: int) -> bool:
-    """Whether a TCP port takes a connection from here."""
+def knock(address: str, port: int, seconds: float = KNOCK_SECONDS) -> bool | None:
+    """Whether a TCP port takes a connection from here; None: nothing came back."""
     try:
-        socket.create_connection((address, port), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((address, port), timeout=seconds).close()
+    except TimeoutError:
+        return None
     except OSError:
         return False
     return True
@@ -301,6 +308,27 @@ def unseen(audit: Audit, name: str) -> str:
             " / serves pages alone and lets no auditor in, so it was not seen"
         )
     return "" if name in audit.hosts else f"{name}: {NOT_UNDER_AUDIT}: {audit.unreachable.get(name)}"
+
+
+def shut_on_the_way(audit: Audit, port: int) -> str:
+    """That a port is shut between this machine and all hosts under audit, or nothing.
+
+    SSH leads to each of them, its own packet filter lets the port in, and still nothing comes back, not even a refusal.
+    """
+    hosts = list(audit.hosts.values())
+    if not all(port in facts_of(audit, on.name).filter_ports for on in hosts):
+        return ""
+    addresses = [audit.network.address(on.fqdn) for on in hosts]
+    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+        answers = list(pool.map(lambda address: knock(address, port, TIMEOUT), addresses))
+    if not hosts or any(answer is not None for answer in answers):
+        return ""
+    names = ", ".join(on.name for on in hosts)
+    return (
+        f"cổng {port} không máy chủ nào ({names}) trả lời máy này, dù tường lửa của chính chúng cho vào: bị chặn trên"
+        f" đường đi, hãy kiểm tra từ mạng khác / port {port} of no host ({names}) answers this machine, though their"
+        " own packet filters let it in: it is shut on the way, ask from another network"
+    )
 
 
 def facts_of(audit: Audit, on: str) -> HostFacts:

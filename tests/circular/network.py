@@ -9,14 +9,15 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv6Address
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 import dns.exception
@@ -26,53 +27,75 @@ from dns.rdatatype import RdataType
 from edumail.cli import nameservers
 from edumail.dns import deepest_zone, zones
 from edumail.dnscheck import Difference, Signature, difference, signature, wanted
-from edumail.model import Province
+from edumail.model import Nameserver, Province
 
 TIMEOUT = 15
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
 HTTPS_PORT, SMTP_PORT = 443, 25
+WEB_PORTS = (80, HTTPS_PORT)
 LARGEST_PAGE = 2_000_000
-NO_IPV6 = "máy của người kiểm tra không ra được bằng IPv6 / this machine has no way out by IPv6"
+IP = {"A": "IPv4", "AAAA": "IPv6"}
+OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
+NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+UNABLE = ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABLE")
+"""What OpenSSL says when it is this side that can't speak a version."""
+ALERTS = ("TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INSUFFICIENT_SECURITY")
+"""What it says when the other side refuses one (RFC 8446, 6.2)."""
+UNASKED = (
+    "máy chủ tên của tỉnh không tự trả lời máy này, dù trình phân giải của máy biết tên của tỉnh: hãy kiểm tra từ mạng"
+    " khác / the province's name servers do not answer this machine themselves, though its resolver knows the"
+    " province's names: ask from another network"
+)
 
 
 class Confined(Exception):
-    """Port 25 answers this machine nowhere: many networks let no mail out. No finding about anybody."""
+    """What the auditor's network, or another that is nobody's under audit, keeps from being seen: no finding."""
 
-    def __init__(self, tried: str):
-        super().__init__(
-            f"mạng của người kiểm tra không cho ra cổng 25 (thử cả {tried}), hãy kiểm tra từ mạng khác"
-            f" / the auditor's network lets nothing out to port 25 ({tried} tried too), ask from another"
-        )
+
+def no_way(kind: str) -> str:
+    """That this machine can't send to addresses of a kind (A, AAAA)."""
+    return f"máy của người kiểm tra không ra được bằng {IP[kind]} / this machine has no way out by {IP[kind]}"
 
 
 def has_way(address: str) -> bool:
-    """Whether this machine can send to an IPv6 address: by a route, and to the Internet from an address of it.
+    """Whether this machine can send to an address: by a route, and by IPv6 to the Internet from an address of it.
 
     A datagram socket is bound to the way that the kernel would take; nothing is sent.
     """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((address, HTTPS_PORT))
-            source = IPv6Address(probe.getsockname()[0])
+            source = ip_address(probe.getsockname()[0])
     except OSError:
         return False
-    return source.is_global or not IPv6Address(address).is_global
+    # An IPv4 address of a private network is translated on its way out; an IPv6 one leads nowhere.
+    return source.version == 4 or source.is_global or not ip_address(address).is_global
 
 
 @dataclass
 class Network:
     """Look-ups at the province's own name servers, and TLS that trusts the system's and the province's authorities.
 
-    Names of others, which those servers refuse to look up, are asked at the resolver of this machine.
+    Names of others, which those servers do not know or refuse to look up, are asked at the resolver of this machine;
+    so are the province's own where its servers do not answer and that resolver knows the zone. Raises OSError when
+    nothing tells at which addresses the servers are.
     """
 
     province: Province
     authority: Path
     strangers: Sequence[str] = ()
     """Mail domains outside the province. Where port 25 of the province does not answer, their exchangers are tried."""
+    shut: Callable[[int], str] = lambda port: ""
+    """What shows that a port of the hosts is shut on the way to them; empty where nothing does."""
     _answers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    _signatures: dict[str, tuple[Signature, str]] = field(default_factory=dict)
+    _known: dict[str, bool] = field(default_factory=dict)
+    _silent: bool = False
+    """Whether the province's name servers let this machine wait for what its own resolver knows: once is enough."""
+    _closed: dict[str, str] = field(default_factory=dict)
+    _shut: dict[int, str] = field(default_factory=dict)
+    _signatures: dict[str, tuple[Signature | Literal["unasked"], str]] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
     _reached: dict[tuple[str, str], tuple[bool | None, str]] = field(default_factory=dict)
     _open: tuple[str, HTTPSConnection] | None = None
@@ -80,8 +103,7 @@ class Network:
 
     def __post_init__(self) -> None:
         self.resolver = dns.resolver.Resolver(configure=False)
-        servers = [str(ip) for ns in self.province.settings.nameservers for ip in (ns.ipv4, ns.ipv6) if ip]
-        self.resolver.nameservers = servers
+        self.resolver.nameservers = _addresses(self.province.settings.nameservers)
         self.resolver.lifetime = TIMEOUT
 
     def own(self) -> None:
@@ -91,22 +113,47 @@ class Network:
     def lookup(self, name: str, kind: str) -> list[str]:
         """Records as text, sorted; none when there are none. Raises OSError when no server answers."""
         if (name, kind) not in self._answers:
-            try:
-                self._answers[name, kind] = sorted(str(record) for record in self.resolver.resolve(name, kind))
-            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-                self._answers[name, kind] = []
-            except dns.exception.DNSException as error:
-                if deepest_zone(name, self.province.settings.zones):
-                    raise OSError(f"DNS {kind} {name}: {error}") from error
-                self._answers[name, kind] = _elsewhere(name, kind)
+            self._answers[name, kind] = _elsewhere(name, kind) if self._silent else self._looked_up(name, kind)
         return self._answers[name, kind]
 
+    def _looked_up(self, name: str, kind: str) -> list[str]:
+        zone = deepest_zone(name, self.province.settings.zones)
+        try:
+            return sorted(str(record) for record in self.resolver.resolve(name, kind))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            if zone:
+                return []
+            with contextlib.suppress(OSError):
+                return _elsewhere(name, kind)
+            return []
+        except dns.exception.DNSException as error:
+            if zone and not self.known_elsewhere(zone):
+                raise OSError(f"DNS {kind} {name}: {error}") from error
+            self._silent = bool(zone) and isinstance(error, dns.exception.Timeout)
+            return _elsewhere(name, kind)
+
+    def known_elsewhere(self, apex: str) -> bool:
+        """Whether this machine's resolver knows a zone: then a silence of its servers is not everybody's."""
+        if apex not in self._known:
+            self._known[apex] = False
+            with contextlib.suppress(OSError):
+                self._known[apex] = bool(_elsewhere(apex, "SOA"))
+        return self._known[apex]
+
     def address(self, name: str) -> str:
-        """The IPv4 address of ``name``. Raises OSError when it has none."""
+        """The IPv4 address of ``name``, or its IPv6 address where this machine has no way out by IPv4.
+
+        Raises OSError when it has no IPv4 address, and Confined when this machine can't send to any that it has.
+        """
         found = self.lookup(name, "A")
         if not found:
             raise OSError(f"{name}: không có bản ghi A / no A record")
-        return found[0]
+        if has_way(found[0]):
+            return found[0]
+        for address in self.lookup(name, "AAAA"):
+            if has_way(address):
+                return address
+        raise Confined(no_way("A"))
 
     def exchanger(self, domain: str) -> str:
         """The mail exchanger that is to be asked first (RFC 5321, 5.1). Raises OSError when there is none."""
@@ -135,29 +182,70 @@ class Network:
             try:
                 socket.create_connection((address, port), timeout=TIMEOUT).close()
             except OSError as error:
-                if kind == "AAAA" and not has_way(address):
-                    return None, NO_IPV6
-                if port == SMTP_PORT and self.closed_elsewhere:
-                    return None, str(Confined(self.closed_elsewhere))
+                if why := self._kept_away(address, port, error):
+                    return None, why
                 return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
             return True, f"{name} [{address}]:{port} trả lời / answers"
         return False, f"{name}: không có bản ghi {kind} / no {kind} record"
 
-    @cached_property
-    def closed_elsewhere(self) -> str:
-        """The exchangers of strangers whose port 25 does not answer either; empty when one does, or none is known."""
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A TCP connection. Raises OSError, and Confined where that is no finding about the host."""
+        address = self.address(host)
+        try:
+            return socket.create_connection((address, port), timeout=TIMEOUT)
+        except OSError as error:
+            if why := self._kept_away(address, port, error):
+                raise Confined(why) from error
+            raise
+
+    def _kept_away(self, address: str, port: int, error: OSError) -> str:
+        """Why a door that did not open is no finding about whose it is; empty: it is one.
+
+        Each is compared with what is known to answer others: port 25 and IPv6 with strangers' exchangers, other ports
+        with all hosts under audit. Web ports are compared with nothing, since every network lets them out.
+        """
+        kind = "AAAA" if ":" in address else "A"
+        if not has_way(address):
+            return no_way(kind)
+        if port == SMTP_PORT:
+            tried = self.closed_elsewhere(kind)
+            return tried and (
+                f"mạng của người kiểm tra không cho ra cổng 25 (thử cả {tried}), hãy kiểm tra từ mạng khác"
+                f" / the auditor's network lets nothing out to port 25 ({tried} tried too), ask from another"
+            )
+        if kind == "AAAA" and (tried := self.closed_elsewhere(kind)) and not self.closed_elsewhere("A"):
+            return (
+                f"IPv6 từ máy này không tới đâu (thử cả {tried}), hãy kiểm tra từ mạng khác"
+                f" / by IPv6 this machine reaches nobody ({tried} tried too), ask from another network"
+            )
+        if port in WEB_PORTS or not isinstance(error, TimeoutError):
+            return ""
+        if port not in self._shut:
+            self._shut[port] = self.shut(port)
+        return self._shut[port]
+
+    def closed_elsewhere(self, kind: str) -> str:
+        """The exchangers of strangers that do not answer either at port 25 of an address of ``kind`` (A, AAAA).
+
+        Empty when one does, or none is known that has such an address.
+        """
+        if kind not in self._closed:
+            self._closed[kind] = ", ".join(self._unanswered(kind))
+        return self._closed[kind]
+
+    def _unanswered(self, kind: str) -> list[str]:
         tried = []
         for domain in self.strangers:
             with contextlib.suppress(OSError):
                 exchanger = self.exchanger(domain)
-                address = self.address(exchanger)
-                try:
-                    socket.create_connection((address, SMTP_PORT), timeout=TIMEOUT).close()
-                except OSError:
-                    tried.append(exchanger)
-                else:
-                    return ""
-        return ", ".join(tried)
+                for address in self.lookup(exchanger, kind)[:1]:
+                    try:
+                        socket.create_connection((address, SMTP_PORT), timeout=TIMEOUT).close()
+                    except OSError:
+                        tried.append(exchanger)
+                    else:
+                        return []
+        return list(dict.fromkeys(tried))
 
     def exchanger_reached(self, domain: str, kind: str) -> tuple[bool | None, str]:
         """As :meth:`reached`, for port 25 of a domain's exchanger, each knocked at once; where there is none, False."""
@@ -169,15 +257,18 @@ class Network:
             self._reached[exchanger, kind] = self.reached(exchanger, SMTP_PORT, kind)
         return self._reached[exchanger, kind]
 
-    def dnssec(self, apex: str) -> tuple[Signature, str]:
-        """The state of a zone's signatures at the first of its name servers that answers, and what is broken."""
+    def dnssec(self, apex: str) -> tuple[Signature | Literal["unasked"], str]:
+        """The state of a zone's signatures at the first of its name servers that answers, and what is broken.
+
+        unasked: none answers this machine, whose own resolver knows the zone.
+        """
         if apex not in self._signatures:
             # In a thread of its own: a browser that is open has a loop in this one.
             with ThreadPoolExecutor(1) as pool:
                 self._signatures[apex] = pool.submit(asyncio.run, self._dnssec(apex)).result()
         return self._signatures[apex]
 
-    async def _dnssec(self, apex: str) -> tuple[Signature, str]:
+    async def _dnssec(self, apex: str) -> tuple[Signature | Literal["unasked"], str]:
         silent = ""
         for nameserver in self.province.settings.nameservers:
             try:
@@ -187,44 +278,62 @@ class Network:
                 silent = f"{nameserver.name}: {error}"
                 continue
             return signature(keys, soa, await nameservers.anchors(apex), time.time())
+        if self.known_elsewhere(apex):
+            return "unasked", UNASKED
         return "broken", f"không máy chủ tên nào trả lời / no name server answers: {silent}"
 
-    @cached_property
+    @property
     def differences(self) -> list[Difference]:
-        """What the first name server that answers says otherwise than the inventory's zones. Raises OSError."""
+        """What the first name server that answers says otherwise than the inventory's zones.
+
+        Raises OSError when none does, and Confined when they keep silent towards this machine alone.
+        """
+        if isinstance(self._compared, Exception):
+            raise self._compared.with_traceback(None)  # or it would keep the frames of each unit that asked
+        return self._compared
+
+    @cached_property
+    def _compared(self) -> list[Difference] | Exception:
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, self._differences()).result()
+            try:
+                return pool.submit(asyncio.run, self._differences()).result()
+            except (OSError, Confined) as error:
+                return error  # or each unit would wait for nobody
 
     async def _differences(self) -> list[Difference]:
         zones_ = wanted(zones(self.province, 0))
         for nameserver in self.province.settings.nameservers:
             try:
                 server = await nameservers.reached(nameserver, next(iter(zones_)))
+                await _heard(server, zones_)
                 live = [(right, await server.answers(right, lambda number: None)) for right in zones_.values()]
+                found = [
+                    difference(question, right[question], said[question]) for right, said in live for question in right
+                ]
+                if any(found):
+                    await _heard(server, zones_)  # it may have had enough meanwhile
             except nameservers.Silent:
                 continue
-            found = [
-                difference(question, right[question], said[question]) for right, said in live for question in right
-            ]
             return [one for one in found if one is not None]
+        if any(map(self.known_elsewhere, zones_)):
+            raise Confined(UNASKED)
         raise OSError("không máy chủ tên nào của tỉnh trả lời / no name server of the province answers")
 
     def tls(self, host: str, port: int, *protocols: str) -> ssl.SSLSocket:
         """A verified TLS connection to ``host``."""
-        raw = socket.create_connection((self.address(host), port), timeout=TIMEOUT)
-        return self.context(*protocols).wrap_socket(raw, server_hostname=host)
+        return self.context(*protocols).wrap_socket(self.connect(host, port), server_hostname=host)
 
     def smtp(self, host: str, port: int = SMTP_PORT) -> smtplib.SMTP:
         """An SMTP dialogue after EHLO; without TLS, but for port 465, which has it from the start (RFC 8314).
 
-        Raises OSError, smtplib.SMTPException, and Confined where port 25 does not answer elsewhere either.
+        Raises OSError, smtplib.SMTPException, and Confined where that is no finding about the host.
         """
         try:
             client = _Smtp(self, host, port)
         except OSError as error:
             answered = isinstance(error, smtplib.SMTPException)
-            if port == SMTP_PORT and not answered and self.closed_elsewhere:
-                raise Confined(self.closed_elsewhere) from error
+            if not answered and (why := self._kept_away(self.address(host), port, error)):
+                raise Confined(why) from error
             raise
         client.ehlo()
         return client
@@ -299,6 +408,34 @@ def _pause(response: HTTPResponse) -> float:
     return float(said) if said.isdigit() else 1.0
 
 
+def _addresses(servers: Iterable[Nameserver]) -> list[str]:
+    found: list[str] = []
+    why = ""
+    for server in servers:
+        try:
+            found += nameservers.addresses(server)
+        except nameservers.Silent as error:
+            why = f"{server.name}: {error}"
+    if not found:
+        raise OSError(
+            f"không biết máy chủ tên của tỉnh ở địa chỉ nào / nothing tells the addresses of the name servers: {why}"
+        )
+    return list(dict.fromkeys(found))
+
+
+async def _heard(server: nameservers.Server, apexes: Iterable[str]) -> None:
+    """That an authority for one of the zones answers; raises Silent if all that is heard is a refusal, or others.
+
+    Networks answer in the place of name servers, and servers refuse whom they do not know or who asks too much. One
+    that has some of the zones, and refuses the rest, does lack the rest.
+    """
+    for apex in apexes:
+        said = await server.serves(apex)
+        if said is None:
+            return
+    raise nameservers.Silent(said)
+
+
 def _elsewhere(name: str, kind: str) -> list[str]:
     try:
         return sorted(str(record) for record in dns.resolver.resolve(name, kind, lifetime=TIMEOUT))
@@ -316,7 +453,7 @@ class _Smtp(smtplib.SMTP):
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         if port == 465:
             return self.network.tls(host, port)
-        return socket.create_connection((self.network.address(host), port), timeout=timeout)
+        return self.network.connect(host, port)
 
 
 class _Imap(imaplib.IMAP4_SSL):
@@ -339,7 +476,9 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
     """Whether a server accepts exactly this TLS version, and what was seen.
 
-    Raises RuntimeError when this machine's own TLS library can't speak the version: then nothing was learnt.
+    Raises RuntimeError when nothing was learnt: this machine's own TLS library can't speak the version, or an old one
+    met something else than the server's own refusal, which may be anybody's on the way. That it hangs up without a word
+    counts as one where the same door speaks TLS 1.2.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -348,22 +487,35 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
     with contextlib.suppress(DeprecationWarning):
         context.minimum_version = version
         context.maximum_version = version
-    if starttls:
-        client = network.smtp(host, port)
-        client.docmd("STARTTLS")
-        raw = client.sock
-    else:
-        raw = socket.create_connection((network.address(host), port), timeout=TIMEOUT)
-    assert raw is not None
+    raw = _door(network, host, port, starttls)
     try:
         with context.wrap_socket(raw, server_hostname=host) as connection:
             return True, f"{host}:{port} {connection.version()} được nhận / accepted"
-    except ssl.SSLError as error:
-        if error.reason in ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABLE"):
+    except (ssl.SSLError, ConnectionError, EOFError, TimeoutError) as error:
+        reason = (error.reason if isinstance(error, ssl.SSLError) else None) or type(error).__name__
+        if reason in UNABLE:
             unable = "máy của người kiểm tra không nói được / this machine can't speak it"
-            raise RuntimeError(f"{version.name}: {unable}: {error.reason}") from error
-        return False, f"{host}:{port} {version.name} bị từ chối / refused ({error.reason})"
-    except (ConnectionError, EOFError) as error:
-        return False, f"{host}:{port} {version.name} bị từ chối / refused ({type(error).__name__})"
+            raise RuntimeError(f"{version.name}: {unable}: {reason}") from error
+        refused = f"{host}:{port} {version.name} bị từ chối / refused ({reason})"
+        if reason in ALERTS:
+            return False, refused
+        if version in NEW:
+            if isinstance(error, TimeoutError):
+                raise
+            return False, refused
+        hung_up = isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError, EOFError))
+        if hung_up and offers_version(network, host, port, NEW[0], starttls)[0]:
+            return False, refused
+        unclear = "không rõ ai từ chối / who refuses it is not clear"
+        raise RuntimeError(f"{host}:{port} {version.name}: {unclear} ({reason})") from error
     finally:
         raw.close()
+
+
+def _door(network: Network, host: str, port: int, starttls: bool) -> socket.socket:
+    if not starttls:
+        return network.connect(host, port)
+    client = network.smtp(host, port)
+    client.docmd("STARTTLS")
+    assert client.sock is not None
+    return client.sock

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from typing import Literal
 from urllib.parse import urlencode, urljoin
 
 import lxml.etree
@@ -36,12 +37,13 @@ FOUND: Mapping[bool | None, str] = {
     False: "KHÔNG THẤY / NOT found",
     None: f"chưa thấy trong {RESULT_PAGES} trang kết quả đầu / not among the first {RESULT_PAGES} pages of results",
 }
-SIGNED: Mapping[Signature, str] = {
+SIGNED: Mapping[Signature | Literal["unasked"], str] = {
     "unsigned": "không ký / not signed",
     "broken": "HỎNG / broken",
     "no-anchor": "đã ký, nhưng zone trên không có DS / signed, but the zone above has no DS",
     "anchored": "đã ký, zone trên xác nhận / signed, confirmed by the zone above",
     "anchor-unknown": "đã ký; không hỏi được zone trên / signed; the zone above could not be asked",
+    "unasked": "không biết / not known",
 }
 
 
@@ -285,7 +287,7 @@ def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
         verdict: Verdict = (
             "fail" if kinds & {"unsigned", "broken"} else "pass" if kinds == {"anchored"} else "not-tested"
         )
-        if verdict == "not-tested":
+        if verdict == "not-tested" and "unasked" not in kinds:
             evidence.append(
                 "chữ ký đúng; bản ghi DS ở zone trên tùy nhà đăng ký"
                 " / the signatures are right; the DS record in the zone above depends on the registrar"

@@ -111,7 +111,7 @@ def test_a_broken_inventory_touches_no_host(
 ) -> None:
     inventory.replace("units/so.yml", "officer: so-10", "officer: so-99")
     assert cli.main([command, str(inventory.folder), "--lang", lang]) == 1
-    assert "units/so.yml:10:12: " + ("không có người" if lang == "vi" else "nobody") in said()
+    assert "units/so.yml:10:12: " + ("people/so.csv không có ai" if lang == "vi" else "nobody") in said()
     assert not child.commands
 
 

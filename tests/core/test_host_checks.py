@@ -17,6 +17,7 @@ import pytest
 from edumail.model import Province
 from tests.circular import host as host_facts
 from tests.circular import hostfacts
+from tests.circular import network as network_of
 from tests.circular import test_article_3_general as article_3
 from tests.circular import test_article_11_operation as article_11
 from tests.circular.audit import AuditError
@@ -175,7 +176,7 @@ def test_a_machine_without_a_way_out_by_ipv6_does_not_judge_who_has_it(
     code = (
         "from tests.circular import network\n"
         "network.TIMEOUT = 1; asked = network.Network.__new__(network.Network)\n"
-        "asked.lookup = lambda name, kind: ['2000::1']\n"
+        "asked._closed = {}; asked.lookup = lambda name, kind: ['2000::1']\n"
         "print(asked.reached('a.test', 443, 'AAAA')[0])"
     )
     script = "set -e; " + "; ".join(lines) + f'; exec {sys.executable} -c "$CODE"'
@@ -221,6 +222,7 @@ def test_a_network_that_lets_no_mail_out_does_not_judge_who_takes_it(
         return [f"10 mx.{name}."] if kind == "MX" else [name]
 
     monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network_of, "has_way", lambda address: True)
     network = Network(province, Path("nowhere"), strangers)
     monkeypatch.setattr(network, "lookup", lookup)
     with pytest.raises(raised):

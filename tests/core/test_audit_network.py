@@ -1,0 +1,659 @@
+"""What an audit sees through the auditor's own network: who is to blame for a silence, and when nobody is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import dns.asyncquery
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.resolver
+import pytest
+
+from edumail.dns import zones
+from edumail.dnscheck import wanted
+from edumail.model import Nameserver, Province
+from tests.circular import audit as audit_of
+from tests.circular import host as host_of
+from tests.circular import network as network_of
+from tests.circular import test_article_11_operation as article_11
+from tests.circular import test_article_12_technology as article_12
+from tests.circular import test_standards_39 as standards
+from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.host import HostFacts
+from tests.circular.network import NEW, OLD, Confined, Network, offers_version
+from tests.core.authority import Authority, key_pem, new_key
+
+LAB = Path(__file__).parents[2] / "inventories" / "lab"
+APEX, SCHOOL = "minhha.test", "thptsongque.test"
+
+
+def with_settings(province: Province, **changed: Any) -> Province:
+    return province.model_copy(update={"settings": province.settings.model_copy(update=changed)})
+
+
+@pytest.fixture
+def network(province: Province) -> Network:
+    return Network(province, Path("nowhere"))
+
+
+def verdicts(test: Callable[..., None], audit: Any, **given: Any) -> dict[tuple[str, str], tuple[str, str]]:
+    """What a test of the audit says, by unit and requirement: the verdict and its evidence."""
+    found = {}
+
+    def record(unit: str, requirement: str, verdict: str, evidence: list[str]) -> None:
+        found[unit, requirement] = (verdict, " | ".join(evidence))
+
+    test(audit, record=record, **given)
+    return found
+
+
+# --- name servers ---
+
+
+def test_name_servers_that_are_named_without_addresses_are_looked_up(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolved(name: str, port: int, type: int) -> list[Any]:
+        if name == "ns2.provider.test":
+            raise socket.gaierror("unknown")
+        return [(0, 0, 0, "", ("192.0.2.53", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    servers = tuple(Nameserver(name=f"ns{number}.provider.test") for number in (1, 2))
+    assert Network(with_settings(province, nameservers=servers), Path("nowhere")).resolver.nameservers == ["192.0.2.53"]
+    with pytest.raises(AuditError, match=r"ns2\.provider\.test: unknown"):
+        Audit(LAB, with_settings(province, nameservers=servers[1:]), frozenset())
+
+
+TIMED_OUT = dns.resolver.LifetimeTimeout(timeout=1, errors=[])
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "elsewhere", "found"),
+    [
+        ("www.minhha.test", ["1"], {}, ["1"]),
+        ("www.minhha.test", dns.resolver.NXDOMAIN(), {"www.minhha.test": ["2"]}, []),
+        ("www.minhha.test", TIMED_OUT, {APEX: ["soa"], "www.minhha.test": ["2"]}, ["2"]),
+        ("www.minhha.test", TIMED_OUT, {APEX: ["soa"]}, []),
+        ("www.minhha.test", TIMED_OUT, {"www.minhha.test": ["2"]}, None),  # nobody knows the zone: its servers are down
+        ("moet.gov.vn", dns.resolver.NXDOMAIN(), {"moet.gov.vn": ["2"]}, ["2"]),
+        ("moet.gov.vn", dns.resolver.NoNameservers(), {"moet.gov.vn": ["2"]}, ["2"]),
+        ("moet.gov.vn", dns.resolver.NXDOMAIN(), None, []),
+    ],
+)
+def test_names_are_asked_at_this_machines_resolver_where_the_provinces_servers_can_not_tell(
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    ours: Any,
+    elsewhere: dict[str, list[str]] | None,
+    found: list[str] | None,
+) -> None:
+    asked: list[str] = []
+
+    def resolve(name: str, kind: str) -> list[str]:
+        asked.append(name)
+        if isinstance(ours, Exception):
+            raise ours
+        return list(ours)
+
+    def other(name: str, kind: str) -> list[str]:
+        if elsewhere is None:
+            raise OSError("no resolver")
+        return elsewhere.get(name, [])
+
+    monkeypatch.setattr(network.resolver, "resolve", resolve)
+    monkeypatch.setattr(network_of, "_elsewhere", other)
+    if found is None:
+        with pytest.raises(OSError, match="DNS A"):
+            network.lookup(name, "A")
+        return
+    assert network.lookup(name, "A") == found
+    with contextlib.suppress(OSError):
+        network.lookup(f"2.{APEX}", "A")
+    assert len(asked) == (1 if ours is TIMED_OUT else 2)  # a silence is waited for once
+
+
+Answering = Callable[[dns.message.Message], None]
+
+
+def silent(answer: dns.message.Message) -> None:
+    raise dns.exception.Timeout
+
+
+def refused(answer: dns.message.Message) -> None:
+    answer.set_rcode(dns.rcode.REFUSED)
+
+
+def intercepted(answer: dns.message.Message) -> None:
+    """What a resolver on the way says in the server's place."""
+
+
+def empty(answer: dns.message.Message) -> None:
+    answer.flags |= dns.flags.AA
+
+
+def without_one_zone(answer: dns.message.Message) -> None:
+    if answer.question[0].name.to_text().endswith(f"{SCHOOL}."):
+        answer.set_rcode(dns.rcode.REFUSED)
+    else:
+        empty(answer)
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Answering], None]:
+    """All name servers answer so."""
+
+    def made(said: Answering) -> None:
+        async def asked(query: dns.message.Message, where: str, timeout: float) -> Any:
+            answer = dns.message.make_response(query)
+            said(answer)
+            return answer, False
+
+        monkeypatch.setattr(dns.asyncquery, "udp_with_fallback", asked)
+        monkeypatch.setattr("edumail.cli.nameservers.anchors", nothing_above)
+
+    return made
+
+
+async def nothing_above(apex: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize("said", [silent, refused, intercepted])
+@pytest.mark.parametrize("known", [True, False])
+def test_name_servers_that_do_not_speak_to_this_machine_are_no_finding_while_its_resolver_knows_the_zone(
+    network: Network, answers: Any, monkeypatch: pytest.MonkeyPatch, said: Answering, known: bool
+) -> None:
+    answers(said)
+    monkeypatch.setattr(network_of, "_elsewhere", lambda name, kind: ["soa"] if known else [])
+    assert network.dnssec(APEX)[0] == ("unasked" if known else "broken")
+    with pytest.raises(Confined if known else OSError, match="máy chủ tên"):
+        _ = network.differences
+    answers(empty)  # and each unit does not wait anew
+    with pytest.raises(Confined if known else OSError, match="máy chủ tên"):
+        _ = network.differences
+
+
+@pytest.mark.parametrize("said", [empty, without_one_zone])
+def test_what_an_authority_says_otherwise_is_a_finding_whatever_this_machines_resolver_knows(
+    network: Network, answers: Any, monkeypatch: pytest.MonkeyPatch, said: Answering
+) -> None:
+    answers(said)
+    monkeypatch.setattr(network_of, "_elsewhere", lambda name, kind: ["soa"])
+    assert network.dnssec(APEX)[0] == "unsigned"
+    owners = {article_11._about(found, {APEX, SCHOOL}) for found in network.differences}
+    assert owners == {APEX, SCHOOL}
+
+
+def test_a_server_that_has_had_enough_of_this_machine_says_nothing_of_the_zones(
+    network: Network, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dns.message.Message] = []
+
+    def tired(answer: dns.message.Message) -> None:
+        asked.append(answer)
+        (empty if len(asked) < 20 else refused)(answer)
+
+    answers(tired)
+    monkeypatch.setattr(network_of, "_elsewhere", lambda name, kind: ["soa"])
+    with pytest.raises(Confined):
+        _ = network.differences
+
+
+@pytest.mark.parametrize(
+    ("states", "verdict", "word"),
+    [
+        ({"unasked"}, "not-tested", "ask from another network"),
+        ({"anchored", "unasked"}, "not-tested", "ask from another network"),
+        ({"unsigned", "unasked"}, "fail", "not signed"),
+        ({"broken"}, "fail", "broken"),
+        ({"anchored"}, "pass", "confirmed"),
+        ({"no-anchor"}, "not-tested", "depends on the registrar"),
+    ],
+)
+def test_zones_that_nobody_could_ask_about_are_not_unsigned(states: set[str], verdict: str, word: str) -> None:
+    said = dict(zip((APEX, SCHOOL), sorted(states) * 2, strict=False))
+    unit = SimpleNamespace(id="u", portal=f"www.{APEX}", domain=SCHOOL)
+    audit = SimpleNamespace(
+        pages=lambda host: [unit],
+        province=SimpleNamespace(settings=SimpleNamespace(zones=(APEX, SCHOOL))),
+        network=SimpleNamespace(
+            dnssec=lambda apex: (said[apex], network_of.UNASKED if said[apex] == "unasked" else "")
+        ),
+    )
+    found = verdicts(article_12.test_names_are_signed, audit, serving="h")
+    assert {given for given, _ in found.values()} == {verdict}
+    evidence = found["u", "C37-12.7.2"][1]
+    assert word in evidence
+    assert "unasked" not in said.values() or "signatures are right" not in evidence
+
+
+def differing(province: Province, owner: str) -> Any:
+    (question,) = [
+        question
+        for right in wanted(zones(province, 0)).values()
+        for question in right
+        if question[0].to_text() == f"{owner}." and question[1].name == "A"
+    ]
+    return SimpleNamespace(question=question)
+
+
+@pytest.mark.parametrize(
+    ("changes", "red", "open_"),
+    [
+        ({}, set(), set()),
+        ({"differs": "suoimo.minhha.test"}, {"below"}, set()),  # and not the unit that has the domain above it
+        ({"differs": "mail-so.minhha.test"}, {"above", "below"}, set()),
+        ({"differences": Confined("unasked")}, set(), {"above", "below"}),
+        ({"differences": OSError("silent")}, {"above", "below"}, set()),
+        ({"mailboxes": (None, "shut")}, set(), {"above", "below"}),
+        ({"mailboxes": (None, "shut"), "differs": "suoimo.minhha.test"}, {"below"}, {"above"}),
+        ({"mailboxes": (False, "expired")}, {"above", "below"}, set()),
+    ],
+)
+def test_a_record_is_blamed_on_the_unit_nearest_to_it_and_what_is_not_seen_on_nobody(
+    province: Province, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], red: set[str], open_: set[str]
+) -> None:
+    class Seen(SimpleNamespace):
+        @property
+        def differences(self) -> list[Any]:
+            if "differences" in changes:
+                raise changes["differences"]
+            return [differing(province, changes["differs"])] if "differs" in changes else []
+
+    monkeypatch.setattr(article_11, "_certificate", lambda *words: changes.get("mailboxes", (True, "good")))
+    above = SimpleNamespace(id="above", portal=f"www.{APEX}", domain=APEX, host="mail-so")
+    below = SimpleNamespace(id="below", portal=f"suoimo.{APEX}", domain=f"suoimo.{APEX}", host="mail-so")
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts=province.hosts, units={"above": above, "below": below}),
+        network=Seen(exchanger=lambda domain: f"mail-so.{APEX}", address=lambda name: "192.0.2.1"),
+    )
+    found = verdicts(
+        article_11.test_names_lead_to_servers_with_certificates_for_them,
+        audit,
+        of_pages=[(unit, (True, "seen")) for unit in (above, below)],
+    )
+    assert {unit for (unit, _), (verdict, _) in found.items() if verdict == "fail"} == red
+    assert {unit for (unit, _), (verdict, _) in found.items() if verdict == "not-tested"} == open_
+
+
+# --- doors ---
+
+
+@pytest.fixture
+def way(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Who answers: addresses and ports that do not, and with what; families that this machine has no way out by."""
+
+    def made(error: Exception | None = None, *silent: tuple[str, int], without: str = "none") -> None:
+        def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+            if error and (address in silent or ("", address[1]) in silent or (address[0], 0) in silent):
+                raise error
+            return socket.socket()
+
+        monkeypatch.setattr(socket, "create_connection", connect)
+        monkeypatch.setattr(network_of, "has_way", lambda address: without not in address)
+
+    return made
+
+
+def names(found: dict[tuple[str, str], list[str]]) -> Callable[[str, str], list[str]]:
+    return lambda name, kind: found.get((name, kind), [])
+
+
+HOSTS = {("a.test", "A"): ["192.0.2.1"], ("b.test", "A"): ["192.0.2.2"], ("a.test", "AAAA"): ["2001:db8::1"]}
+
+
+def audited(monkeypatch: pytest.MonkeyPatch, network: Network, *ports: int) -> Any:
+    """Two hosts under audit; which ports the packet filter of the second lets in."""
+    monkeypatch.setattr(network, "lookup", names(HOSTS))
+    lets = {"a": {993, 587}, "b": set(ports)}
+    monkeypatch.setattr(host_of, "facts_of", lambda audit, on: SimpleNamespace(filter_ports=lets[on]))
+    hosts = {name: SimpleNamespace(name=name, fqdn=f"{name}.test") for name in ("a", "b")}
+    audit = SimpleNamespace(hosts=hosts, network=network)
+    network.shut = lambda port: host_of.shut_on_the_way(audit, port)  # type: ignore[arg-type]
+    return audit
+
+
+@pytest.mark.parametrize(
+    ("error", "where", "ports", "confined"),
+    [
+        (TimeoutError(), [("", 993)], [993], True),
+        (TimeoutError(), [("192.0.2.1", 993)], [993], False),  # at the other host it answers
+        (TimeoutError(), [("", 993)], [], False),  # a host has shut it itself
+        (ConnectionRefusedError(), [("", 993)], [993], False),  # somebody is there, and nobody listens
+        (TimeoutError(), [("", 443)], [443], False),
+    ],
+)
+def test_a_port_that_is_shut_on_the_way_to_all_hosts_is_no_finding_about_one(
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Any,
+    error: OSError,
+    where: list[tuple[str, int]],
+    ports: list[int],
+    confined: bool,
+) -> None:
+    way(error, *where)
+    audited(monkeypatch, network, *ports)
+    port = where[0][1]
+    assert network.reached("a.test", port, "A")[0] is (None if confined else False)
+    with pytest.raises(Confined if confined else type(error)):
+        network.tls("a.test", port)
+    if confined:
+        with pytest.raises(Confined):
+            network.smtp("a.test", port)
+
+
+def test_a_host_that_nobody_was_let_into_vouches_for_no_network(network: Network, way: Any) -> None:
+    way(TimeoutError(), ("", 993))
+    assert host_of.shut_on_the_way(SimpleNamespace(hosts={}, network=network), 993) == ""
+
+
+STRANGER = {
+    ("ngoai.test", "MX"): ["10 mx.ngoai.test."],
+    ("mx.ngoai.test", "A"): ["198.51.100.1"],
+    ("mx.ngoai.test", "AAAA"): ["2001:db8:1::1"],
+}
+
+
+@pytest.mark.parametrize(
+    ("silent", "stranger", "reached"),
+    [
+        ([("2001:db8::1", 0), ("2001:db8:1::1", 0)], STRANGER, {25: None, 443: None}),
+        ([("2001:db8::1", 0)], STRANGER, {25: False, 443: False}),  # others are reached by IPv6
+        ([("2001:db8::1", 0)], {k: v for k, v in STRANGER.items() if k[1] != "AAAA"}, {25: False, 443: False}),
+        # Port 25 leads nowhere, by IPv4 neither: nothing is learnt of other ports.
+        ([("2001:db8::1", 0), ("", 25)], STRANGER, {25: None, 443: False}),
+    ],
+)
+def test_ipv6_is_compared_with_the_ipv6_of_strangers(
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    way: Any,
+    silent: list[tuple[str, int]],
+    stranger: dict[tuple[str, str], list[str]],
+    reached: dict[int, bool | None],
+) -> None:
+    way(TimeoutError(), *silent)
+    network.strangers = ("ngoai.test",)
+    monkeypatch.setattr(network, "lookup", names(HOSTS | stranger))
+    assert {port: network.reached("a.test", port, "AAAA")[0] for port in reached} == reached
+
+
+def test_a_machine_without_a_way_out_by_ipv4_goes_by_ipv6(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    monkeypatch.setattr(network, "lookup", names(HOSTS))
+    way(OSError("unreachable"), ("192.0.2.1", 0), without="192")
+    assert network.address("a.test") == "2001:db8::1"
+    assert network.reached("a.test", 443, "A") == (None, network_of.no_way("A"))
+    with pytest.raises(Confined, match="IPv4"):
+        network.address("b.test")
+    way()
+    assert network.address("a.test") == "192.0.2.1"
+    with pytest.raises(OSError, match="no A record"):
+        network.address("c.test")
+
+
+def test_a_way_out_is_a_route() -> None:
+    assert network_of.has_way("127.0.0.1")
+    assert not network_of.has_way("255.255.255.255")
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(ConnectionRefusedError(), "pass"), (ConnectionResetError(), "pass"), (TimeoutError(), "not-tested")],
+)
+def test_a_port_that_says_nothing_is_not_a_closed_one(
+    province: Province, monkeypatch: pytest.MonkeyPatch, error: OSError, verdict: str
+) -> None:
+    def imap(*words: Any, **rest: Any) -> None:
+        raise error
+
+    connection = SimpleNamespace(recv=lambda most: b"* OK ready")
+    tls = contextlib.nullcontext(connection)
+    network = SimpleNamespace(address=lambda name: "192.0.2.1", tls=lambda name, port: tls)
+    monkeypatch.setattr(standards.imaplib, "IMAP4", imap)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    audit = SimpleNamespace(province=province, network=network, units=lambda on: [SimpleNamespace(id="u")])
+    found = verdicts(standards.test_mailboxes_are_read_over_tls_only, audit, on="mail-so")
+    assert found["u", "C37-S39-imaps"][0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("answer", "shuts", "verdict", "word"),
+    [
+        (False, False, "not-applicable", "is shut"),
+        (None, True, "not-applicable", "is shut"),
+        (None, False, "not-tested", "does not shut it"),
+        (True, True, "not-tested", "look by hand"),
+    ],
+)
+def test_a_directory_is_not_offered_where_the_host_itself_says_so(
+    province: Province,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bool | None,
+    shuts: bool,
+    verdict: str,
+    word: str,
+) -> None:
+    monkeypatch.setattr(standards, "knock", lambda address, port: answer)
+    monkeypatch.setattr(standards, "facts_of", lambda audit, on: SimpleNamespace(shuts=lambda port: shuts))
+    network = SimpleNamespace(address=lambda name: "192.0.2.1")
+    audit = SimpleNamespace(province=province, network=network, units=lambda on: [SimpleNamespace(id="u")])
+    given, evidence = verdicts(standards.test_no_directory_is_offered, audit, on="mail-so")["u", "C37-S39-dir"]
+    assert given == verdict
+    assert word in evidence
+
+
+def test_a_packet_filter_shuts_what_it_neither_names_nor_lets_in_with_the_rest() -> None:
+    def facts(policy: str, *rules: list[dict[str, Any]]) -> HostFacts:
+        made = HostFacts(SimpleNamespace(province=SimpleNamespace(hosts={"h": None})), SimpleNamespace(name="h"))
+        ours = {"table": "edumail", "chain": "input"}
+        chain = {"chain": {"table": "edumail", "hook": "input", "policy": policy}}
+        made.system = {"rules": [chain, *({"rule": ours | {"expr": rule}} for rule in rules)]}
+        return made
+
+    port = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 389}}
+    assert facts("drop").shuts(389)
+    assert not facts("accept").shuts(389)
+    assert not facts("drop", [port, {"accept": None}]).shuts(389)
+    assert not facts("drop", [{"accept": None}]).shuts(389)
+
+
+# --- TLS versions ---
+
+
+class Door:
+    """A server at a port of this machine that deals with each connection by ``answer``."""
+
+    def __init__(self, answer: Callable[[socket.socket], None]):
+        self.answer = answer
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with contextlib.suppress(OSError), connection:
+                self.answer(connection)
+
+    def offered(self, version: ssl.TLSVersion) -> tuple[bool, str]:
+        port = self.socket.getsockname()[1]
+        there: Any = SimpleNamespace(
+            connect=lambda host, _: socket.create_connection(("127.0.0.1", port), timeout=1.0),
+        )
+        return offers_version(there, "a.test", 993, version, False)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> ssl.SSLContext:
+    """TLS 1.2 and newer, as Postfix, Dovecot and nginx have it from OpenSSL."""
+    key = new_key()
+    path = tmp_path / "a.pem"
+    path.write_bytes(key_pem(key) + Authority().certify(key, ["a.test"]))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.fixture
+def door() -> Iterator[Callable[[Callable[[socket.socket], None]], Door]]:
+    made: list[Door] = []
+
+    def new(answer: Callable[[socket.socket], None]) -> Door:
+        made.append(Door(answer))
+        return made[-1]
+
+    yield new
+    for one in made:
+        one.socket.shutdown(socket.SHUT_RDWR)
+        one.socket.close()
+        one.thread.join(5)
+
+
+def old(first: bytes) -> bool:
+    """Whether a ClientHello offers nothing above TLS 1.1: the version in it (RFC 5246, 7.4.1.2) is the highest then."""
+    return first[9:11] < b"\x03\x03"
+
+
+def swallow(connection: socket.socket) -> None:
+    while connection.recv(5000):
+        pass
+
+
+def reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("middle", "refuses"),
+    [
+        (lambda connection: None, True),  # the server's own alert
+        (lambda connection: reset(connection) or "end", True),  # it hangs up, and speaks TLS 1.2
+        (lambda connection: connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n") or "end", None),
+        (lambda connection: swallow(connection) or "end", None),
+    ],
+)
+def test_only_the_servers_own_word_refuses_an_old_version(
+    server: ssl.SSLContext, door: Any, middle: Any, refuses: bool | None
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        first = connection.recv(5000, socket.MSG_PEEK)
+        if not (old(first) and middle(connection)):
+            with contextlib.suppress(ssl.SSLError):
+                server.wrap_socket(connection, server_side=True).close()
+
+    here = door(answer)
+    for version in OLD:
+        if refuses:
+            accepted, said = here.offered(version)
+            assert (accepted, "refused" in said) == (False, True)
+        else:
+            with pytest.raises(RuntimeError, match="not clear"):
+                here.offered(version)
+    assert all(here.offered(version)[0] for version in NEW)
+
+
+def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(5000)
+        reset(connection)
+
+    here = door(answer)
+    with pytest.raises(RuntimeError, match="not clear"):
+        here.offered(OLD[0])
+    assert here.offered(NEW[0])[0] is False
+
+
+@pytest.mark.parametrize(
+    ("old_ones", "new_ones", "verdict"),
+    [
+        (False, True, "pass"),
+        (True, True, "fail"),
+        (False, False, "fail"),
+        (RuntimeError("unclear"), True, "not-tested"),
+        (RuntimeError("unclear"), False, "fail"),
+        (Confined("shut"), True, "not-tested"),
+        (False, ConnectionRefusedError(), "fail"),
+    ],
+)
+def test_what_was_not_learnt_of_a_version_hides_no_fault(
+    monkeypatch: pytest.MonkeyPatch, old_ones: Any, new_ones: Any, verdict: str
+) -> None:
+    def offered(network: Any, name: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
+        answer = new_ones if version in NEW else old_ones
+        if isinstance(answer, Exception):
+            raise answer
+        return answer, "seen"
+
+    monkeypatch.setattr(standards, "offers_version", offered)
+    network: Any = None
+    assert standards._versions(network, [("a.test", 993, False)])[0] == verdict
+
+
+# --- the auditor's machine ---
+
+
+def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_before_it_judges(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    late = {"mail-so": 0, "mail-xa": 600, "mail-thpt": -600}
+
+    class Shell:
+        def __init__(self, name: str):
+            self.name = name
+
+        def run(self, words: str) -> Any:
+            said.append(f"{self.name} {words.removeprefix(audit_of.COMMAND).strip()}")
+            now = time.time() + late[self.name]
+            answer = {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
+            return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts))
+    audit.open(None)
+    assert set(audit.hosts) == {"mail-so"}
+    assert isinstance(audit.hosts["mail-so"], HostAudit)
+    assert all(re.search("(599|600|601) seconds", audit.unreachable[name]) for name in list(late)[1:])
+    assert {"mail-xa close a", "mail-thpt close a"} <= set(said)  # nothing is left behind
+
+    public = SimpleNamespace(source="acme")
+    audit = Audit(LAB, with_settings(province, certificates=public), frozenset(province.hosts))
+    audit.open(None)
+    monkeypatch.setattr(audit_of, "authorities_known", lambda: False)
+    said.clear()
+    with pytest.raises(AuditError, match="ca-certificates"):
+        audit.open(None)
+    assert not said
+
+
+def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    empty = SimpleNamespace(get_ca_certs=list)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: empty)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(capath=str(tmp_path)))
+    assert not audit_of.authorities_known()
+    (tmp_path / "4a6481c9.0").touch()
+    assert audit_of.authorities_known()
