@@ -205,3 +205,28 @@ def test_the_sign_in_is_kept_as_a_digest_that_dovecot_knows(
     ((kept,),) = database.execute("SELECT hash FROM audit WHERE login = ?", [opened["login"]])
     assert kept == "{SHA512}" + b64encode(hashlib.sha512(opened["password"].encode()).digest()).decode()
     assert len(opened["password"]) == 24
+
+
+def test_a_letter_of_the_ministry_that_was_put_off_and_then_came_is_told_once_by_its_end(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "MINISTRY", tmp_path / "ministry")
+    (tmp_path / "ministry").write_text("lanhdao@bo.test")
+    ends = {
+        "4A": [("giamdoc@x.test", "deferred"), ("vanthu@x.test", "sent"), ("giamdoc@x.test", "sent")],
+        "4B": [("giamdoc@x.test", "deferred")],
+    }
+
+    def journal(command: list[str]) -> str:
+        (asked,) = [word for word in command if word.startswith("--grep=")]
+        if "from=" in asked:
+            return "".join(f"{queue}: from=<lanhdao@bo.test>, size=9\n" for queue in ends)
+        queue = asked.removeprefix("--grep=^").partition(":")[0]
+        return "".join(f"{queue}: to=<{to}>, relay=x, dsn=x, status={status} (so)\n" for to, status in ends[queue])
+
+    monkeypatch.setattr(app, "_matching", journal)
+    assert app.received(["lanhdao@bo.test"], 30) == [
+        {"from": "lanhdao@bo.test", "to": "giamdoc@x.test", "status": "sent"},
+        {"from": "lanhdao@bo.test", "to": "vanthu@x.test", "status": "sent"},
+        {"from": "lanhdao@bo.test", "to": "giamdoc@x.test", "status": "deferred"},
+    ]
