@@ -231,7 +231,7 @@ class Audit:
                 answer["login"],
                 answer["password"],
                 answer["token"],
-                answer["expires"] - 3600,
+                answer["expires"] - LASTS,
                 self.network,
             )
             if apart := clocks_apart(opened.opened, began, time.time()):

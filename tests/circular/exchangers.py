@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import smtplib
-from collections.abc import Callable, Iterable, Sequence
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +16,13 @@ from typing import NamedTuple, TypeVar
 
 from tests.circular.network import Network
 
+WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
+"""How long nothing may come after the last letter was sent; then what is not there is not coming."""
+PAUSES = (WAIT_SECONDS / 2, WAIT_SECONDS)
+"""Before each time that an exchanger is asked again what it refused for now: greylisting, or a host that starts."""
 ACCEPTED = 250
 CLOSING = 421
+FOR_NOW = 400
 FOR_GOOD = 500
 """From here on a refusal is final; what an exchanger refuses for now it may take when it is asked again."""
 QUESTIONS = 100
@@ -24,6 +33,9 @@ LINES = 8
 """Connections to one exchanger at a time."""
 FAILURES = (OSError, smtplib.SMTPException, ValueError)
 """ValueError: an address that can't stand in a command."""
+BROKEN = (TimeoutError, ConnectionError, ssl.SSLEOFError, smtplib.SMTPServerDisconnected)
+SHUT = ConnectionRefusedError.__name__
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 T = TypeVar("T")
 
@@ -33,6 +45,18 @@ class Reply(NamedTuple):
 
     code: int
     text: str
+    broke: bool = False
+    """Whether nothing was said because a connection was refused or broke, or nobody was there."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it would be the same if it were asked again in a minute."""
+        return not (self.broke or FOR_NOW <= self.code < FOR_GOOD)
+
+    @property
+    def for_now(self) -> bool:
+        """Whether it is no finding about anybody, since another time it may be another. A shut door is one."""
+        return not self.settled and not self.text.startswith(SHUT)
 
     @classmethod
     def of(cls, said: tuple[int, bytes]) -> Reply:
@@ -44,8 +68,15 @@ class Reply(NamedTuple):
 
     @classmethod
     def lacking(cls, error: Exception) -> Reply:
-        """Why there is none."""
-        return cls(0, f"{type(error).__name__}: {error}")
+        """Why there is none, or the reply of which an error was made.
+
+        TLS that is not offered, or not to be trusted, is the exchanger's own doing.
+        """
+        if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
+            said = error.smtp_error
+            return cls(error.smtp_code, said.decode(errors="replace") if isinstance(said, bytes) else str(said))
+        broke = isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno in NO_WAY)
+        return cls(0, f"{type(error).__name__}: {error}", broke)
 
 
 UNSAID = Reply(0, "")
@@ -127,6 +158,8 @@ class Exchangers:
     network: Network
     _known: dict[tuple[str, str], Reply] = field(default_factory=dict)
     _greetings: dict[str, Greeting | Exception] = field(default_factory=dict)
+    _unmoved: set[str] = field(default_factory=set)
+    """The exchangers at which a refusal for now outlasted all pauses: nobody waits for them again."""
 
     def greeting(self, domain: str) -> Greeting:
         """Of a domain's exchanger, each asked once in an audit. Raises OSError and smtplib.SMTPException."""
@@ -146,7 +179,8 @@ class Exchangers:
     def rcpts(self, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
         """What the exchanger of each address says to it at RCPT; nothing is sent.
 
-        Each is asked once in an audit, but for those that were refused only for now.
+        Each is asked once in an audit, but for those that were refused only for now: again after pauses, and again by
+        whoever asks next.
         """
         wanted = list(dict.fromkeys(addresses))
         found: dict[str, Reply] = {}
@@ -159,16 +193,32 @@ class Exchangers:
                 by_exchanger.setdefault(self.network.exchanger(address.partition("@")[2]), []).append(address)
             except OSError as error:
                 found[address] = Reply.lacking(error)
-        for exchanger, theirs in by_exchanger.items():
+
+        def ask(exchanger: str, theirs: Sequence[str]) -> None:
             # Several at a time: a gateway may take a second to ask the host that has the mailbox.
             lines = min(LINES, -(-len(theirs) // QUESTIONS))
             parts = [theirs[n::lines] for n in range(lines)]
             with ThreadPoolExecutor(lines) as pool:
                 for part, replies in zip(parts, pool.map(partial(self._asked, exchanger, sender), parts), strict=True):
-                    found |= zip(part, replies, strict=True)
-        final = {address: reply for address, reply in found.items() if reply.code == ACCEPTED or reply.code >= FOR_GOOD}
-        self._known |= {(sender, address): reply for address, reply in final.items()}
+                    found.update(zip(part, replies, strict=True))
+
+        self._patiently(by_exchanger, ask, found.__getitem__)
+        self._known |= {(sender, address): reply for address, reply in found.items() if reply.code and reply.settled}
         return found
+
+    def _patiently(
+        self, left: Mapping[str, Sequence[T]], ask: Callable[[str, Sequence[T]], None], said: Callable[[T], Reply]
+    ) -> None:
+        """Ask each exchanger what is left for it, and again what was not settled: all after the same pauses."""
+        for pause in (0.0, *PAUSES):
+            if not left:
+                return
+            time.sleep(pause)
+            for exchanger, theirs in left.items():
+                ask(exchanger, theirs)
+            again = {name: [one for one in theirs if not said(one).settled] for name, theirs in left.items()}
+            left = {name: theirs for name, theirs in again.items() if theirs and name not in self._unmoved}
+        self._unmoved |= left.keys()
 
     def _asked(self, exchanger: str, sender: str, addresses: Sequence[str]) -> list[Reply]:
         line = Line(self.network, exchanger, secure=False)
@@ -184,14 +234,17 @@ class Exchangers:
         return replies
 
     def send(self, envelopes: Iterable[Envelope]) -> None:
-        """Hand letters over, and note the replies on their envelopes."""
+        """Hand letters over, and note the replies on their envelopes; again what was refused for now."""
         by_exchanger: dict[str, list[Envelope]] = {}
         for envelope in envelopes:
             by_exchanger.setdefault(envelope.exchanger, []).append(envelope)
-        for exchanger, theirs in by_exchanger.items():
+
+        def hand_over(exchanger: str, theirs: Sequence[Envelope]) -> None:
             parts = [part for part in (theirs[n::LINES] for n in range(LINES)) if part]
             with ThreadPoolExecutor(len(parts)) as pool:
                 list(pool.map(partial(self._sent, exchanger), parts))
+
+        self._patiently(by_exchanger, hand_over, lambda envelope: envelope.reply)
 
     def _sent(self, exchanger: str, envelopes: Sequence[Envelope]) -> None:
         line = Line(self.network, exchanger, secure=True)
@@ -199,7 +252,7 @@ class Exchangers:
             try:
                 envelope.reply, envelope.at_rcpt = line.talk(partial(_letter, envelope))
             except FAILURES as error:
-                envelope.reply = Reply.lacking(error)
+                envelope.reply, envelope.at_rcpt = Reply.lacking(error), False
             if envelope.at_rcpt:
                 line.close()  # refusals are counted, over all letters of a connection
         line.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import itertools
-import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -19,19 +19,20 @@ from typing import Literal
 from edumail.circular.catalogue import requirements
 from edumail.model import Unit
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError
-from tests.circular.exchangers import Envelope, Reply
+from tests.circular.exchangers import WAIT_SECONDS, Envelope, Reply
 from tests.circular.network import Confined
 from tests.circular.portal import home_of
 from tests.circular.texts import PLAIN, VIETNAMESE, signed
 
-WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
-"""How long nothing may come after the last letter was sent; then what is not there is not coming."""
 PAUSE_SECONDS = 1.0
 AT_ONCE = 8
 """Mailboxes that are looked into at a time."""
 PIECE = 64
 """Mailboxes after which it is seen whether to look into more already makes sense."""
 FROM_OUTSIDE = "từ bên ngoài / from outside"
+UNSETTLED = "chưa nhận, cũng chưa từ chối hẳn / neither taken nor refused for good"
+PUT_OFF = re.compile(r"(?:said|refused to talk to me): 4[0-9][0-9]")
+"""In Postfix's log: the other server itself said that it would take the letter later."""
 ARRIVED, LOST = "đến nơi / arrived", "KHÔNG THẤY / NOT FOUND"
 """What evidence says of a letter that was looked for in its mailbox."""
 Text = Literal["plain", "vietnamese", "signed"]
@@ -61,11 +62,14 @@ class Letter:
     reply: str = ""
     """The last that it said; if none did, why."""
     unsent: str = ""
-    """Why the host of the sender did not send it, which is no finding about any unit."""
+    """Why the host of the sender did not send it, or what the exchanger said that refused it only for now: no finding
+    about any unit."""
     found: dict[str, bytes] = field(default_factory=dict)
     """The mailboxes in which it was, with the letter itself where somebody reads it."""
     unseen: dict[str, str] = field(default_factory=dict)
     """The mailboxes that could not be looked into, and why."""
+    under_way: dict[str, str] = field(default_factory=dict)
+    """The mailboxes that it may yet come to: one of our hosts has put another's letter off, and will try again."""
 
     @property
     def key(self) -> Key:
@@ -84,6 +88,8 @@ class Letter:
         if mailbox in self.unseen:
             why = "không xem được một hộp thư / a mailbox could not be looked into"
             raise AuditError(f"{why}: {self.unseen[mailbox]}")
+        if mailbox in self.under_way:
+            raise AuditError(f"{self.recipient}: thư còn trên đường / still under way: {self.under_way[mailbox]}")
         if mailbox not in self.mailboxes:
             raise AuditError(f"chưa ai xem hộp thư / nobody looked into {mailbox}")
         return mailbox in self.found
@@ -234,6 +240,7 @@ class Post:
             except Confined as error:  # those that only our own hosts sent can be asked about
                 self.broken |= dict.fromkeys(brought, error)
             collect(self.audit, new)
+            _follow(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for
             self.broken |= dict.fromkeys(needed, error)
 
@@ -301,9 +308,11 @@ def _bring(audit: Audit, letters: Collection[Letter]) -> None:
         envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, audit.tokens))))
     audit.exchangers.send(envelope for _, envelope in envelopes)
     for letter, envelope in envelopes:
-        code, text = envelope.reply
+        code, text = envelope.reply.code, envelope.reply.text
         letter.exchanger = envelope.exchanger if code else ""
         letter.reply = f"{'RCPT ' if envelope.at_rcpt else ''}{code} {text}" if code else text
+        if envelope.reply.for_now:
+            letter.unsent = f"{letter.recipient}: {UNSETTLED}: {letter.reply[:200]}"
 
 
 def _message(letter: Letter, tokens: Iterable[str]) -> bytes:
@@ -378,3 +387,37 @@ def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[
         if not left[mailbox]:
             del left[mailbox]
     return came
+
+
+def _follow(audit: Audit, letters: Iterable[Letter]) -> None:
+    """Ask the hosts that letters went through about those that did not come: was one put off, or is it lost?"""
+    by_host: dict[str, dict[str, Letter]] = {}
+    for letter in letters:
+        if letter.taken and set(letter.mailboxes) - letter.found.keys() - letter.unseen.keys():
+            route = {audit.mail.home.get(letter.sender), audit.mail.gateway.name, audit.mail.home.get(letter.recipient)}
+            for host in sorted(route & audit.hosts.keys()):
+                by_host.setdefault(host, {})[letter.message_id] = letter
+    for host, theirs in by_host.items():
+        try:
+            logged = audit.hosts[host].trace(theirs.keys())
+        except (AuditError, RuntimeError) as error:  # whether it was put off there nobody can tell
+            for letter in theirs.values():
+                letter.under_way |= dict.fromkeys(set(letter.mailboxes) - letter.found.keys(), str(error))
+            continue
+        for message_id, letter in theirs.items():
+            for recipient, why in put_off(logged[message_id]).items():
+                left = audit.mail.behind(recipient) & set(letter.mailboxes) - letter.found.keys()
+                letter.under_way |= dict.fromkeys(left, why)
+
+
+def put_off(logged: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """By recipient the other host's words, where the last that was logged is that it takes the letter later.
+
+    Where our own host can't hand a letter to another, or into a mailbox of its own, something is broken.
+    """
+    last = {row["to"]: row for row in logged}
+    return {
+        recipient: row["reply"]
+        for recipient, row in last.items()
+        if row["status"] == "deferred" and "[private/" not in row["relay"] and PUT_OFF.search(row["reply"])
+    }

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
-from tests.circular.audit import Audit
+from tests.circular.audit import Audit, AuditError
 from tests.circular.exchangers import ACCEPTED, Reply
-from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, post
+from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, post
 from tests.circular.portal import Answer
 
 REFUSED = "bị từ chối ở RCPT / refused at RCPT"
+FULL = re.compile(r"\b5[0-9]{2} 5\.2\.2\b")
+"""What our hosts say of a mailbox that has no room (RFC 3463), also where the gateway repeats it."""
 
 
 @dataclass(frozen=True)
@@ -27,36 +31,92 @@ class Mailed:
     """The address that a letter from outside has to reach."""
 
 
+class Undecided:
+    """What nobody could tell of one unit keeps no other from being judged: it is raised after all have been."""
+
+    def __init__(self) -> None:
+        self.why: list[str] = []
+
+    @contextmanager
+    def of(self, unit: Unit) -> Iterator[None]:
+        """While one unit is judged; an AuditError leaves it without a verdict."""
+        try:
+            yield
+        except AuditError as error:
+            self.why.append(f"{unit.id}: {error}")
+
+    def tell(self) -> None:
+        """Raises AuditError where a unit was left without a verdict."""
+        if self.why:
+            raise AuditError("; ".join(self.why))
+
+
 def finished(
     audit: Audit, serving: str, requirement: str, answers: Iterable[tuple[Unit, Answer | Mailed]]
-) -> list[tuple[Unit, Answer]]:
-    """The answers of a host's turn to one requirement, in their order, with what mail has to say about them."""
+) -> Iterator[tuple[Unit, Answer]]:
+    """The answers of a host's turn to one requirement, in their order, with what mail has to say about them.
+
+    Raises AuditError at the end, where mail left some open.
+    """
     answers = list(answers)
     waiting = [answer for _, answer in answers if isinstance(answer, Mailed)]
     replies = audit.exchangers.rcpts(address for answer in waiting for address in answer.rcpt)
-    found: list[tuple[Unit, Answer]] = []
+    people = {person.address for person in audit.province.people} if replies else set()
+    undecided = Undecided()
     for unit, answer in answers:
         if not isinstance(answer, Mailed):
-            found.append((unit, answer))
+            yield unit, answer
             continue
-        verdict, evidence = answer.verdict, list(answer.evidence)
-        refused = refusals(answer.rcpt, replies)
-        if refused:
-            verdict = "fail"
-            evidence.append(f"{REFUSED}: {', '.join(refused)}")
-        elif answer.rcpt:
-            evidence.append(f"{len(answer.rcpt)} địa chỉ được nhận ở RCPT / addresses accepted at RCPT")
-        if answer.letter:
-            arrived, said = _arrived(audit, serving, requirement, answer.letter)
-            verdict = verdict if arrived else "fail"
-            evidence.append(said)
-        found.append((unit, (verdict, evidence)))
-    return found
+        found: Answer | None = None
+        with undecided.of(unit):
+            verdict, evidence = _taken(answer, replies, people)
+            found = _with_letter(audit, serving, requirement, answer.letter, verdict, evidence)
+        if found:
+            yield unit, found
+    undecided.tell()
 
 
-def refusals(addresses: Iterable[str], replies: Mapping[str, Reply]) -> list[str]:
-    """Which addresses were not accepted; of those that nobody could be asked about, their domains and why."""
-    refused = [(address, replies[address]) for address in addresses if replies[address].code != ACCEPTED]
+def _taken(answer: Mailed, replies: Mapping[str, Reply], people: Collection[str]) -> tuple[Verdict, list[str]]:
+    """What pages say, and whether exchangers accept their addresses."""
+    evidence = list(answer.evidence)
+    if refused := refusals(answer.rcpt, replies, people):
+        return "fail", [*evidence, f"{REFUSED}: {', '.join(refused)}"]
+    if answer.rcpt:
+        if answer.verdict != "fail":
+            all_settled(answer.rcpt, replies)
+        number = sum(not replies[address].for_now for address in answer.rcpt)
+        evidence.append(f"{number} địa chỉ được nhận ở RCPT / addresses accepted at RCPT")
+    return answer.verdict, evidence
+
+
+def _with_letter(
+    audit: Audit, serving: str, requirement: str, address: str, verdict: Verdict, evidence: list[str]
+) -> Answer:
+    """And whether a letter arrived; what is disproved already needs none."""
+    if not address:
+        return verdict, evidence
+    try:
+        arrived, said = _arrived(audit, serving, requirement, address)
+    except AuditError as error:
+        if verdict != "fail":
+            raise
+        return verdict, [*evidence, str(error)]
+    return verdict if arrived else "fail", [*evidence, said]
+
+
+def refusals(
+    addresses: Iterable[str], replies: Mapping[str, Reply], people: Collection[str] = frozenset()
+) -> list[str]:
+    """Which addresses were not accepted; of those that nobody could be asked about, their domains and why.
+
+    Not what was refused only for now (:func:`all_settled`), nor those of ``people`` whose mailbox is there and full.
+    """
+    asked = ((address, replies[address]) for address in addresses)
+    refused = [
+        (address, reply)
+        for address, reply in asked
+        if reply.code != ACCEPTED and not reply.for_now and not (address in people and full(reply))
+    ]
     return list(
         dict.fromkeys(
             address if reply.code else f"{address.partition('@')[2]}: {reply.text}" for address, reply in refused
@@ -64,12 +124,25 @@ def refusals(addresses: Iterable[str], replies: Mapping[str, Reply]) -> list[str
     )
 
 
+def full(reply: Reply) -> bool:
+    """Whether the mailbox is there and has no room."""
+    return bool(FULL.search(f"{reply.code} {reply.text}"))
+
+
+def all_settled(addresses: Iterable[str], replies: Mapping[str, Reply]) -> None:
+    """Raises AuditError where an address was refused only for now, which is no finding about anybody."""
+    for address in addresses:
+        if replies[address].for_now:
+            code, text = replies[address].code, replies[address].text
+            raise AuditError(f"{address}: {UNSETTLED}: {code} {text[:200]}")
+
+
 def _arrived(audit: Audit, serving: str, requirement: str, address: str) -> tuple[bool, str]:
     """Whether a letter from outside was found over IMAP in the mailbox."""
     if address not in audit.mail.home:
         return False, f"{address}: không phải hộp thư của tỉnh / no mailbox of the province"
     letter = post(audit, serving, requirement).letter(address)
-    if not letter.exchanger:
+    if not letter.exchanger and not letter.unsent:
         return False, letter.reply
     found = letter.arrived(address)
     return found, f"{FROM_OUTSIDE} → {address}: {letter.reply[:60]}; IMAP: {ARRIVED if found else LOST}"

@@ -161,7 +161,7 @@ def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
     province: Province, monkeypatch: pytest.MonkeyPatch, outside: str | None, said: str
 ) -> None:
     ran: list[str] = []
-    answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": 3600})
+    answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": time.time() + LASTS})
     shell = SimpleNamespace(run=lambda words: ran.append(words) or SimpleNamespace(rc=0, stdout=answer, stderr=""))
     monkeypatch.setattr(testinfra, "get_host", lambda *words, **options: shell)
     audit = Audit(LAB, province, frozenset(province.hosts), outside=outside)
@@ -181,7 +181,7 @@ def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
         def run(self, words: str) -> Any:
             ran.append((self.name, words.partition("edumail-audit ")[2].strip()))
             new = next(number) if " open " in words else 0
-            answer = {"login": f"auditor-{new}", "password": "x", "token": f"{new:032x}", "expires": LASTS}
+            answer = {"login": f"auditor-{new}", "password": "x", "token": f"{new:032x}", "expires": now[0] + LASTS}
             return SimpleNamespace(rc=int(self.name in lost), stdout=json.dumps(answer), stderr="no space")
 
     now = [1e9]
@@ -251,3 +251,28 @@ def test_the_sign_in_is_kept_as_a_digest_that_dovecot_knows(
     ((kept,),) = database.execute("SELECT hash FROM audit WHERE login = ?", [opened["login"]])
     assert kept == "{SHA512}" + b64encode(hashlib.sha512(opened["password"].encode()).digest()).decode()
     assert len(opened["password"]) == 24
+
+
+def test_a_letter_of_the_ministry_that_was_put_off_and_then_came_is_told_once_by_its_end(
+    app: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(app, "MINISTRY", tmp_path / "ministry")
+    (tmp_path / "ministry").write_text("lanhdao@bo.test")
+    ends = {
+        "4A": [("giamdoc@x.test", "deferred"), ("vanthu@x.test", "sent"), ("giamdoc@x.test", "sent")],
+        "4B": [("giamdoc@x.test", "deferred")],
+    }
+
+    def journal(command: list[str]) -> str:
+        (asked,) = [word for word in command if word.startswith("--grep=")]
+        if "from=" in asked:
+            return "".join(f"{queue}: from=<lanhdao@bo.test>, size=9\n" for queue in ends)
+        queue = asked.removeprefix("--grep=^").partition(":")[0]
+        return "".join(f"{queue}: to=<{to}>, relay=x, dsn=x, status={status} (so)\n" for to, status in ends[queue])
+
+    monkeypatch.setattr(app, "_matching", journal)
+    assert app.received(["lanhdao@bo.test"], 30) == [
+        {"from": "lanhdao@bo.test", "to": "giamdoc@x.test", "status": "sent"},
+        {"from": "lanhdao@bo.test", "to": "vanthu@x.test", "status": "sent"},
+        {"from": "lanhdao@bo.test", "to": "giamdoc@x.test", "status": "deferred"},
+    ]

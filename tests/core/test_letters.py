@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import imaplib
 import json
 import shlex
 import smtplib
+import ssl
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -60,6 +62,11 @@ class Server:
         """Mailboxes that letters do not reach."""
         self.broken: dict[str, Exception] = {}
         self.asked: Counter[str] = Counter()
+        self.logged: list[dict[str, str]] = []
+        """What this host's Postfix says of every letter that it is asked about."""
+
+    def trace(self, message_ids: Collection[str]) -> dict[str, list[dict[str, str]]]:
+        return dict.fromkeys(message_ids, self.logged)
 
     def ask_each(self, command: str, name: str, rows: list[dict[str, str]], **rest: Any) -> Iterator[dict[str, str]]:
         assert (command, name, rest) == ("send", "probes", {"tokens": ["token"]})
@@ -399,12 +406,12 @@ def test_what_is_refused_is_evidence_for_itself_alone() -> None:
     mouths.send(envelopes)
     refused = {n for n, envelope in enumerate(envelopes) if envelope.at_rcpt}
     assert refused == {n for n in range(200) if n % 2}
-    assert {envelopes[n].reply for n in refused} == {(550, "unknown")}
+    assert {envelopes[n].reply for n in refused} == {exchangers.Reply(550, "unknown")}
     assert {n for n, envelope in enumerate(envelopes) if envelope.reply.code == 554} == {2}
     assert all(dialogue.refusals < 10 for dialogue in network.opened)
 
 
-def test_an_exchanger_that_nobody_reaches_is_not_tried_for_each_letter() -> None:
+def test_an_exchanger_that_nobody_reaches_is_not_tried_for_each_letter(clock: Clock) -> None:
     def never(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
         raise AssertionError
 
@@ -418,10 +425,13 @@ def test_an_exchanger_that_nobody_reaches_is_not_tried_for_each_letter() -> None
     network.smtp = closed
     envelopes = single(100)
     mouths.send(envelopes)
-    assert len(tried) == exchangers.LINES
-    assert {envelope.reply for envelope in envelopes} == {(0, "TimeoutError: nobody")}
-    assert set(mouths.rcpts(f"{n}@x.test" for n in range(100)).values()) == {(0, "TimeoutError: nobody")}
-    assert len(tried) == exchangers.LINES + 1
+    assert len(tried) == 3 * exchangers.LINES
+    assert {envelope.reply for envelope in envelopes} == {exchangers.Reply(0, "TimeoutError: nobody", broke=True)}
+    assert clock.now == sum(exchangers.PAUSES)
+    silence = set(mouths.rcpts(f"{n}@x.test" for n in range(100)).values())
+    assert silence == {exchangers.Reply(0, "TimeoutError: nobody", broke=True)}
+    assert len(tried) == 3 * exchangers.LINES + 1
+    assert clock.now == sum(exchangers.PAUSES)  # nobody waits for it twice
 
 
 def test_an_address_is_asked_about_once_in_an_audit() -> None:
@@ -437,19 +447,150 @@ def test_an_address_is_asked_about_once_in_an_audit() -> None:
     assert len(network.opened) == dialogues + 1
 
 
-def test_a_refusal_for_now_is_asked_about_again_and_a_final_one_is_not() -> None:
-    codes = iter([451, 550, 250])
+def test_a_refusal_for_now_is_asked_about_again_after_a_pause_and_a_final_one_is_not(clock: Clock) -> None:
+    asked: Counter[str] = Counter()
 
     def greylisting(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
-        return (next(codes), b"so") if verb == "RCPT" else (250, b"ok")
+        asked[word] += verb == "RCPT"
+        late = {"a@x.test": 3, "c@x.test": 2}.get(word, 1)
+        if verb != "RCPT" or word == "ok@x.test":
+            return 250, b"ok"
+        return (451, b"later") if asked[word] < late else (550, b"no") if word == "b@x.test" else (250, b"ok")
 
     _, mouths = made(greylisting)
-    assert {name: reply.code for name, reply in mouths.rcpts(["a@x.test", "b@x.test"]).items()} == {
-        "a@x.test": 451,
-        "b@x.test": 550,
-    }
-    for _ in range(2):
-        assert [reply.code for reply in mouths.rcpts(["a@x.test", "b@x.test"]).values()] in ([250, 550], [550, 250])
+    replies = mouths.rcpts(["a@x.test", "b@x.test", "c@x.test"])
+    assert {name: reply.code for name, reply in replies.items()} == {"a@x.test": 250, "b@x.test": 550, "c@x.test": 250}
+    assert {name: number for name, number in asked.items() if "@x" in name} == {
+        "a@x.test": 3, "b@x.test": 1, "c@x.test": 2,
+    }  # fmt: skip
+    assert clock.now == sum(exchangers.PAUSES)  # in common
+    mouths.rcpts(["a@x.test", "b@x.test"])
+    assert asked["b@x.test"] == 1
+
+
+def test_what_is_refused_for_now_to_the_end_is_asked_again_by_the_next_and_waited_for_once(clock: Clock) -> None:
+    codes = iter([451, 451, 451, 250])
+
+    def busy(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        return (next(codes), b"so") if verb == "RCPT" else (250, b"ok")
+
+    _, mouths = made(busy)
+    (reply,) = mouths.rcpts(["a@x.test"]).values()
+    assert (reply.code, reply.for_now) == (451, True)
+    (reply,) = mouths.rcpts(["a@x.test"]).values()
+    assert (reply.code, reply.for_now) == (250, False)
+    assert clock.now == sum(exchangers.PAUSES)
+
+
+@pytest.mark.parametrize(
+    ("error", "again", "for_now"),
+    [
+        (TimeoutError("nobody"), True, True),
+        (ConnectionResetError("reset"), True, True),
+        (smtplib.SMTPServerDisconnected("421 later"), True, True),
+        (smtplib.SMTPConnectError(421, b"busy"), True, True),
+        (smtplib.SMTPDataError(451, b"later"), True, True),
+        (OSError(errno.ENETUNREACH, "no way"), True, True),
+        (ConnectionRefusedError("shut"), True, False),
+        (smtplib.SMTPDataError(554, b"no"), False, False),
+        (smtplib.SMTPNotSupportedError("no STARTTLS"), False, False),
+        (ssl.SSLCertVerificationError("another name"), False, False),
+        (OSError("no MX record"), False, False),
+    ],
+)
+def test_of_an_exchanger_that_says_nothing_only_what_it_did_itself_is_a_finding(
+    error: Exception, again: bool, for_now: bool
+) -> None:
+    reply = exchangers.Reply.lacking(error)
+    assert (not reply.settled, reply.for_now) == (again, for_now)
+
+
+def test_a_letter_that_is_refused_only_for_now_is_brought_again_and_else_no_finding(clock: Clock) -> None:
+    tries: Counter[str] = Counter()
+
+    def milter(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        if verb == "DATA":
+            (to,) = dialogue.recipients
+            tries[to] += 1
+            return (451, b"later") if to == "1@x.test" or tries[to] < 2 else (250, b"ok")
+        return 250, b"ok"
+
+    _, mouths = made(milter)
+    envelopes = single(2)
+    mouths.send(envelopes)
+    assert [envelope.reply.code for envelope in envelopes] == [250, 451]
+    assert tries == {"0@x.test": 2, "1@x.test": 3}
+
+
+def test_a_letter_that_the_exchanger_takes_later_leaves_its_own_question_open(audit: Any) -> None:
+    unit, other = audit.units(HOST)[:2]
+    takes = audit.send
+
+    def busy(envelopes: Any) -> None:
+        takes(envelopes)
+        for envelope in audit.envelopes:
+            if envelope.recipient == unit.public_address:
+                envelope.reply = exchangers.Reply(451, "4.7.1 try again later")
+
+    audit.send = busy
+    made = post(audit, HOST, "C37-S39-smime")
+    with pytest.raises(AuditError, match="neither taken nor refused for good: 451 4"):
+        made.letter(unit.public_address, text="signed").arrived(unit.public_address)
+    assert made.letter(other.public_address, text="signed").arrived(other.public_address)
+
+
+OF_PEER = {"orig_to": "", "relay": "mail-xa.minhha.test[198.18.37.12]:2525"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "lost"),
+    [
+        ([("deferred", "host mail-xa said: 450 4.2.1 moving")], False),
+        ([("deferred", "host mail-xa refused to talk to me: 421 busy")], False),
+        ([("deferred", "host mail-xa said: 450 4.2.1 moving"), ("bounced", "host mail-xa said: 550 5.1.1")], True),
+        ([("deferred", "unknown mail transport error")], True),  # our own host can't send
+        ([("bounced", "host mail-xa said: 554 5.7.1")], True),
+        ([("sent", "250 ok")], True),
+        ([], True),
+    ],
+)
+def test_a_letter_that_one_of_our_hosts_put_off_is_still_under_way(
+    audit: Any, rows: list[tuple[str, str]], lost: bool
+) -> None:
+    unit, other = audit.units(HOST)[0], audit.units(HOST)[1]
+    audit.hosts[HOST].lost = {unit.public_address}
+    row = OF_PEER | {"to": unit.public_address}
+    audit.hosts["mail-so"].logged = [row | {"status": status, "reply": reply} for status, reply in rows]
+    made = post(audit, HOST, "C37-12.1")
+    letter = made.letter(unit.public_address, text="vietnamese")
+    if lost:
+        assert not letter.arrived(unit.public_address)
+    else:
+        with pytest.raises(AuditError, match=r"still under way: host mail-xa (said|refused)"):
+            letter.arrived(unit.public_address)
+    assert made.letter(other.public_address, text="vietnamese").arrived(other.public_address)
+
+
+def test_a_host_that_can_not_hand_a_letter_to_its_own_mailboxes_has_lost_it(audit: Any) -> None:
+    unit = audit.units(HOST)[0]
+    audit.hosts[HOST].lost = {unit.public_address}
+    relay = "mail-xa.minhha.test[private/dovecot-lmtp]"
+    row = {"to": unit.public_address, "orig_to": "", "relay": relay, "status": "deferred", "reply": "said: 451 4.3.0"}
+    audit.hosts[HOST].logged = [row]
+    assert not post(audit, HOST, "C37-12.1").letter(unit.public_address, text="vietnamese").arrived(unit.public_address)
+
+
+def test_of_letters_that_came_no_log_is_read_and_a_log_that_nobody_can_read_decides_nothing(audit: Any) -> None:
+    def breaks(message_ids: object) -> Any:
+        raise AuditError("ssh")
+
+    audit.hosts[HOST].trace = breaks
+    unit, other = audit.units(HOST)[:2]
+    audit.hosts[HOST].lost = {unit.public_address}
+    made = post(audit, HOST, "C37-12.1")
+    with pytest.raises(AuditError, match="ssh"):
+        made.letter(unit.public_address, text="vietnamese").arrived(unit.public_address)
+    assert made.letter(other.public_address, text="vietnamese").arrived(other.public_address)
 
 
 def test_a_mailbox_that_nobody_looked_into_is_no_finding() -> None:

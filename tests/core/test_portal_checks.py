@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -35,6 +36,7 @@ from tests.circular import test_article_9_schools as article_9
 from tests.circular import test_article_10_other_content as article_10
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_article_16_assessment as article_16
+from tests.circular.audit import AuditError
 from tests.circular.browser import ARGUMENTS, Browser, Seen
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
@@ -118,7 +120,7 @@ class Letters:
     """All letters have arrived, or none has."""
 
     def __init__(self, arrived: bool):
-        self.exchanger, self.reply, self._arrived = "mx", "250 ok", arrived
+        self.exchanger, self.reply, self.unsent, self._arrived = "mx", "250 ok", "", arrived
 
     def letter(self, address: str) -> Letters:
         return self
@@ -317,6 +319,44 @@ def test_the_letter_to_the_published_address_decides(
     wanted = [("pass" if arrived else "fail", ["the page", said]), ("fail", ["another"])]
     answers = [(unit.unit, asked), (unit.unit, ("fail", ["another"]))]
     assert [answer for _, answer in finished(unit.audit, "mail-xa", "C37-9.1b", answers)] == wanted
+
+
+def test_what_mail_can_not_decide_leaves_that_unit_open_and_no_other(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that is refused only for now, and a letter; a page that fails needs neither."""
+
+    class Later(Letters):
+        def arrived(self, mailbox: str) -> bool:
+            raise AuditError("451 later")
+
+    monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Later(True))
+    unit = reading(files, "thcs-suoi-mo")
+    replies = {"a@x.test": Reply(451, "later"), "b@x.test": Reply(250, "ok")}
+    unit.audit.exchangers.rcpts = lambda addresses: {address: replies[address] for address in addresses}
+    letter = unit.unit.public_address
+    asked = [
+        Mailed("pass", ["1"], rcpt=("a@x.test", "b@x.test")),
+        Mailed("pass", ["2"], letter=letter),
+        Mailed("pass", ["3"], rcpt=("b@x.test",)),
+        Mailed("fail", ["4"], rcpt=("a@x.test",), letter=letter),
+    ]
+    found = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, one) for one in asked])
+    assert [(verdict, evidence[0]) for _, (verdict, evidence) in itertools.islice(found, 2)] == [
+        ("pass", "3"),
+        ("fail", "4"),
+    ]
+    with pytest.raises(AuditError, match=r"a@x\.test: .*451 later.*; .*451 later"):
+        next(found)
+
+
+def test_a_leader_whose_mailbox_is_full_has_one(files: Files) -> None:
+    unit = reading(files, "thcs-suoi-mo")
+    person, public = unit.audit.province.people[0].address, unit.unit.public_address
+    full = Reply(552, "5.2.2 hop thu day / the mailbox is full")
+    unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(addresses, full)
+    answers = [(unit.unit, Mailed("pass", [], rcpt=(address,))) for address in (person, public)]
+    assert [verdict for _, (verdict, _) in finished(unit.audit, "mail-xa", "C37-9.1a.2", answers)] == ["pass", "fail"]
 
 
 def test_a_page_that_fails_is_mended_by_no_letter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,7 +205,10 @@ def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]
 
 
 def received(senders: list[str], days: int) -> list[dict[str, str]]:
-    """The newest messages that this host took from these envelope senders in so many days, and how each ended."""
+    """The newest messages that this host took from these envelope senders in so many days, and how each ended.
+
+    One that was put off for a while and came through in the end, ended well.
+    """
     if not set(MINISTRY.read_text(encoding="ascii").split()).issuperset(senders):
         raise ValueError("chỉ được hỏi về danh sách của Bộ / only the Ministry's lists may be asked about")
     names = "|".join(map(re.escape, senders))
@@ -214,9 +217,12 @@ def received(senders: list[str], days: int) -> list[dict[str, str]]:
     result = []
     for line in taken.splitlines()[-5:]:
         queue, _, rest = line.partition(": ")
+        last = {}
         for end in _matching([*log, f"--grep=^{queue}: to="]).splitlines():
             if found := re.search(r"to=<([^>]*)>.*status=(\w+)", end):
-                result.append({"from": rest.partition("<")[2].partition(">")[0], "to": found[1], "status": found[2]})
+                last[found[1]] = found[2]
+        sender = rest.partition("<")[2].partition(">")[0]
+        result += [{"from": sender, "to": to, "status": status} for to, status in last.items()]
     return result
 
 
