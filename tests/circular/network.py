@@ -9,6 +9,7 @@ import smtplib
 import socket
 import ssl
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -484,7 +485,7 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.set_ciphers("ALL:@SECLEVEL=0")  # or the old versions would be refused on this side
-    with contextlib.suppress(DeprecationWarning):
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # they are asked for on purpose
         context.minimum_version = version
         context.maximum_version = version
     raw = _door(network, host, port, starttls)

@@ -88,5 +88,5 @@ def facts_on(today: date, live: dict[str, str], wrong: list[str] | None = None) 
     """A host under audit on a day."""
     trees = {role: {"active": digest, "live": digest, "wrong": wrong or []} for role, digest in live.items()}
     audit: Any = SimpleNamespace(folder=LAB, province=load(LAB, today))
-    on: Any = SimpleNamespace(name=HOST, ask=lambda command: trees)
+    on: Any = SimpleNamespace(name=HOST, ask=lambda command: {"roles": trees, "deploying": False})
     return HostFacts(audit, on)
