@@ -252,7 +252,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "a name below edu.vn that leads nowhere": in_dns(
-        {unit: {MANAGED} for unit in UNITS[GATEWAY]} | {SCHOOL: {"C37-3.1b.2", "C37-2.1", MANAGED}},
+        # Below the department's domain a record would let it take DMARC reports about the new zone (RFC 7489, 7.1).
+        {unit: {MANAGED} for unit in UNITS[GATEWAY]}
+        | {"so": {MANAGED, "C37-11.3.2"}, SCHOOL: {"C37-3.1b.2", "C37-2.1", MANAGED}},
         edits=(
             *(Edit("province.yml", f"{key}: [minhha.test,", f"{key}: [minhha.test, {ABOVE},") for key in ("zones", "allowed_suffixes")),
             Edit("units/so.yml", "  portal: www.thptsongque.test\n", f"  portal: www.thptsongque.test\n  former_portals: [khongco.{ABOVE}]\n"),
