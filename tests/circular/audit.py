@@ -140,6 +140,17 @@ def _close(host: HostAudit) -> None:
         host.ask(f"close {host.login}")
 
 
+class Opened(dict[str, HostAudit]):
+    """By name the audits that are open. Whoever looks for another gets AuditError: a host may be left midway."""
+
+    def __init__(self, unreachable: Mapping[str, str]):
+        super().__init__()
+        self.unreachable = unreachable
+
+    def __missing__(self, name: str) -> HostAudit:
+        raise AuditError(f"{name}: {NOT_UNDER_AUDIT}: {self.unreachable.get(name)}")
+
+
 def clocks_apart(said: float, began: float, ended: float) -> str:
     """Why the clocks of a host, which said its time in between, and of this machine are no good; empty: they are."""
     apart = max(began - said, said - ended)
@@ -172,7 +183,7 @@ class Audit:
     """By host the requirements that are asked on its turn: letters are sent for all of them at once."""
     outside: str | None = None
     """The auditor's own address outside the province."""
-    hosts: dict[str, HostAudit] = field(default_factory=dict)
+    hosts: dict[str, HostAudit] = field(init=False)
     unreachable: dict[str, str] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
@@ -184,9 +195,9 @@ class Audit:
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
         self.veil = Veil(self.province)
+        self.hosts = Opened(self.unreachable)
         strangers = [self.outside.rpartition("@")[2]] if self.outside else []
-        ministry = self.province.settings.ministry
-        strangers += sorted(ministry.domains) if ministry else []
+        strangers += sorted(self.province.settings.ministry_domains)
         try:
             self.network = Network(self.province, self.folder / "published" / "ca.pem", strangers)
         except OSError as error:
@@ -252,6 +263,7 @@ class Audit:
                 host.open_again(self.outside)
             except Exception as error:  # as when it was opened
                 self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                _close(host)
                 del self.hosts[host.name]
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ import testinfra
 
 from edumail.model import Province
 from roles.audit import render
-from tests.circular.audit import AT_LEAST, LASTS, Audit
+from tests.circular.audit import AT_LEAST, LASTS, Audit, AuditError
 from tests.circular.letters import PLANS
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
@@ -199,6 +199,7 @@ def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
     audit.renew()
     assert ran == [
         (names[0], "open kiemtra@ngoai.test"),
+        (names[0], "close auditor-1"),
         *(
             (name, word)
             for name, old in zip(names[1:], (2, 3), strict=True)
@@ -208,6 +209,8 @@ def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
     assert list(audit.hosts) == names[1:]
     assert not set(audit.tokens) & set(first)
     assert "no space" in audit.unreachable[names[0]]
+    with pytest.raises(AuditError, match="no space"):  # whoever was in the middle of asking it hears why
+        audit.hosts[names[0]]
     assert {host.opened for host in audit.hosts.values()} == {1e9}, "what was logged of letters that went before"
     ran.clear()
     audit.renew()
