@@ -80,6 +80,7 @@ class Reply(NamedTuple):
 
 
 UNSAID = Reply(0, "")
+NOTHING_YET = Reply(0, "", broke=True)
 
 
 @dataclass(frozen=True)
@@ -157,24 +158,43 @@ class Exchangers:
 
     network: Network
     _known: dict[tuple[str, str], Reply] = field(default_factory=dict)
-    _greetings: dict[str, Greeting | Exception] = field(default_factory=dict)
+    _greetings: dict[str, Greeting | Reply] = field(default_factory=dict)
     _unmoved: set[str] = field(default_factory=set)
-    """The exchangers at which a refusal for now outlasted all pauses: nobody waits for them again."""
+    """Where a refusal for now outlasted all pauses, nobody waits again: addresses, and exchangers that settle nothing.
 
-    def greeting(self, domain: str) -> Greeting:
-        """Of a domain's exchanger, each asked once in an audit. Raises OSError and smtplib.SMTPException."""
-        exchanger = self.network.exchanger(domain)
-        if exchanger not in self._greetings:
+    An exchanger is waited for again as soon as it settles something.
+    """
+
+    def greetings(self, domains: Iterable[str]) -> dict[str, Greeting | Reply]:
+        """By domain what its exchanger says to EHLO, or why it said nothing; each is asked once in an audit.
+
+        But for those that said nothing for now: again after pauses, and again by whoever asks next.
+        """
+        exchangers: dict[str, str] = {}
+        found: dict[str, Greeting | Reply] = {}
+        for domain in domains:
             try:
-                with self.network.smtp(exchanger) as client:
-                    greeting = Greeting(exchanger, client.does_esmtp, tuple(client.esmtp_features))
-                    self._greetings[exchanger] = greeting
-            except (OSError, smtplib.SMTPException) as error:
-                self._greetings[exchanger] = error
-        found = self._greetings[exchanger]
-        if isinstance(found, Exception):
-            raise found
-        return found
+                exchangers[domain] = self.network.exchanger(domain)
+            except OSError as error:
+                found[domain] = Reply.lacking(error)
+
+        def ask(exchanger: str, _: Sequence[str]) -> None:
+            self._greetings[exchanger] = self._greeted(exchanger)
+
+        def said(exchanger: str) -> Reply:
+            greeting = self._greetings.get(exchanger, NOTHING_YET)
+            return greeting if isinstance(greeting, Reply) else UNSAID
+
+        unknown = {name: [name] for name in exchangers.values() if not said(name).settled}
+        self._patiently(unknown, ask, said, str)
+        return found | {domain: self._greetings[exchanger] for domain, exchanger in exchangers.items()}
+
+    def _greeted(self, exchanger: str) -> Greeting | Reply:
+        try:
+            with self.network.smtp(exchanger) as client:
+                return Greeting(exchanger, client.does_esmtp, tuple(client.esmtp_features))
+        except (OSError, smtplib.SMTPException) as error:
+            return Reply.lacking(error)
 
     def rcpts(self, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
         """What the exchanger of each address says to it at RCPT; nothing is sent.
@@ -202,23 +222,37 @@ class Exchangers:
                 for part, replies in zip(parts, pool.map(partial(self._asked, exchanger, sender), parts), strict=True):
                     found.update(zip(part, replies, strict=True))
 
-        self._patiently(by_exchanger, ask, found.__getitem__)
+        self._patiently(by_exchanger, ask, found.__getitem__, str)
         self._known |= {(sender, address): reply for address, reply in found.items() if reply.code and reply.settled}
         return found
 
     def _patiently(
-        self, left: Mapping[str, Sequence[T]], ask: Callable[[str, Sequence[T]], None], said: Callable[[T], Reply]
+        self,
+        left: Mapping[str, Sequence[T]],
+        ask: Callable[[str, Sequence[T]], None],
+        said: Callable[[T], Reply],
+        whose: Callable[[T], str],
     ) -> None:
-        """Ask each exchanger what is left for it, and again what was not settled: all after the same pauses."""
+        """Ask each exchanger what is left for it, and again what was not settled: all after the same pauses.
+
+        ``whose`` tells the address that each is about.
+        """
+        moved: set[str] = set()
         for pause in (0.0, *PAUSES):
             if not left:
                 return
             time.sleep(pause)
             for exchanger, theirs in left.items():
                 ask(exchanger, theirs)
-            again = {name: [one for one in theirs if not said(one).settled] for name, theirs in left.items()}
-            left = {name: theirs for name, theirs in again.items() if theirs and name not in self._unmoved}
-        self._unmoved |= left.keys()
+            moved |= {name for name, theirs in left.items() if any(said(one).settled for one in theirs)}
+            self._unmoved -= moved
+            again = {
+                name: [one for one in theirs if not said(one).settled and whose(one) not in self._unmoved]
+                for name, theirs in left.items()
+                if name not in self._unmoved
+            }
+            left = {name: theirs for name, theirs in again.items() if theirs}
+        self._unmoved |= {whose(one) for theirs in left.values() for one in theirs} | left.keys() - moved
 
     def _asked(self, exchanger: str, sender: str, addresses: Sequence[str]) -> list[Reply]:
         line = Line(self.network, exchanger, secure=False)
@@ -244,7 +278,7 @@ class Exchangers:
             with ThreadPoolExecutor(len(parts)) as pool:
                 list(pool.map(partial(self._sent, exchanger), parts))
 
-        self._patiently(by_exchanger, hand_over, lambda envelope: envelope.reply)
+        self._patiently(by_exchanger, hand_over, lambda envelope: envelope.reply, lambda envelope: envelope.recipient)
 
     def _sent(self, exchanger: str, envelopes: Sequence[Envelope]) -> None:
         line = Line(self.network, exchanger, secure=True)

@@ -314,10 +314,17 @@ def shut_on_the_way(audit: Audit, port: int) -> str:
     """That a port is shut between this machine and all hosts under audit, or nothing.
 
     SSH leads to each of them, its own packet filter lets the port in, and still nothing comes back, not even a refusal.
+    Where a host does not tell its filter, that is said: then nobody knows where the port is shut.
     """
     hosts = list(audit.hosts.values())
-    if not all(port in facts_of(audit, on.name).filter_ports for on in hosts):
-        return ""
+    try:
+        if not all(port in facts_of(audit, on.name).filter_ports for on in hosts):
+            return ""
+    except AuditError as error:
+        return (
+            f"không biết cổng {port} bị chặn ở máy chủ hay trên đường đi"
+            f" / whether port {port} is shut at the host or on the way is not known: {error}"
+        )
     addresses = [audit.network.address(on.fqdn) for on in hosts]
     with ThreadPoolExecutor(max(1, len(hosts))) as pool:
         answers = list(pool.map(lambda address: knock(address, port, TIMEOUT), addresses))

@@ -31,9 +31,11 @@ from edumail.dnscheck import Difference, Signature, difference, signature, wante
 from edumail.model import Nameserver, Province
 
 TIMEOUT = 15
+KNOCKS = 32
+"""Doors that are knocked at together."""
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
-HTTPS_PORT, SMTP_PORT = 443, 25
+HTTPS_PORT, SMTP_PORT, IMAPS_PORT = 443, 25, 993
 WEB_PORTS = (80, HTTPS_PORT)
 LARGEST_PAGE = 2_000_000
 IP = {"A": "IPv4", "AAAA": "IPv6"}
@@ -98,7 +100,8 @@ class Network:
     _shut: dict[int, str] = field(default_factory=dict)
     _signatures: dict[str, tuple[Signature | Literal["unasked"], str]] = field(default_factory=dict)
     _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
-    _reached: dict[tuple[str, str], tuple[bool | None, str]] = field(default_factory=dict)
+    _reached: dict[tuple[str, int], tuple[bool | None, str]] = field(default_factory=dict)
+    """By address and port: thousands of names may lead to one door, and each silence takes as long as the first."""
     _open: tuple[str, HTTPSConnection] | None = None
     """The connection that the last page came by, and whose page it was."""
 
@@ -180,14 +183,21 @@ class Network:
     def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
         """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell."""
         for address in self.lookup(name, kind):
-            try:
-                socket.create_connection((address, port), timeout=TIMEOUT).close()
-            except OSError as error:
-                if why := self._kept_away(address, port, error):
-                    return None, why
-                return False, f"{name} [{address}]:{port} {type(error).__name__}: {error}"
-            return True, f"{name} [{address}]:{port} trả lời / answers"
+            good, said = self._reached.get((address, port)) or self._knocked(address, port)
+            return good, said if good is None else f"{name} [{address}]:{port} {said}"
         return False, f"{name}: không có bản ghi {kind} / no {kind} record"
+
+    def _knocked(self, address: str, port: int) -> tuple[bool | None, str]:
+        found: tuple[bool | None, str] = (True, "trả lời / answers")
+        try:
+            socket.create_connection((address, port), timeout=TIMEOUT).close()
+        except OSError as error:
+            why = self._kept_away(address, port, error)
+            found = (None, why) if why else (False, f"{type(error).__name__}: {error}")
+            if isinstance(error, ConnectionError):
+                return found  # it came at once, and a server that starts takes the next one
+        self._reached[address, port] = found
+        return found
 
     def connect(self, host: str, port: int) -> socket.socket:
         """A TCP connection. Raises OSError, and Confined where that is no finding about the host."""
@@ -202,28 +212,56 @@ class Network:
     def _kept_away(self, address: str, port: int, error: OSError) -> str:
         """Why a door that did not open is no finding about whose it is; empty: it is one.
 
-        Each is compared with what is known to answer others: port 25 and IPv6 with strangers' exchangers, other ports
-        with all hosts under audit. Web ports are compared with nothing, since every network lets them out.
+        Each is compared with what is known to answer others: port 25 with strangers' exchangers, IPv6 with whoever has
+        it, other ports with all hosts under audit. Web ports by IPv4 are compared with nothing, since every network
+        lets them out.
         """
         kind = "AAAA" if ":" in address else "A"
         if not has_way(address):
             return no_way(kind)
         if port == SMTP_PORT:
-            tried = self.closed_elsewhere(kind)
-            return tried and (
-                f"mạng của người kiểm tra không cho ra cổng 25 (thử cả {tried}), hãy kiểm tra từ mạng khác"
-                f" / the auditor's network lets nothing out to port 25 ({tried} tried too), ask from another"
-            )
-        if kind == "AAAA" and (tried := self.closed_elsewhere(kind)) and not self.closed_elsewhere("A"):
-            return (
-                f"IPv6 từ máy này không tới đâu (thử cả {tried}), hãy kiểm tra từ mạng khác"
-                f" / by IPv6 this machine reaches nobody ({tried} tried too), ask from another network"
-            )
+            # Few exchangers have IPv6; a network that lets no mail out by IPv4 lets none out by IPv6.
+            tried = self.closed_elsewhere(kind) or self.closed_elsewhere("A")
+            if tried:
+                return (
+                    f"mạng của người kiểm tra không cho ra cổng 25 (thử cả {tried}), hãy kiểm tra từ mạng khác"
+                    f" / the auditor's network lets nothing out to port 25 ({tried} tried too), ask from another"
+                )
+        # Whoever refuses was reached.
+        if kind == "AAAA" and not isinstance(error, ConnectionError) and (why := self._by_ipv6_nobody):
+            return why
+        if port == SMTP_PORT:
+            return ""
         if port in WEB_PORTS or not isinstance(error, TimeoutError):
             return ""
         if port not in self._shut:
             self._shut[port] = self.shut(port)
         return self._shut[port]
+
+    @cached_property
+    def _by_ipv6_nobody(self) -> str:
+        """That nobody else answers this machine by IPv6 either, or nobody has it; empty when one does."""
+        strangers = [(domain, HTTPS_PORT) for domain in self.strangers]
+        for domain in self.strangers:
+            with contextlib.suppress(OSError):
+                strangers.append((self.exchanger(domain), SMTP_PORT))
+        hosts = [(host.fqdn, port) for host in self.province.hosts.values() for port in (HTTPS_PORT, IMAPS_PORT)]
+        tried: list[str] = []
+        for doors in (strangers, hosts):
+            asked: dict[tuple[str, int], str] = {}
+            for name, port in doors:
+                with contextlib.suppress(OSError):
+                    asked |= {(address, port): name for address in self.lookup(name, "AAAA")[:1]}
+            with ThreadPoolExecutor(KNOCKS) as pool:
+                if any(pool.map(_answers, asked)):
+                    return ""
+            tried += asked.values()
+        names = ", ".join(dict.fromkeys(tried))
+        return (
+            f"không thấy ai trả lời máy này bằng IPv6 (đã thử: {names or 'không ai'}), nên không biết lỗi ở đâu, hãy"
+            f" kiểm tra từ mạng khác / nobody is seen to answer this machine by IPv6 (tried: {names or 'nobody'}),"
+            " so whose fault it is is not known, ask from another network"
+        )
 
     def closed_elsewhere(self, kind: str) -> str:
         """The exchangers of strangers that do not answer either at port 25 of an address of ``kind`` (A, AAAA).
@@ -249,14 +287,12 @@ class Network:
         return list(dict.fromkeys(tried))
 
     def exchanger_reached(self, domain: str, kind: str) -> tuple[bool | None, str]:
-        """As :meth:`reached`, for port 25 of a domain's exchanger, each knocked at once; where there is none, False."""
+        """As :meth:`reached`, for port 25 of a domain's exchanger; where there is none, False."""
         try:
             exchanger = self.exchanger(domain)
         except OSError as error:
             return False, str(error)
-        if (exchanger, kind) not in self._reached:
-            self._reached[exchanger, kind] = self.reached(exchanger, SMTP_PORT, kind)
-        return self._reached[exchanger, kind]
+        return self.reached(exchanger, SMTP_PORT, kind)
 
     def dnssec(self, apex: str) -> tuple[Signature | Literal["unasked"], str]:
         """The state of a zone's signatures at the first of its name servers that answers, and what is broken.
@@ -336,7 +372,10 @@ class Network:
             if not answered and (why := self._kept_away(self.address(host), port, error)):
                 raise Confined(why) from error
             raise
-        client.ehlo()
+        code, said = client.ehlo()
+        if code // 100 == 4:
+            client.close()
+            raise smtplib.SMTPHeloError(code, said)  # only for now it has none
         return client
 
     @contextlib.contextmanager
@@ -401,6 +440,17 @@ class Network:
         else:
             connection.close()
         return response, body
+
+
+def _answers(door: tuple[str, int]) -> bool:
+    """Whether somebody is there, who may refuse."""
+    try:
+        socket.create_connection(door, timeout=TIMEOUT).close()
+    except ConnectionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _pause(response: HTTPResponse) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import smtplib
 import socket
 import ssl
 import struct
@@ -27,6 +28,7 @@ from edumail.dns import zones
 from edumail.dnscheck import wanted
 from edumail.model import Nameserver, Province
 from tests.circular import audit as audit_of
+from tests.circular import exchangers as exchangers_of
 from tests.circular import host as host_of
 from tests.circular import network as network_of
 from tests.circular import test_article_11_operation as article_11
@@ -369,6 +371,9 @@ STRANGER = {
     ("mx.ngoai.test", "A"): ["198.51.100.1"],
     ("mx.ngoai.test", "AAAA"): ["2001:db8:1::1"],
 }
+WITHOUT_IPV6 = {k: v for k, v in STRANGER.items() if k[1] != "AAAA"}
+NEIGHBOUR = {("mail-xa.minhha.test", "AAAA"): ["2001:db8::2"]}
+"""Another host of the province."""
 
 
 @pytest.mark.parametrize(
@@ -376,12 +381,20 @@ STRANGER = {
     [
         ([("2001:db8::1", 0), ("2001:db8:1::1", 0)], STRANGER, {25: None, 443: None}),
         ([("2001:db8::1", 0)], STRANGER, {25: False, 443: False}),  # others are reached by IPv6
-        ([("2001:db8::1", 0)], {k: v for k, v in STRANGER.items() if k[1] != "AAAA"}, {25: False, 443: False}),
-        # Port 25 leads nowhere, by IPv4 neither: nothing is learnt of other ports.
-        ([("2001:db8::1", 0), ("", 25)], STRANGER, {25: None, 443: False}),
+        ([("2001:db8::1", 0)], WITHOUT_IPV6, {25: None, 443: None}),  # nobody to compare with
+        ([("2001:db8::1", 0)], WITHOUT_IPV6 | NEIGHBOUR, {25: False, 443: False}),
+        # A network that lets no mail out, and may have IPv6 or not.
+        ([("2001:db8::1", 0), ("", 25)], STRANGER, {25: None, 443: None}),
+        ([("2001:db8::1", 0), ("", 25)], WITHOUT_IPV6, {25: None, 443: None}),
+        (
+            [("2001:db8::1", 0), ("", 25)],
+            STRANGER | {("ngoai.test", "AAAA"): ["2001:db8:1::2"]},
+            {25: None, 443: False},
+        ),
+        ([("2001:db8::1", 0), ("", 25)], STRANGER | NEIGHBOUR, {25: None, 443: False}),
     ],
 )
-def test_ipv6_is_compared_with_the_ipv6_of_strangers(
+def test_ipv6_is_compared_with_the_ipv6_of_others(
     network: Network,
     monkeypatch: pytest.MonkeyPatch,
     way: Any,
@@ -393,6 +406,131 @@ def test_ipv6_is_compared_with_the_ipv6_of_strangers(
     network.strangers = ("ngoai.test",)
     monkeypatch.setattr(network, "lookup", names(HOSTS | stranger))
     assert {port: network.reached("a.test", port, "AAAA")[0] for port in reached} == reached
+
+
+def test_whoever_refuses_by_ipv6_was_reached(network: Network, monkeypatch: pytest.MonkeyPatch, way: Any) -> None:
+    way(ConnectionRefusedError(), ("", 443))
+    monkeypatch.setattr(network, "lookup", names(HOSTS))
+    assert network.reached("a.test", 443, "AAAA")[0] is False
+
+
+def test_a_silent_door_is_knocked_at_once_and_one_that_refuses_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knocked: list[str] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        knocked.append(address[0])
+        raise TimeoutError if address[0] == "192.0.2.1" else ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network_of, "has_way", lambda address: True)
+    door = {"silent": ["192.0.2.1"], "shut": ["192.0.2.2"]}
+    monkeypatch.setattr(network, "lookup", lambda name, kind: door[name.partition(".")[0]])
+    seen = [network.reached(f"{what}.{n}.test", 443, "A") for what in door for n in range(3)]
+    assert [good for good, _ in seen] == [False] * 6
+    assert "silent.2.test [192.0.2.1]:443 TimeoutError" in seen[2][1]
+    assert knocked == ["192.0.2.1"] + ["192.0.2.2"] * 3
+
+
+def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    way(TimeoutError(), ("", 993))
+    audited(monkeypatch, network, 993)
+
+    def untold(audit: Any, on: str) -> Any:
+        raise AuditError("a: Traceback")
+
+    monkeypatch.setattr(host_of, "facts_of", untold)
+    good, said = network.reached("a.test", 993, "A")
+    assert good is None
+    assert "Traceback" in said
+    with pytest.raises(Confined):
+        network.connect("a.test", 993)
+
+
+def test_an_audit_compares_with_the_ministry_of_the_circular_where_the_inventory_names_none(
+    province: Province,
+) -> None:
+    audit = Audit(LAB, with_settings(province, ministry=None), frozenset(), outside="kiemtra@ngoai.test")
+    assert list(audit.network.strangers) == ["ngoai.test", "moet.gov.vn"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [
+        ([421, 250], "pass"),
+        ([421], "open"),
+        ([ConnectionResetError("reset"), 250], "pass"),
+        ([TimeoutError("nobody")], "open"),
+        ([ConnectionRefusedError("shut")], "fail"),
+        ([OSError("no MX record")], "fail"),
+        ([554], "fail"),
+    ],
+)
+@pytest.mark.parametrize("requirement", ["C37-S39-smtp", "C37-S39-smtps"])
+def test_an_exchanger_that_is_not_ready_is_greeted_again_and_judges_nobody(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], verdict: str, requirement: str
+) -> None:
+    asked: list[str] = []
+
+    class Client(contextlib.AbstractContextManager[Any]):
+        does_esmtp, esmtp_features = True, ("8bitmime", "starttls")
+
+        def __exit__(self, *_: object) -> None: ...
+        def docmd(self, *_: str) -> tuple[int, bytes]:
+            return 530, b"TLS first"
+
+        def has_extn(self, name: str) -> bool:
+            return name == "starttls"
+
+    def smtp(name: str, port: int = 25) -> Client:
+        if port != 25:
+            return Client()
+        asked.append(name)
+        answer = answers[min(len(asked), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        if answer != 250:
+            raise smtplib.SMTPConnectError(answer, b"no")
+        return Client()
+
+    monkeypatch.setattr(exchangers_of.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    tls = SimpleNamespace(recv=lambda size: b"220 ready")
+    network: Any = SimpleNamespace(
+        exchanger=lambda domain: "mx.test", smtp=smtp, tls=lambda host, port: contextlib.nullcontext(tls)
+    )
+    units = [SimpleNamespace(id=str(n), domain=f"{n}.test") for n in range(3)]
+    hosts = {"a": SimpleNamespace(fqdn="a.test")}
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts=hosts),
+        network=network,
+        units=lambda on: units,
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    test = {"C37-S39-smtp": standards.test_mail_is_taken_by_esmtp}.get(
+        requirement, standards.test_mail_is_handed_in_over_tls_only
+    )
+    if verdict == "open":
+        with pytest.raises(AuditError, match=r"2\.test"):
+            verdicts(test, audit, on="a")
+    else:
+        found = verdicts(test, audit, on="a")
+        assert {said for said, _ in found.values()} == {verdict}
+        assert len(found) == 3
+    assert len(asked) <= 3, "for all units together"
+
+
+@pytest.mark.parametrize(("code", "raised"), [(421, True), (450, True), (250, False), (502, False)])
+def test_an_exchanger_that_answers_ehlo_with_not_now_has_not_answered(
+    network: Network, monkeypatch: pytest.MonkeyPatch, code: int, raised: bool
+) -> None:
+    client = SimpleNamespace(ehlo=lambda: (code, b"busy"), close=lambda: None)
+    monkeypatch.setattr(network_of, "_Smtp", lambda *words: client)
+    with pytest.raises(smtplib.SMTPHeloError) if raised else contextlib.nullcontext():
+        assert network.smtp("mx.test") is client
 
 
 def test_a_machine_without_a_way_out_by_ipv4_goes_by_ipv6(

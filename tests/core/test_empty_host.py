@@ -69,8 +69,8 @@ class Silence(Network):
 class Gateway(Exchangers):
     """An exchanger that takes every address and every letter."""
 
-    def greeting(self, domain: str) -> Greeting:
-        return Greeting("mx", True, ("8bitmime", "starttls"))
+    def greetings(self, domains: Any) -> dict[str, Greeting | Reply]:
+        return {domain: Greeting("mx", True, ("8bitmime", "starttls")) for domain in domains}
 
     def rcpts(self, addresses: Any, sender: str = "<>") -> dict[str, Reply]:
         return {address: Reply(250, "ok") for address in addresses}

@@ -468,6 +468,27 @@ def test_a_refusal_for_now_is_asked_about_again_after_a_pause_and_a_final_one_is
     assert asked["b@x.test"] == 1
 
 
+def test_one_address_that_is_never_settled_takes_from_no_other_that_it_is_asked_again(clock: Clock) -> None:
+    asked: Counter[str] = Counter()
+
+    def said(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        asked[word] += verb == "RCPT"
+        full = word == "full@x.test" or (word == "late@x.test" and asked[word] < 2)
+        return (450, b"later") if verb == "RCPT" and full else (250, b"ok")
+
+    _, mouths = made(said)
+    mouths.rcpts(["full@x.test", "a@x.test"])
+    assert asked["full@x.test"] == 1 + len(exchangers.PAUSES)
+    replies = mouths.rcpts(["full@x.test", "late@x.test", "b@x.test"])
+    assert {name: reply.code for name, reply in replies.items() if reply.code != 250} == {"full@x.test": 450}
+    waited = clock.now
+    mouths.rcpts(["full@x.test"])
+    assert clock.now == waited  # nobody waits for it twice
+    letter = Envelope("mx", "late2@x.test", b"")
+    mouths.send([letter])
+    assert letter.reply.code == 250
+
+
 def test_what_is_refused_for_now_to_the_end_is_asked_again_by_the_next_and_waited_for_once(clock: Clock) -> None:
     codes = iter([451, 451, 451, 250])
 
