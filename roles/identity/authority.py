@@ -33,9 +33,10 @@ def open_authority(folder: Path, settings: Settings) -> pki.Authority:
         return authority
     if missing := [str(path) for path in (certificate, key, passphrase) if not path.exists()]:
         raise ValueError(
-            f"thiếu {', '.join(missing)}: chép từ máy đã triển khai tỉnh này, đừng xóa gì; chỉ khi chưa từng triển khai"
-            f" máy nào mới xóa {key} và {certificate} rồi làm lại / missing: copy from the machine that deployed this"
-            " province and delete nothing; only if no host was ever deployed delete both and begin again"
+            f"thiếu {', '.join(missing)}: chép từ máy đã triển khai tỉnh này, đừng xóa gì; chỉ khi không còn bản sao"
+            f" nào ở đâu mới xóa cả {key} lẫn {certificate} rồi triển khai, và người dùng phải cài chứng thư mới"
+            " / missing: copy from the machine that deployed this province and delete nothing; only if no copy is left"
+            " anywhere, delete both and deploy, and users must then install the new certificate"
         )
     try:
         return pki.Authority.from_pem(certificate.read_bytes(), key.read_bytes(), passphrase.read_bytes().strip())

@@ -77,6 +77,14 @@ def has_way(address: str) -> bool:
     return source.version == 4 or source.is_global or not ip_address(address).is_global
 
 
+def literal(host: str) -> str:
+    """The kind of an address (A, AAAA) that stands in the place of a name; empty: it is a name."""
+    try:
+        return "A" if ip_address(host).version == 4 else "AAAA"
+    except ValueError:
+        return ""
+
+
 @dataclass
 class Network:
     """Look-ups at the province's own name servers, and TLS that trusts the system's and the province's authorities.
@@ -115,7 +123,12 @@ class Network:
         self._open = None
 
     def lookup(self, name: str, kind: str) -> list[str]:
-        """Records as text, sorted; none when there are none. Raises OSError when no server answers."""
+        """Records as text, sorted; none when there are none. Raises OSError when no server answers.
+
+        An address in the place of a name is given as it is: nobody has to be asked.
+        """
+        if of := literal(name):
+            return [name] if of == kind else []
         if (name, kind) not in self._answers:
             self._answers[name, kind] = _elsewhere(name, kind) if self._silent else self._looked_up(name, kind)
         return self._answers[name, kind]

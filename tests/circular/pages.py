@@ -19,7 +19,7 @@ import lxml.html
 
 from edumail.model import Unit
 from edumail.text import fold
-from tests.circular.network import TIMEOUT, Network
+from tests.circular.network import TIMEOUT, Network, literal
 
 ABSENT = "chua cong bo"
 """What stands, folded, where a field was left out."""
@@ -243,7 +243,9 @@ def answered(network: Network, urls: Iterator[str] | list[str], seen: dict[str, 
 
 
 def nowhere(host: str) -> bool:
-    """Whether this machine's resolver says that there is no such name."""
+    """Whether this machine's resolver says that there is no such name; an address is none."""
+    if literal(host):
+        return False
     try:
         dns.resolver.resolve(host, lifetime=TIMEOUT)
     except dns.resolver.NXDOMAIN:

@@ -56,6 +56,8 @@ SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
+TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
+"""A field whose value is what the asker typed, as an XPath."""
 
 
 def introduction(reading: Reading) -> Answer:
@@ -252,7 +254,8 @@ def results(reading: Reading) -> Answer:
     shown = asked.rows()
     own = [shown.get(fold(subject)) == mark for subject, mark in result.marks.items()]
     # A year in a title, or a mark, may look like a number.
-    alike = _words([*result.marks, *result.marks.values(), *(e.title for e in reading.content.examinations)])
+    called = (words for e in reading.content.examinations for words in (e.slug, e.title))
+    alike = _words([*result.marks, *result.marks.values(), *called])
     numbers = {r.candidate for _, r in found} - alike
     others, listed = (numbers - {result.candidate}) & _said(asked), numbers & (_said(form) | _said(nobody))
     evidence = [
@@ -301,8 +304,11 @@ def diplomas(reading: Reading) -> Answer:
 
 
 def _said(page: Page) -> set[str]:
-    """The words that stand in a page's own part, each alone; what was typed into a field is none."""
-    return _words(page.main.xpath(".//text()"))
+    """The words that stand in a page's own part, each alone, and in its attributes; none of what was typed in.
+
+    A list to choose from may give all numbers as values, and links may as addresses, under whatever text.
+    """
+    return _words(page.main.xpath(f".//text() | .//@*[not(name()='value' and parent::{TYPED_INTO})]"))
 
 
 def _words(texts: Iterable[str]) -> set[str]:
@@ -368,7 +374,9 @@ def ranking(reading: Reading) -> Answer:
     if absent:
         evidence.append(f"không có dòng đủ hạng và điểm / without a row of rank and points: {_some(absent)}")
     if strange:
-        evidence.append(f"không là tên của đúng một đơn vị cấp dưới / not the name of one unit below: {_some(strange)}")
+        evidence.append(
+            f"không phải tên của đúng một đơn vị cấp dưới / not the name of one unit below: {_some(strange)}"
+        )
     evidence.append(
         "quyết định công bố xếp hạng còn phải được xác nhận"
         " / the decision that publishes the ranking has to be attested"

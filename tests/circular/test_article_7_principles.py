@@ -19,6 +19,17 @@ SECRET = re.compile(r"(?<![\w-])(?:TUYỆT MẬT|TỐI MẬT|MẬT)(?![\w-])")
 BEFORE, AFTER = re.compile(r"(?<![\w/-])([^\W\d_]+) $"), re.compile(r"^ ([^\W\d_]+)(?![\w/-])")
 """A word with nothing but a space between; «12/QĐ-UBND» is none."""
 
+URGENCY = r"H(?:ỎA|OẢ) TỐC|THƯỢNG KHẨN|KHẨN"
+KINDS = (
+    "NGHỊ QUYẾT|QUYẾT ĐỊNH|CHỈ THỊ|QUY CHẾ|QUY ĐỊNH|THÔNG CÁO|THÔNG BÁO|HƯỚNG DẪN|CHƯƠNG TRÌNH|KẾ HOẠCH|PHƯƠNG ÁN|ĐỀ ÁN"
+    "|DỰ ÁN|BÁO CÁO|BIÊN BẢN|TỜ TRÌNH|HỢP ĐỒNG|CÔNG VĂN|CÔNG ĐIỆN|GIẤY MỜI|PHIẾU GỬI|PHIẾU CHUYỂN|PHIẾU BÁO"
+)
+"""Of the kinds of paper that Decree 30/2020/NĐ-CP lists, those that come with a mark."""
+WITH = rf"{URGENCY}|{KINDS}"
+WITH_BEFORE = re.compile(rf"(?:(?<![\w/-])(?:{WITH}) )+$")
+WITH_AFTER = re.compile(rf"^(?: (?:{WITH}|S[ốỐ](?=:| \d))(?![\w/-]))+")
+"""What stands beside a mark on a document, and makes it no ordinary word: urgency, kind of paper, its number."""
+
 POSTED = ("/hoc-lieu/", "/lay-y-kien/", "/cong-khai/")
 """Where a unit posts documents besides its list of them."""
 
@@ -48,13 +59,14 @@ def test_what_is_posted_names_author_and_source(of_pages: Answers, record: Recor
 def _marked(text: str) -> bool:
     """Whether a piece of text bears a mark; «BẢO MẬT» and «ĐỔI MẬT KHẨU» are ordinary words in capitals.
 
-    ``MẬT`` is a mark where no word stands beside it, the others where none in capitals does. Who names several speaks
-    of them.
+    ``MẬT`` is a mark where no word stands beside it, the others where none in capitals does; what documents bear
+    together with a mark does not count. Who names several speaks of them.
     """
     text = " ".join(text.split())
     apart = set()
     for mark in SECRET.finditer(text):
-        beside = BEFORE.findall(text[: mark.start()]) + AFTER.findall(text[mark.end() :])
+        before, after = WITH_BEFORE.sub("", text[: mark.start()]), WITH_AFTER.sub("", text[mark.end() :])
+        beside = BEFORE.findall(before) + AFTER.findall(after)
         if not (beside if mark[0] == "MẬT" else any(map(str.isupper, beside))):
             apart.add(mark[0])
     return len(apart) == 1

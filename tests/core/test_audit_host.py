@@ -7,12 +7,18 @@ import gzip
 import hashlib
 import importlib.util
 import json
+import os
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from roles.common.lock import holder_script
 
 APP = Path(__file__).resolve().parents[2] / "roles" / "audit" / "app" / "edumail_host.py"
 PAGE, TWIN = "sites/th/index.html", "sites/th/index.html.gz"
@@ -132,11 +138,59 @@ def test_a_deploy_that_works_on_the_host_while_its_trees_are_read_is_told_of(
         fcntl.flock(held, fcntl.LOCK_EX)
         assert deploying()
     assert not deploying()
-    with lock.open("r+b") as held:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who asks whether it is held does not keep it
-
     monkeypatch.setattr(app, "_tree", lambda folder: lock.write_text("binh@máy"))
     assert deploying(), "it began and ended meanwhile"
+
+
+IN_A_CONTAINER = ("unshare", "--map-root-user", "--pid", "--fork", "--mount-proc")
+ASK = """\
+import sys
+from pathlib import Path
+import edumail_host
+print(edumail_host._held(Path(sys.argv[1])), flush=True)"""
+
+
+@pytest.mark.parametrize("around", [(), IN_A_CONTAINER], ids=["host", "container"])
+def test_the_lock_of_a_deploy_is_seen_although_who_took_it_has_ended(tmp_path: Path, around: tuple[str, ...]) -> None:
+    """As in a container, whose kernel lists no locks of processes that have ended."""
+    if around and subprocess.run([*around, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces of processes here")
+    ask = shlex.join([sys.executable, "-c", ASK, "lock"])
+    script = f"""\
+mkfifo alive
+{ask}
+({holder_script("an@máy", "lock")}) <alive >said &
+exec 8>alive
+until [ -s said ]; do sleep 0.05; done
+{ask}
+exec 8>&-
+wait
+{ask}
+"""
+    done = subprocess.run(
+        [*around, "sh", "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(APP.parent)},
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["False", "True", "False"], done.stderr
+
+
+def test_a_deploy_that_begins_while_an_audit_asks_is_not_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.touch()
+    asking = f"{ASK}\nwhile True: edumail_host._held(Path(sys.argv[1]))"
+    audit = subprocess.Popen(
+        [sys.executable, "-c", asking, lock], env={**os.environ, "PYTHONPATH": str(APP.parent)}, stdout=subprocess.PIPE
+    )
+    assert audit.stdout is not None
+    try:
+        audit.stdout.readline()
+        with lock.open("r+b") as deploy:
+            for _ in range(20_000):
+                fcntl.flock(deploy, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(deploy, fcntl.LOCK_UN)
+    finally:
+        audit.kill()
+        audit.communicate()
 
 
 def test_of_mail_that_waits_it_is_told_what_the_province_itself_has_to_take(

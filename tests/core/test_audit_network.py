@@ -81,6 +81,15 @@ def test_name_servers_that_are_named_without_addresses_are_looked_up(
         Audit(LAB, with_settings(province, nameservers=servers[1:]), frozenset())
 
 
+def test_an_address_in_the_place_of_a_name_is_looked_up_nowhere(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "_looked_up", lambda name, kind: pytest.fail(name))
+    assert network.lookup("203.0.113.7", "A") == ["203.0.113.7"]
+    assert network.lookup("203.0.113.7", "AAAA") == network.lookup("2001:db8::7", "A") == []
+    assert network.lookup("2001:db8::7", "AAAA") == ["2001:db8::7"]
+
+
 TIMED_OUT = dns.resolver.LifetimeTimeout(timeout=1, errors=[])
 
 

@@ -47,6 +47,8 @@ def test_a_second_machine_is_told_what_to_copy_and_makes_nothing(folder: Path, m
     before = content(folder)
     with pytest.raises(ValueError, match=r"thiếu .* / missing: ") as error:
         open_authority(folder, SETTINGS)
+    assert "chỉ khi không còn bản sao nào ở đâu" in str(error.value)
+    assert "only if no copy is left anywhere" in str(error.value)
     assert all((str(folder / name) in str(error.value).partition(":")[0]) is (name in missing) for name in missing)
     assert content(folder) == before
 

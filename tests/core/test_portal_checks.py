@@ -40,7 +40,7 @@ from tests.circular.audit import AuditError
 from tests.circular.browser import ARGUMENTS, Browser, Seen
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
-from tests.circular.pages import Page, Portal
+from tests.circular.pages import Page, Portal, nowhere
 from tests.circular.portal import Answer, Reading
 
 ROOT = Path(__file__).parents[2]
@@ -593,6 +593,12 @@ OF_OTHERS = {
 MISSING = dns.resolver.NXDOMAIN(qnames=["x.test"], responses={})
 
 
+def test_an_address_is_no_name_that_could_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    names(monkeypatch, MISSING)
+    assert nowhere("khong-co.test")
+    assert not nowhere("203.0.113.7")
+
+
 def answers(status: int, **headers: str) -> Outside:
     return lambda host, path, port: (Response(status, headers), b"")
 
@@ -754,7 +760,9 @@ def test_a_unit_s_name_is_read_as_words(files: Files, name: str, shown: bool) ->
 @pytest.mark.parametrize(
     "text",
     ["MẬT", " MẬT\n", "MẬT: Kế hoạch", "Kế hoạch (MẬT)", "Độ mật: MẬT", "12/QĐ-UBND – MẬT", "TỐI MẬT",
-     "ĐỘ MẬT: TUYỆT MẬT", "Văn bản TỐI MẬT của tỉnh", "Số 12/QĐ-UBND TỐI MẬT"],
+     "ĐỘ MẬT: TUYỆT MẬT", "Văn bản TỐI MẬT của tỉnh", "Số 12/QĐ-UBND TỐI MẬT",
+     "HỎA TỐC TỐI MẬT", "MẬT KHẨN", "THƯỢNG KHẨN MẬT", "CÔNG VĂN TỐI MẬT", "HỎA TỐC CÔNG VĂN MẬT", "MẬT CÔNG VĂN",
+     "MẬT Số: 12", "TỐI MẬT SỐ 12/UBND"],
 )  # fmt: skip
 def test_a_mark_of_secrecy_stands_apart(text: str) -> None:
     assert article_7._marked(text)
@@ -763,7 +771,9 @@ def test_a_mark_of_secrecy_stands_apart(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["BẢO MẬT THÔNG TIN", "ĐỔI MẬT KHẨU", "BÍ MẬT NHÀ NƯỚC", "BẢO\n  MẬT", "MẬT ONG", "BẢO MẬT, AN TOÀN", "bảo mật",
-     "XMẬT", "GIỮ TUYỆT MẬT HỒ SƠ", "BÍ MẬT CÓ BA ĐỘ: TUYỆT MẬT, TỐI MẬT, MẬT", "ĐỘ MẬT CỦA VĂN BẢN"],
+     "XMẬT", "GIỮ TUYỆT MẬT HỒ SƠ", "BÍ MẬT CÓ BA ĐỘ: TUYỆT MẬT, TỐI MẬT, MẬT", "ĐỘ MẬT CỦA VĂN BẢN",
+     "QUY ĐỊNH BẢO MẬT", "HƯỚNG DẪN MẬT KHẨU",
+     "QUẢN LÝ CÔNG VĂN MẬT", "BẢO MẬT KẾ HOẠCH", "MẬT SỐ"],
 )  # fmt: skip
 def test_ordinary_capitals_are_no_mark_of_secrecy(text: str) -> None:
     assert not article_7._marked(text)
@@ -796,6 +806,11 @@ MARKS = "<h1>Kỳ thi 2026</h1><input value='SQ002'><table><tr><th>Toán</th><td
     [
         ("<h1>Kỳ thi 2026</h1>", found(MARKS), found("không"), "pass"),
         ("<li>001</li>", found(MARKS), found("không"), "fail"),
+        ("<option value='001'>An</option>", found(MARKS), found("không"), "fail"),
+        ("<a href='/tra-cuu/diem?sbd=001'>An</a>", found(MARKS), found("không"), "fail"),
+        ("<button name='sbd' value='001'>An</button>", found(MARKS), found("không"), "fail"),
+        ("<input type='radio' name='sbd' value='001'>", found(MARKS), found("không"), "fail"),
+        ("<option value='thi-2025'>Kỳ thi</option>", found(MARKS), found("không"), "pass"),
         ("", found(f"{MARKS}<td>SQ002</td>"), found("không"), "fail"),
         ("", found(f"{MARKS}<td>SQ002X</td>"), found("không"), "pass"),
         ("", found("", 429), found("không"), "not-tested"),
@@ -808,9 +823,9 @@ def test_a_number_is_another_candidate_s_where_it_stands_alone(
     files: Files, form: str, right: Page, nobody: Page, verdict: str
 ) -> None:
     about = reading(files, "so")
-    rows = [("SQ001", {"Toán": "850"}), *((number, {}) for number in ("SQ002", "001", "2026", "850"))]
+    rows = [("SQ001", {"Toán": "850"}), *((number, {}) for number in ("SQ002", "001", "2025", "2026", "850"))]
     results = tuple(Result(candidate=number, marks=marks) for number, marks in rows)
-    examination = Examination(slug="thi", title="Kỳ thi 2026", published=date(2026, 6, 1), results=results)
+    examination = Examination(slug="thi-2025", title="Kỳ thi 2026", published=date(2026, 6, 1), results=results)
     about.content = about.content.model_copy(update={"examinations": (examination,)})
     about.__dict__["portal"] = Asked({"SQ001": right, "KHONGCO999": nobody}, form)
     said = CHECKS["C37-8.11"](about)
@@ -823,6 +838,7 @@ def test_a_number_is_another_candidate_s_where_it_stands_alone(
     [
         (found("<td>Bằng 001</td><td>sổ 2026/7</td>"), "fail"),
         (found("<td>Bằng</td><td>sổ 2026/7</td>"), "pass"),
+        (found("<td data-so='001'>Bằng</td><td>sổ 2026/7</td>"), "fail"),
         (found("", 429), "not-tested"),
         (found("", 503), "fail"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import hashlib
 import json
 import os
@@ -40,15 +40,24 @@ def trees(root: Path = TREES, lock: Path = LOCK) -> dict[str, object]:
 
 
 def _held(lock: Path) -> bool:
-    """Whether a deploy that lives holds the lock; of one that died the kernel has taken it away."""
-    if not lock.exists():
-        return False
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    """Whether a deploy that lives holds the lock; of one that died the kernel has taken it away.
+
+    It is not tried, or a deploy that begins just then would be refused. Not /proc/locks either: flock(1), which took
+    the lock, has ended, and in a container the list leaves out the locks of processes that are no more.
+    """
+    path = lock.resolve()
+    return any(" FLOCK " in told for process in Path("/proc").glob("[0-9]*") for told in _descriptors(process, path))
+
+
+def _descriptors(process: Path, path: Path) -> Iterator[str]:
+    """What the kernel tells of each descriptor by which a process has a file open; a lock on it is among that."""
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # the process has ended meanwhile
+        names = os.listdir(process / "fd")  # noqa: PTH208 - the names alone
+    for name in names:
+        with contextlib.suppress(OSError):
+            if (process / "fd" / name).readlink() == path:
+                yield (process / "fdinfo" / name).read_text(encoding="ascii")
 
 
 def _tree(folder: Path) -> dict[str, object]:
