@@ -68,8 +68,8 @@ class Letter:
     reply: str = ""
     """The last that it said; if none did, why."""
     unsent: str = ""
-    """Why the host of the sender did not send it, or what the exchanger said that refused it only for now: no finding
-    about any unit."""
+    """Why the host of the sender did not send it, or this machine's network did not let it out, or what the exchanger
+    said that refused it only for now: no finding about any unit."""
     found: dict[str, bytes] = field(default_factory=dict)
     """The mailboxes in which it was, with the letter itself where somebody reads it."""
     unseen: dict[str, str] = field(default_factory=dict)
@@ -229,22 +229,22 @@ class Post:
         """Send the letters that these requirements need, and look for them."""
         needed = sorted(PLANS.keys() & set(asked) - self.planned)
         self.planned.update(needed)
-        brought = set()
         for requirement in needed:
             try:
                 for letter in PLANS[requirement](self.audit, self.turn):
                     self._add(letter)
-                    brought |= set() if letter.sender else {requirement}
             except Exception as error:  # whatever it is, the other requirements' letters go out
                 self.broken[requirement] = error
         new = [letter for letter in self.letters.values() if not letter.message_id]
         try:
             self.audit.renew()
             _hand_in(self.audit, [letter for letter in new if letter.sender])
+            brought = [letter for letter in new if not letter.sender]
             try:
-                _bring(self.audit, [letter for letter in new if not letter.sender])
-            except Confined as error:  # those that only our own hosts sent can be asked about
-                self.broken |= dict.fromkeys(brought, error)
+                _bring(self.audit, brought)
+            except Confined as error:  # what else the questions see decides them, or our own hosts' letters
+                for letter in brought:
+                    letter.unsent = "" if letter.reply else str(error)
             collect(self.audit, new)
             _follow(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for

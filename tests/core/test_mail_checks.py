@@ -382,6 +382,12 @@ def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_
     assert all("no way out to port 25" in why for why in audit.left.values())
     assert found[SECONDARY, "C37-4.3.3"] == "pass"
     assert "fail" not in found.values()
+    home = audit.homes[PRIMARY]
+    audit.homes[PRIMARY] = Home(home.good, home.said, home.title, ())
+    monkeypatch.setattr(audit, "send", confined)
+    audit.kept.clear()
+    assert verdicts(audit)[PRIMARY, "C37-4.2.3"] == "fail"
+    assert {"C37-4.2.3", "C37-12.1", "C37-S39-smime"} <= audit.left.keys()
     monkeypatch.setattr(Host, "facts", {"dovecot_users": []})
     audit.kept.clear()
     assert {verdicts(audit)[unit, "C37-4.3.1"] for unit in (OFFICE, PRIMARY, SECONDARY)} == {"fail"}
