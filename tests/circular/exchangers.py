@@ -40,6 +40,10 @@ NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 T = TypeVar("T")
 
 
+class Silence(TimeoutError):
+    """Nobody came to the door of an exchanger, though a stranger's is open to this machine."""
+
+
 class Reply(NamedTuple):
     """What an exchanger said; code 0: nothing, and ``text`` tells why."""
 
@@ -47,6 +51,8 @@ class Reply(NamedTuple):
     text: str
     broke: bool = False
     """Whether nothing was said because a connection was refused or broke, or nobody was there."""
+    silent: bool = False
+    """Whether nobody came to a door behind which others, asked from the same machine, have somebody."""
 
     @property
     def settled(self) -> bool:
@@ -55,8 +61,11 @@ class Reply(NamedTuple):
 
     @property
     def for_now(self) -> bool:
-        """Whether it is no finding about anybody, since another time it may be another. A shut door is one."""
-        return not self.settled and not self.text.startswith(SHUT)
+        """Whether it is no finding about anybody, since another time it may be another.
+
+        A shut door is one, and so is a door to which nobody comes: it was tried again after all pauses.
+        """
+        return not (self.settled or self.silent or self.text.startswith(SHUT))
 
     @classmethod
     def of(cls, said: tuple[int, bytes]) -> Reply:
@@ -76,7 +85,7 @@ class Reply(NamedTuple):
             said = error.smtp_error
             return cls(error.smtp_code, said.decode(errors="replace") if isinstance(said, bytes) else str(said))
         broke = isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno in NO_WAY)
-        return cls(0, f"{type(error).__name__}: {error}", broke)
+        return cls(0, f"{type(error).__name__}: {error}", broke, isinstance(error, Silence))
 
 
 UNSAID = Reply(0, "")
@@ -133,7 +142,7 @@ class Line:
             raise self.dead
         if self._client is None:
             try:
-                client = self.network.smtp(self.exchanger)
+                client = self._reached()
                 if self.secure:
                     client.starttls(context=self.network.context())
                     client.ehlo()
@@ -142,6 +151,15 @@ class Line:
                 raise
             self._client = client
         return self._client
+
+    def _reached(self) -> smtplib.SMTP:
+        try:
+            return self.network.smtp(self.exchanger)
+        except TimeoutError as error:
+            # Confined, were all strangers' shut too; where none is known this machine's own network may be why.
+            if _strangers_known(self.network):
+                raise Silence(str(error)) from error
+            raise
 
     def close(self) -> None:
         """Hang up."""
@@ -290,6 +308,15 @@ class Exchangers:
             if envelope.at_rcpt:
                 line.close()  # refusals are counted, over all letters of a connection
         line.close()
+
+
+def _strangers_known(network: Network) -> bool:
+    """Whether there is an exchanger of a stranger with which ours can be compared."""
+    for domain in network.strangers:
+        with contextlib.suppress(OSError):
+            if network.lookup(network.exchanger(domain), "A"):
+                return True
+    return False
 
 
 def _rcpts(sender: str, addresses: Sequence[str], client: smtplib.SMTP) -> list[Reply]:

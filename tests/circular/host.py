@@ -135,7 +135,7 @@ class HostFacts:
         """In what the role's live files are not as this checkout compiles them; nothing: they are, to the byte.
 
         Pages say until when they hold and so change by the calendar: those of the half-year before are good as well, as
-        long as they still hold.
+        long as they still hold. Raises AuditError where a deploy works on the host: it may end what differs.
         """
         live = self.trees.get(role, {"active": "", "live": "", "wrong": ()})
         digest, found = self.wanted[role], []
@@ -146,7 +146,11 @@ class HostFacts:
             found.append(f"{role}: đang dùng / live: {live['live'][:16] or 'không có / none'}; {compiled}")
         elif live["active"] != digest:
             found.append(f"{role}: một lượt triển khai chưa xong / a deploy did not end")
-        return [*found, *(f"{role}: {line}" for line in live["wrong"])]
+        found += (f"{role}: {line}" for line in live["wrong"])
+        if found and self.deploying:
+            why = "đang có lượt triển khai / a deploy is under way"
+            raise AuditError(f"{self.host.name}: {why}: {'; '.join(found[:3])}")
+        return found
 
     @cached_property
     def answering(self) -> list[int]:

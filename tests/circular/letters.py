@@ -33,6 +33,12 @@ FROM_OUTSIDE = "từ bên ngoài / from outside"
 UNSETTLED = "chưa nhận, cũng chưa từ chối hẳn / neither taken nor refused for good"
 PUT_OFF = re.compile(r"(?:said|refused to talk to me): 4[0-9][0-9]")
 """In Postfix's log: the other server itself said that it would take the letter later."""
+AMONG_OURS = re.compile(
+    r"said: 450 4\.2\.1 |said: 45[01] .*(?:hay gui lai sau|Address verification)|refused to talk to me: 421 "
+)
+"""Where that is one of the province's hosts: a mailbox that moves, what our filter or Postfix asks to be sent again
+later, or a host that is busy or stops. Whatever else they refuse each other for now (a table that can't be read, a
+filter that does not run, a disk without room) stands until somebody mends it."""
 ARRIVED, LOST = "đến nơi / arrived", "KHÔNG THẤY / NOT FOUND"
 """What evidence says of a letter that was looked for in its mailbox."""
 Text = Literal["plain", "vietnamese", "signed"]
@@ -62,14 +68,14 @@ class Letter:
     reply: str = ""
     """The last that it said; if none did, why."""
     unsent: str = ""
-    """Why the host of the sender did not send it, or what the exchanger said that refused it only for now: no finding
-    about any unit."""
+    """Why the host of the sender did not send it, or this machine's network did not let it out, or what the exchanger
+    said that refused it only for now: no finding about any unit."""
     found: dict[str, bytes] = field(default_factory=dict)
     """The mailboxes in which it was, with the letter itself where somebody reads it."""
     unseen: dict[str, str] = field(default_factory=dict)
     """The mailboxes that could not be looked into, and why."""
     under_way: dict[str, str] = field(default_factory=dict)
-    """The mailboxes that it may yet come to: one of our hosts has put another's letter off, and will try again."""
+    """The mailboxes that it may yet come to: one of our hosts has put another's letter off, which will try again."""
 
     @property
     def key(self) -> Key:
@@ -223,22 +229,22 @@ class Post:
         """Send the letters that these requirements need, and look for them."""
         needed = sorted(PLANS.keys() & set(asked) - self.planned)
         self.planned.update(needed)
-        brought = set()
         for requirement in needed:
             try:
                 for letter in PLANS[requirement](self.audit, self.turn):
                     self._add(letter)
-                    brought |= set() if letter.sender else {requirement}
             except Exception as error:  # whatever it is, the other requirements' letters go out
                 self.broken[requirement] = error
         new = [letter for letter in self.letters.values() if not letter.message_id]
         try:
             self.audit.renew()
             _hand_in(self.audit, [letter for letter in new if letter.sender])
+            brought = [letter for letter in new if not letter.sender]
             try:
-                _bring(self.audit, [letter for letter in new if not letter.sender])
-            except Confined as error:  # those that only our own hosts sent can be asked about
-                self.broken |= dict.fromkeys(brought, error)
+                _bring(self.audit, brought)
+            except Confined as error:  # what else the questions see decides them, or our own hosts' letters
+                for letter in brought:
+                    letter.unsent = "" if letter.reply else str(error)
             collect(self.audit, new)
             _follow(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for
@@ -405,19 +411,20 @@ def _follow(audit: Audit, letters: Iterable[Letter]) -> None:
                 letter.under_way |= dict.fromkeys(set(letter.mailboxes) - letter.found.keys(), str(error))
             continue
         for message_id, letter in theirs.items():
-            for recipient, why in put_off(logged[message_id]).items():
+            for recipient, why in put_off(logged[message_id], AMONG_OURS).items():
                 left = audit.mail.behind(recipient) & set(letter.mailboxes) - letter.found.keys()
                 letter.under_way |= dict.fromkeys(left, why)
 
 
-def put_off(logged: Iterable[Mapping[str, str]]) -> dict[str, str]:
+def put_off(logged: Iterable[Mapping[str, str]], words: re.Pattern[str] = PUT_OFF) -> dict[str, str]:
     """By recipient the other host's words, where the last that was logged is that it takes the letter later.
 
+    A host outside may say that in any words of its own, one of ours (:data:`AMONG_OURS`) only in those for what passes.
     Where our own host can't hand a letter to another, or into a mailbox of its own, something is broken.
     """
     last = {row["to"]: row for row in logged}
     return {
         recipient: row["reply"]
         for recipient, row in last.items()
-        if row["status"] == "deferred" and "[private/" not in row["relay"] and PUT_OFF.search(row["reply"])
+        if row["status"] == "deferred" and "[private/" not in row["relay"] and words.search(row["reply"])
     }

@@ -12,6 +12,7 @@ from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError
 from tests.circular.exchangers import ACCEPTED, Reply
 from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, post
+from tests.circular.network import Confined
 from tests.circular.portal import Answer
 
 REFUSED = "bị từ chối ở RCPT / refused at RCPT"
@@ -39,10 +40,10 @@ class Undecided:
 
     @contextmanager
     def of(self, unit: Unit) -> Iterator[None]:
-        """While one unit is judged; an AuditError leaves it without a verdict."""
+        """While one unit is judged; an AuditError, or Confined, leaves it without a verdict."""
         try:
             yield
-        except AuditError as error:
+        except (AuditError, Confined) as error:
             self.why.append(f"{unit.id}: {error}")
 
     def tell(self) -> None:
@@ -60,7 +61,7 @@ def finished(
     """
     answers = list(answers)
     waiting = [answer for _, answer in answers if isinstance(answer, Mailed)]
-    replies = audit.exchangers.rcpts(address for answer in waiting for address in answer.rcpt)
+    replies = rcpts(audit, (address for answer in waiting for address in answer.rcpt))
     people = {person.address for person in audit.province.people} if replies else set()
     undecided = Undecided()
     for unit, answer in answers:
@@ -76,6 +77,18 @@ def finished(
     undecided.tell()
 
 
+def rcpts(audit: Audit, addresses: Iterable[str]) -> dict[str, Reply]:
+    """What exchangers say to addresses at RCPT; where this machine's network lets nobody ask, that, and only for now.
+
+    So what else is known of a unit is judged all the same.
+    """
+    asked = list(addresses)
+    try:
+        return audit.exchangers.rcpts(asked)
+    except Confined as error:
+        return dict.fromkeys(asked, Reply(0, str(error), broke=True))
+
+
 def _taken(answer: Mailed, replies: Mapping[str, Reply], people: Collection[str]) -> tuple[Verdict, list[str]]:
     """What pages say, and whether exchangers accept their addresses."""
     evidence = list(answer.evidence)
@@ -84,8 +97,9 @@ def _taken(answer: Mailed, replies: Mapping[str, Reply], people: Collection[str]
     if answer.rcpt:
         if answer.verdict != "fail":
             all_settled(answer.rcpt, replies)
-        number = sum(not replies[address].for_now for address in answer.rcpt)
+        number = sum(replies[address].code == ACCEPTED for address in answer.rcpt)
         evidence.append(f"{number} địa chỉ được nhận ở RCPT / addresses accepted at RCPT")
+        evidence += no_room(answer.rcpt, replies)
     return answer.verdict, evidence
 
 
@@ -97,7 +111,7 @@ def _with_letter(
         return verdict, evidence
     try:
         arrived, said = _arrived(audit, serving, requirement, address)
-    except AuditError as error:
+    except (AuditError, Confined) as error:
         if verdict != "fail":
             raise
         return verdict, [*evidence, str(error)]
@@ -127,6 +141,12 @@ def refusals(
 def full(reply: Reply) -> bool:
     """Whether the mailbox is there and has no room."""
     return bool(FULL.search(f"{reply.code} {reply.text}"))
+
+
+def no_room(addresses: Iterable[str], replies: Mapping[str, Reply]) -> list[str]:
+    """A line that names the mailboxes that are there and full, where there are any."""
+    those = sorted(address for address in addresses if full(replies[address]))
+    return [f"hộp thư đầy, vẫn có / full, and there: {', '.join(those)}"] if those else []
 
 
 def all_settled(addresses: Iterable[str], replies: Mapping[str, Reply]) -> None:

@@ -11,7 +11,7 @@ from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Record
 from tests.circular.exchangers import ACCEPTED, FOR_GOOD
 from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, Letter, author, post
-from tests.circular.mailed import Undecided, all_settled, refusals
+from tests.circular.mailed import Undecided, all_settled, rcpts, refusals
 from tests.circular.test_article_4_mail import NO_LETTER, opened, tables_lead
 
 LOG_DAYS = 30
@@ -32,7 +32,7 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
         address: letters.letter(address, author(audit, unit, address)) for unit in drawn for address in groups[unit.id]
     }
     logged_of = audit.hosts[on].trace([letter.message_id for letter in sent.values()])
-    replies = audit.exchangers.rcpts(address for unit in units for address in groups[unit.id])
+    replies = rcpts(audit, (address for unit in units for address in groups[unit.id]))
     # What a unit sends is also copied to the service that tells citizens of answers: no member, no mailbox.
     copies = f"@{feedback_domain(audit.province.hosts[on])}"
     undecided = Undecided()
@@ -44,11 +44,12 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
             )
             record(unit.id, "C37-5.3", "not-applicable", [why])
             continue
-        evidence, good = [], True
+        evidence, good, unclear = [], True, []
         if left_out := audit.left_out(unit):
-            good, said = tables_lead(audit, on)
-            evidence = [f"{NO_LETTER}: {left_out}", said]
-        unclear = []
+            lead, said = tables_lead(audit, on)
+            good = lead is not False
+            evidence = [f"{NO_LETTER}: {left_out}"]
+            (unclear if lead is None else evidence).append(said)
         for address in groups[unit.id]:
             closed = address in audit.mail.permissions.closed
             reply = replies[address]

@@ -365,7 +365,6 @@ class Managed:
                 wanted={"nginx": ""},
                 differing=lambda role, name=name: wrong.get(name, []),
                 dated=[],
-                deploying=False,
                 seen={"users": {}, "places": {}, "sudo": []},
                 mixed=wrong.get(name, []),
                 readable=[],
@@ -409,11 +408,15 @@ def test_a_page_on_a_host_that_nobody_sees_is_not_passed_with_the_mail_host(ques
 
 
 def test_a_host_that_a_deploy_works_on_is_not_called_one_where_a_deploy_did_not_end() -> None:
-    audit, question = Managed(a=["dovecot: a deploy did not end"]), QUESTIONS[0]
-    assert {verdict for verdict, _ in said_by(question, audit).values()} == {"fail"}
-    audit.kept["facts of a"].deploying = True
-    with pytest.raises(AuditError, match="a deploy is under way: dovecot"):
-        said_by(question, audit)
-    audit = Managed()
-    audit.kept["facts of a"].deploying = True
-    assert said_by(question, audit)["own"][0] == "pass"
+    def facts(deploying: bool, wanted: str) -> HostFacts:
+        trees = {"roles": {"dovecot": {"active": "old", "live": "new", "wrong": []}}, "deploying": deploying}
+        audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"a": SimpleNamespace(name="a")}))
+        on: Any = SimpleNamespace(name="a", ask=lambda command: trees)
+        made = HostFacts(audit, on)
+        made.wanted = {"dovecot": wanted}
+        return made
+
+    for wanted in ("new", "newer"):
+        assert facts(False, wanted).differing("dovecot")
+        with pytest.raises(AuditError, match=r"a: .*a deploy is under way: dovecot"):
+            facts(True, wanted).differing("dovecot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import imaplib
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.audit import AuditError
 from tests.circular.exchangers import Reply
+from tests.circular.network import Confined
 from tests.circular.portal import Home
 from tests.core.test_letters import HOST, Clock, Province, Server
 
@@ -302,6 +304,35 @@ def test_mail_that_does_not_leave_the_province(
     assert {about for about, said in found.items() if said == "fail"} == (OUTSIDE if verdict == "fail" else set())
 
 
+@pytest.mark.parametrize(
+    ("status", "reply", "verdict"),
+    [
+        ("deferred", "connect to mail-so[192.0.2.9]:2525: Connection refused", "fail"),
+        ("deferred", "host mail-so said: 451 4.3.0 Temporary lookup failure", "fail"),
+        ("bounced", "mail transport unavailable", "fail"),
+        ("deferred", "host mail-so refused to talk to me: 421 4.3.2 busy", "not-tested"),
+        ("sent", "250 queued", "not-tested"),  # and the gateway has not logged it yet
+    ],
+)
+def test_mail_that_its_own_host_can_not_hand_to_the_gateway_does_not_leave_the_province(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, status: str, reply: str, verdict: Verdict
+) -> None:
+    usual = Host.trace
+
+    def trace(self: Host, ids: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+        row = {"to": audit.outside, "relay": "mail-so[192.0.2.9]:2525", "status": status, "reply": reply}
+        logged = [] if self.name == audit.mail.gateway.name else [row]
+        return {
+            name: logged if theirs and theirs[0]["to"] == audit.outside else theirs
+            for name, theirs in usual(self, ids).items()
+        }
+
+    monkeypatch.setattr(Host, "trace", trace)
+    found = verdicts(audit)
+    assert not audit.left
+    assert {found[about] for about in OUTSIDE} == {verdict}
+
+
 def test_a_letter_to_the_outside_that_was_not_sent_leaves_its_own_unit_open(audit: Any) -> None:
     audit.hosts[HOST].unsent = {audit.outside: "this audit has sent its letters"}
     found = verdicts(audit)
@@ -337,6 +368,78 @@ def test_what_is_refused_only_for_now_is_open_for_that_unit_and_judged_for_the_o
     assert (PRIMARY, "C37-4.3.3") in found
     assert (SECONDARY, "C37-4.3.3") not in found
     assert (OFFICE, "C37-4.3.4") not in found
+
+
+def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_our_hosts(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confined(addresses: Iterable[str]) -> Any:
+        raise Confined("no way out to port 25")
+
+    monkeypatch.setattr(audit, "rcpts", confined)
+    found = verdicts(audit)
+    assert audit.left.keys() == {"C37-4.3.1", "C37-4.3.4", "C37-5.3"}
+    assert all("no way out to port 25" in why for why in audit.left.values())
+    assert found[SECONDARY, "C37-4.3.3"] == "pass"
+    assert "fail" not in found.values()
+    home = audit.homes[PRIMARY]
+    audit.homes[PRIMARY] = Home(home.good, home.said, home.title, ())
+    monkeypatch.setattr(audit, "send", confined)
+    audit.kept.clear()
+    assert verdicts(audit)[PRIMARY, "C37-4.2.3"] == "fail"
+    assert {"C37-4.2.3", "C37-12.1", "C37-S39-smime"} <= audit.left.keys()
+    monkeypatch.setattr(Host, "facts", {"dovecot_users": []})
+    audit.kept.clear()
+    assert {verdicts(audit)[unit, "C37-4.3.1"] for unit in (OFFICE, PRIMARY, SECONDARY)} == {"fail"}
+
+
+def test_a_deploy_under_way_leaves_open_who_is_judged_by_tables_and_nobody_else(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differing(role: str) -> list[str]:
+        raise AuditError("a deploy is under way")
+
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=differing))
+    audit.drawn = {PRIMARY}
+    audit.mail.permissions.closed = {}
+    found = verdicts(audit)
+    assert "fail" not in found.values()
+    assert audit.left.keys() == {"C37-4.3.1", "C37-4.3.3", "C37-4.5", "C37-5.3"}
+    for name in ("C37-4.3.1", "C37-4.3.3", "C37-4.5"):
+        assert {unit for unit, requirement in found if requirement == name} >= {PRIMARY}
+        assert (SECONDARY, name) not in found
+    audit.kept.clear()
+    sections = {section.address for section in audit.province.units[SECONDARY].sections}
+    audit.refused = {*sections, f"abuse@{audit.province.units[SECONDARY].domain}"}
+    found = verdicts(audit)
+    assert {found[SECONDARY, name] for name in ("C37-4.3.3", "C37-4.5")} == {"fail"}
+
+
+def test_a_letter_that_nobody_could_look_for_hides_no_fault_that_was_seen(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = audit.people(audit.province.units[PRIMARY])[0].address
+    home = audit.homes[PRIMARY]
+    audit.homes[PRIMARY] = Home(home.good, home.said, home.title, (person,))
+    boxes = (audit.province.units[PRIMARY].public_address, person)
+    audit.hosts[HOST].broken = dict.fromkeys(boxes, imaplib.IMAP4.error("no sign-in"))
+    assert verdicts(audit)[PRIMARY, "C37-4.2.3"] == "fail"
+    assert "C37-4.1" in audit.left
+    monkeypatch.setattr(article_4, "_submission_doors", lambda audit, here: (False, "587"))
+    audit.left.clear()
+    audit.kept.clear()
+    assert verdicts(audit)[PRIMARY, "C37-4.1"] == "fail"
+    assert "C37-4.1" not in audit.left
+    found: dict[tuple[str, str], Verdict] = {}
+    with pytest.raises(AuditError, match=f"{PRIMARY}: .*no sign-in"):
+        QUESTIONS["C37-12.1"](
+            audit,
+            HOST,
+            of_units=[(unit, (False, "no UTF-8")) for unit in audit.units(HOST)],
+            record=lambda unit, requirement, verdict, evidence: found.update({(unit, requirement): verdict}),
+        )
+    assert found[PRIMARY, "C37-12.1"] == "fail"
+    assert (PRIMARY, "C37-S39-utf8") not in found
 
 
 def test_what_is_disproved_stays_so_whatever_is_refused_for_now(audit: Any) -> None:

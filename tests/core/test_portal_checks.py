@@ -40,6 +40,7 @@ from tests.circular.audit import AuditError
 from tests.circular.browser import ARGUMENTS, Browser, Seen
 from tests.circular.exchangers import Reply
 from tests.circular.mailed import Mailed, finished
+from tests.circular.network import Confined
 from tests.circular.pages import Page, Portal, nowhere
 from tests.circular.portal import Answer, Reading
 
@@ -357,6 +358,38 @@ def test_a_leader_whose_mailbox_is_full_has_one(files: Files) -> None:
     unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(addresses, full)
     answers = [(unit.unit, Mailed("pass", [], rcpt=(address,))) for address in (person, public)]
     assert [verdict for _, (verdict, _) in finished(unit.audit, "mail-xa", "C37-9.1a.2", answers)] == ["pass", "fail"]
+
+
+def test_full_mailboxes_are_named_and_not_counted_among_those_that_accept(files: Files) -> None:
+    unit = reading(files, "thcs-suoi-mo")
+    first, other = (person.address for person in unit.audit.province.people[:2])
+    replies = {first: Reply(250, "ok"), other: Reply(552, "5.2.2 hop thu day / the mailbox is full")}
+    unit.audit.exchangers.rcpts = lambda addresses: replies
+    asked = Mailed("pass", [], rcpt=(first, other))
+    ((_, (verdict, evidence)),) = finished(unit.audit, "mail-xa", "C37-9.1a.2", [(unit.unit, asked)])
+    assert verdict == "pass"
+    said = ["addresses accepted at RCPT", f"full, and there: {other}"]
+    assert [line.partition(" / ")[2] for line in evidence] == said
+    assert evidence[0].startswith("1 ")
+
+
+@pytest.mark.parametrize("where", ["rcpt", "letter"])
+def test_a_network_that_lets_no_mail_out_leaves_open_only_what_pages_do_not_decide(
+    files: Files, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def confined(*words: object) -> Any:
+        raise Confined("no way out to port 25")
+
+    unit = reading(files, "thcs-suoi-mo")
+    monkeypatch.setattr(mailed, "post", confined)
+    unit.audit.exchangers.rcpts = lambda addresses: confined() if list(addresses) else {}
+    said: Any = {"rcpt": ("a@x.test",)} if where == "rcpt" else {"letter": unit.unit.public_address}
+    asked = [("pass", ["1"]), Mailed("pass", ["2"], **said), Mailed("fail", ["3"], **said), ("pass", ["4"])]
+    found = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, one) for one in asked])
+    answers = [answer for _, answer in itertools.islice(found, 3)]
+    assert [(verdict, evidence[0]) for verdict, evidence in answers] == [("pass", "1"), ("fail", "3"), ("pass", "4")]
+    with pytest.raises(AuditError, match="no way out to port 25"):
+        next(found)
 
 
 def test_a_page_that_fails_is_mended_by_no_letter(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
