@@ -268,6 +268,21 @@ OUTSIDE = {(OFFICE, "C37-4.1"), (PRIMARY, "C37-4.1")}
 """Whose own policy keeps mail inside has nothing to prove."""
 
 
+def log_of_what_leaves(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, logged: Callable[[str], list[dict[str, str]]]
+) -> None:
+    """What each host, by name, has logged of the letters to the address outside."""
+    usual = Host.trace
+
+    def trace(self: Host, ids: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+        return {
+            name: logged(self.name) if theirs and theirs[0]["to"] == audit.outside else theirs
+            for name, theirs in usual(self, ids).items()
+        }
+
+    monkeypatch.setattr(Host, "trace", trace)
+
+
 @pytest.mark.parametrize(
     ("rows", "verdict"),
     [
@@ -287,17 +302,9 @@ OUTSIDE = {(OFFICE, "C37-4.1"), (PRIMARY, "C37-4.1")}
 def test_mail_that_does_not_leave_the_province(
     audit: Any, monkeypatch: pytest.MonkeyPatch, rows: list[tuple[str, str]], verdict: Verdict
 ) -> None:
-    usual = Host.trace
-
-    def trace(self: Host, ids: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-        row = {"to": audit.outside, "relay": "mx.ngoai.test[192.0.2.1]:25"}
-        logged = [row | {"status": status, "reply": reply} for status, reply in rows]
-        return {
-            name: logged if theirs and theirs[0]["to"] == audit.outside else theirs
-            for name, theirs in usual(self, ids).items()
-        }
-
-    monkeypatch.setattr(Host, "trace", trace)
+    row = {"to": audit.outside, "relay": "mx.ngoai.test[192.0.2.1]:25"}
+    logged = [row | {"status": status, "reply": reply} for status, reply in rows]
+    log_of_what_leaves(audit, monkeypatch, lambda host: logged)
     found = verdicts(audit)
     assert not audit.left
     assert {found[about] for about in OUTSIDE} == {verdict}
@@ -317,17 +324,8 @@ def test_mail_that_does_not_leave_the_province(
 def test_mail_that_its_own_host_can_not_hand_to_the_gateway_does_not_leave_the_province(
     audit: Any, monkeypatch: pytest.MonkeyPatch, status: str, reply: str, verdict: Verdict
 ) -> None:
-    usual = Host.trace
-
-    def trace(self: Host, ids: Iterable[str]) -> dict[str, list[dict[str, str]]]:
-        row = {"to": audit.outside, "relay": "mail-so[192.0.2.9]:2525", "status": status, "reply": reply}
-        logged = [] if self.name == audit.mail.gateway.name else [row]
-        return {
-            name: logged if theirs and theirs[0]["to"] == audit.outside else theirs
-            for name, theirs in usual(self, ids).items()
-        }
-
-    monkeypatch.setattr(Host, "trace", trace)
+    row = {"to": audit.outside, "relay": "mail-so[192.0.2.9]:2525", "status": status, "reply": reply}
+    log_of_what_leaves(audit, monkeypatch, lambda host: [] if host == audit.mail.gateway.name else [row])
     found = verdicts(audit)
     assert not audit.left
     assert {found[about] for about in OUTSIDE} == {verdict}
