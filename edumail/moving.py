@@ -1,4 +1,4 @@
-"""Which mailboxes have to move from one host to another, and whether what arrived is all that was sent. Pure."""
+"""What has to move from one host to another, and whether what arrived is all that was sent. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from edumail.mail import Mail, Mailbox
+from edumail.model import Province
 
 Letter = tuple[str, str, int]
 """Folder, Message-ID or a digest, size in bytes."""
@@ -66,6 +67,26 @@ def moves(mail: Mail, hosts: Mapping[str, Iterable[Account]], units: Collection[
             ready = box.address in here.get(target, ())
             result.append(Move(account.person is None, source, account.address, target, box.address, ready))
     return sorted(result, key=lambda move: (not move.shared, move.new, move.source, move.old))
+
+
+@dataclass(frozen=True, order=True)
+class Matters:
+    """What citizens asked ``unit`` lies on host ``source``, ``count`` of it, and belongs to ``target``."""
+
+    unit: str
+    source: str
+    target: str
+    count: int
+
+
+def matters(province: Province, hosts: Mapping[str, Mapping[str, int]], units: Collection[str] = ()) -> list[Matters]:
+    """The matters of units that live elsewhere by now; all, or those of ``units``. hosts: host → unit → how many."""
+    return sorted(
+        Matters(unit, source, target, count)
+        for source, counts in hosts.items()
+        for unit, count in counts.items()
+        if unit in province.units and (target := province.units[unit].host) != source and (not units or unit in units)
+    )
 
 
 def missing(old: Iterable[Letter], new: Iterable[Letter]) -> Counter[str]:

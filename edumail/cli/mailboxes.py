@@ -1,4 +1,4 @@
-"""``edumail mailboxes move``: after a deploy that gave a unit or a person another host, their mail follows."""
+"""``edumail mailboxes move``: after a deploy that gave a unit or a person another host, mail and feedback follow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Container, Sequence
+from typing import Any
 
 from edumail.cli.arguments import add_inventory, unknown
 from edumail.cli.language import Commands, Parser, UserError, say
@@ -14,7 +15,7 @@ from edumail.cli.remote import HostError, Remote
 from edumail.cli.terminal import Status
 from edumail.load import load
 from edumail.mail import Mail
-from edumail.moving import Account, Move, moves
+from edumail.moving import Account, Matters, Move, matters, moves
 
 _DONE, _NOT_ALL = 0, 1
 
@@ -26,8 +27,8 @@ def add_parser(commands: Commands[Parser]) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar=say("VIỆC", "ACTION"))
     summary = say(
-        "chuyển thư và tài khoản của đơn vị, người đã đổi máy chủ",
-        "move the mail and accounts of units and people whose host has changed",
+        "chuyển thư, tài khoản và phản ánh của đơn vị, người đã đổi máy chủ",
+        "move mail, accounts and feedback of units and people whose host has changed",
     )
     move = actions.add_parser(
         "move",
@@ -66,21 +67,27 @@ def run(args: Namespace) -> int:
 def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> int:
     hosts = [host.name for host in mail.province.hosts.values() if host.has_mail]
     listings: dict[str, list[Account]] = {}
+    asked: dict[str, dict[str, int]] = {}
     failed = 0
     for host in hosts:
         try:
             listings[host] = _listing(remote, host)
+            asked[host] = _feedback(remote, host)
         except UserError as error:
             failed += 1
             _complain(error)
-    found = moves(mail, listings, args.units)
-    if not found and not failed:
+    found, feedback = moves(mail, listings, args.units), matters(mail.province, asked, args.units)
+    if not found and not feedback and not failed:
         print(say("Không có hộp thư nào phải chuyển.", "No mailbox has to move."))
         return _DONE
+    for those in feedback:
+        print(f"{_words(those)} ({those.source}) → ({those.target})")
     for move in found:
         print(f"{move.old} ({move.source}) → {move.new} ({move.target})")
     if args.dry:
         return _NOT_ALL if failed else _DONE
+    # First: citizens ask for their matters at the new place already, and whoever answers finds them there.
+    left = sum(not _follows(remote, those, status) for those in feedback)
     done = 0
     for number, move in enumerate(found, 1):
         began = time.monotonic()
@@ -94,18 +101,18 @@ def _move_all(args: Namespace, mail: Mail, remote: Remote, status: Status) -> in
             status.clear()
         done += 1
         status.line(f"{about} ✓ {outcome} ({time.monotonic() - began:.1f} s)")
-    return _concluded(found, done, failed)
-
-
-def _concluded(found: Sequence[Move], done: int, failed: int) -> int:
-    """Say how many have moved; the exit status. ``failed`` hosts could not be asked."""
-    left = len(found) - done
+    stay = len(found) - done
     if found:
-        print(say(f"Đã chuyển {done} hộp thư, còn lại {left}.", f"{done} moved, {left} left."))
+        print(say(f"Đã chuyển {done} hộp thư, còn lại {stay}.", f"{done} moved, {stay} left."))
+    return _concluded(left + stay, failed)
+
+
+def _concluded(left: int, failed: int) -> int:
+    """Say what to do about what is ``left`` and the hosts that could not be asked; the exit status."""
     if left:
         print(
             say(
-                "Chỗ cũ của những hộp thư còn lại được giữ nguyên. Sửa theo lời báo trên rồi chạy lại lệnh này.",
+                "Những gì còn lại được giữ nguyên ở chỗ cũ. Sửa theo lời báo trên rồi chạy lại lệnh này.",
                 "What is left keeps its old place. Mend what is said above and run this again.",
             ),
             file=sys.stderr,
@@ -133,17 +140,54 @@ def _moved(remote: Remote, move: Move, listings: Container[str], status: Status,
     return Mover(remote, move, lambda text: status.now(f"{about}: {text}")).run()
 
 
+def _words(those: Matters) -> str:
+    return say(f"{those.count} phản ánh của {those.unit}", f"{those.count} matters of feedback of {those.unit}")
+
+
+def _follows(remote: Remote, those: Matters, status: Status) -> bool:
+    """Move what citizens asked a unit, and say so: whether all of it has moved."""
+    about = _words(those)
+    status.now(about)
+    give, take = (["edumail-feedback", half, those.unit] for half in ("give", "take"))
+    try:
+        remote.joined((those.source, give), (those.target, take), both=True)
+        if left := _feedback(remote, those.source).get(those.unit):
+            raise HostError(f"{those.source}: còn {left} phản ánh ở chỗ cũ", f"{those.source}: {left} are left there")
+    except UserError as error:
+        status.line(f"{about} ✗ {say(error.vi, error.en)}")
+        return False
+    finally:
+        status.clear()
+    status.line(f"{about} ✓")
+    return True
+
+
 def _complain(error: UserError) -> None:
     print(f"edumail: {say(error.vi, error.en)}", file=sys.stderr)
 
 
 def _listing(remote: Remote, host: str) -> list[Account]:
     try:
-        return [Account(**row) for row in answer(host, remote.run(host, command("list")))]
-    except (HostError, TypeError) as error:
-        if isinstance(error, HostError) and "invalid choice" not in error.en:
-            raise
-        raise HostError(
-            f"{host}: chạy một bản edumail khác; hãy edumail deploy",
-            f"{host}: runs another release of edumail; deploy it",
-        ) from None
+        return [Account(**row) for row in _asked(remote, host, command("list"))]
+    except TypeError:
+        raise _another_release(host) from None
+
+
+def _feedback(remote: Remote, host: str) -> dict[str, int]:
+    """Unit → how many of its matters are on a host."""
+    return dict(_asked(remote, host, ["edumail-feedback", "list"]))
+
+
+def _asked(remote: Remote, host: str, words: Sequence[str]) -> Any:
+    try:
+        return answer(host, remote.run(host, words))
+    except HostError as error:
+        if "invalid choice" in error.en or "not found" in error.en:
+            raise _another_release(host) from None
+        raise
+
+
+def _another_release(host: str) -> HostError:
+    return HostError(
+        f"{host}: chạy một bản edumail khác; hãy edumail deploy", f"{host}: runs another release of edumail; deploy it"
+    )

@@ -22,7 +22,7 @@ VMAIL_ID = 5000
 """Numeric user and group of all mailboxes' files; Dovecot wants numbers in its user database."""
 FEEDBACK_STATE = "/var/lib/edumail/feedback"
 FEEDBACK = "phan-anh"
-"""Local part of the address on each mail host that units answer to; what follows ``+`` says which matter."""
+"""Local part of the address, at the gateway's name, that units answer to; what follows ``+`` says which matter."""
 FEEDBACK_COPIES = ("letters", "answers")
 """Local parts of the addresses to which a host copies what reaches a public address, and what is sent from one."""
 LEARN = ("learn_spam", "learn_ham")

@@ -34,6 +34,7 @@ def activate(inventory: Inventory, host: Host) -> None:
         role="feedback",
         tree=_tree(inventory, host),
         links={
+            "/usr/local/sbin/edumail-feedback": "edumail_feedback_cli.py",
             "/etc/sysusers.d/edumail-feedback.conf": "sysusers.conf",
             "/etc/tmpfiles.d/edumail-feedback.conf": "tmpfiles.conf",
             **{f"/etc/systemd/system/{unit}": unit for unit in render.UNITS},

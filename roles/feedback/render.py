@@ -41,6 +41,7 @@ def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tre
         {
             "edumail_page.py": PAGE.read_bytes(),
             "edumail_feedback.py": (APP / "edumail_feedback.py").read_bytes(),
+            "edumail_feedback_moving.py": (APP / "edumail_feedback_moving.py").read_bytes(),
             "edumail_feedback_mail.py": (APP / "edumail_feedback_mail.py").read_bytes(),
             "edumail_feedback_web.py": (APP / "edumail_feedback_web.py").read_bytes(),
             "edumail_feedback_cli.py": File((APP / "edumail_feedback_cli.py").read_bytes(), executable=True),
@@ -64,7 +65,8 @@ def _units(province: Province, mail: HostMail) -> dict[str, dict[str, object]]:
             "portal": unit.portal,
             "address": unit.public_address,
             "holders": mail.senders[unit.public_address],
-            "host": mail.host.fqdn,
+            # Whose name is in the address to answer to: letters keep it, whichever host the unit moves to.
+            "host": mail.gateway.fqdn,
             "days": mail.policies[unit.id].feedback_days,
         }
         for unit in province.units.values()

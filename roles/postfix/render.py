@@ -35,8 +35,8 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     parts = dict.fromkeys(mail.part_domains, REFUSED)
     posting = {address: _rule(rule) for address, rule in mail.posting.items()}
     peer = f"peer:[{{}}]:{PEER_PORT}".format
-    # What is written to the service's address is handed to it; only who signed in on this host gets so far.
-    answers, service = f"{FEEDBACK}@{mail.host.fqdn}", f"{FEEDBACK}@{feedback_domain(mail.host)}"
+    # What is written to the service's address is handed to that of this host; only who signed in here gets so far.
+    answers, service = f"{FEEDBACK}@{mail.gateway.fqdn}", f"{FEEDBACK}@{feedback_domain(mail.host)}"
     feedback = [answers, service]
     result = {
         "domains": _table(

@@ -82,7 +82,7 @@ class Site:
 
     def letters(self) -> list[store.Letter]:
         """What waits to be sent."""
-        return self.cases.due(1e12)
+        return self.cases.due([*KNOWN, *(f"don-vi-{number}" for number in range(20))], 1e12)
 
 
 def code_in(body: str) -> str:
@@ -422,7 +422,7 @@ def test_killed_after_the_letter_went_out_it_goes_out_again_as_the_same(
         patched.setattr(store.Store, "sent", killed)
         with pytest.raises(KeyboardInterrupt):
             cli.send(site.cases, letter, 1)
-    (letter,) = store.Store(site.folder / "state").due(1e12)
+    (letter,) = store.Store(site.folder / "state").due(KNOWN, 1e12)
     cli.send(site.cases, letter, 1)
     one, two = (parsed(message)["Message-ID"] for _, _, message in postfix.taken)
     assert one == two

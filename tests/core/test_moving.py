@@ -158,6 +158,7 @@ def test_a_host_that_is_down_is_named_the_others_go_on_and_the_status_is_1(
 
     moved: list[Move] = []
     monkeypatch.setattr(mailboxes, "_listing", listing)
+    monkeypatch.setattr(mailboxes, "_feedback", lambda _, host: {})
     monkeypatch.setattr(Mover, "run", lambda self: moved.append(self.move) or "1 letter")
     assert main(["mailboxes", "move", str(LAB), "--lang", "en"]) == 1
     said = capsys.readouterr()

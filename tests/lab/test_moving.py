@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import imaplib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -23,12 +24,14 @@ from lab.text import LabError
 from tests.lab.conftest import INVENTORY, edumail
 from tests.lab.managesieve import ManageSieve
 from tests.lab.province import ROOT, LabProvince, new_message
+from tests.lab.test_feedback import ask, code_in, foreign, reply, token, write
 
 UNIT, OLD, NEW = "mn-hoa-sen", "mail-so", "mail-xa"
 CLERK, HEAD, SCHOOL = "enct@suoimo.minhha.test", "huongnt.mnhoasen@suoimo.minhha.test", "mnhoasen@suoimo.minhha.test"
 COLLEAGUE, STRANGER = "nhilt@suoimo.minhha.test", "phuhuynh@ngoai.test"  # of the new host, and of the outside
 FOLDER = '"C&APQ-ng v&AQM-n &AREevw-n.11/2026"'  # «Công văn đến.11/2026», in IMAP's own UTF-7
 SHARED = f'"Donvi/{SCHOOL}"'
+PORTAL, QUESTION = "mnhoasen.suoimo.minhha.test", f"Hỏi trước khi chuyển {secrets.token_hex(4)}"
 LETTERS = 5000
 KILL_AT = 1200
 FILL = """\
@@ -61,6 +64,7 @@ class Moved:
     letters: Counter[tuple[object, ...]] = field(default_factory=Counter)
     arrived: set[str] = field(default_factory=set)
     unread: str = ""
+    code: str = ""
     outputs: list[str] = field(default_factory=list)
 
 
@@ -146,6 +150,7 @@ def moved(province: LabProvince, tmp_path_factory: pytest.TempPathFactory) -> It
     try:
         fill(province)
         moved.unread = read_by_one(province)
+        moved.code = asked(province)
         moved.letters = contents(province, CLERK)
         province.password(HEAD)
         province.password(COLLEAGUE)
@@ -193,6 +198,14 @@ def read_by_one(province: LabProvince) -> str:
     lab.foreign_send(STRANGER, SCHOOL, message.as_bytes())
     province.read(CLERK, message_id, folder=SHARED)
     return message_id
+
+
+def asked(province: LabProvince) -> str:
+    """What a citizen asks the school in its portal: the code. The clerk has it, and has not answered."""
+    status, body = write(province, token(province, PORTAL), PORTAL, tieu_de=QUESTION, thu=STRANGER)
+    assert status == 200
+    province.wait_for(CLERK, "SUBJECT", QUESTION, folder=SHARED)
+    return code_in(body)
 
 
 def empty(province: LabProvince) -> None:
@@ -257,6 +270,21 @@ def test_what_one_has_read_in_a_shared_mailbox_is_still_unread_for_the_other(mov
             return bool(client.search(None, "HEADER", "Message-ID", moved.unread, key)[1][0])
 
     assert (state(CLERK, "SEEN"), state(HEAD, "UNSEEN")) == (True, True)
+
+
+def test_what_a_citizen_asked_before_is_found_answered_and_sent_from_the_new_place(moved: Moved) -> None:
+    path = f"/phan-anh/theo-doi?ma={moved.code}"
+    status, body = ask(moved.after, path, portal=PORTAL)
+    assert (status, 'data-state="delivered"' in body) == (200, True), body
+    assert UNIT not in moved.before.run(OLD, "edumail-feedback list")
+    letter = moved.after.wait_for(CLERK, "SUBJECT", QUESTION, folder=SHARED)
+    reply(moved.after, letter, "Trường vẫn ở chỗ cũ.", CLERK, sender=SCHOOL)
+    end = time.monotonic() + 30
+    while 'data-state="answered"' not in (body := ask(moved.after, path, portal=PORTAL)[1]):
+        assert time.monotonic() < end, body
+        time.sleep(0.5)
+    assert "Trường vẫn ở chỗ cũ." in body
+    assert foreign(QUESTION)[0]["From"].addresses[0].addr_spec == SCHOOL
 
 
 def test_once_more_changes_nothing(moved: Moved) -> None:

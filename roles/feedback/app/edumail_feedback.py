@@ -10,13 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import json
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_BYTES = 10
@@ -68,6 +70,9 @@ class Matter:
 
 
 FIELDS = ", ".join(Matter.__dataclass_fields__)
+MOVED = (*(name for name in Matter.__dataclass_fields__ if name not in ("id", "unit")), "token", "changed")
+"""What goes along with a matter to another host, beside the digest of its code."""
+POSTED = "kind, sender, recipient, message, due, tries"
 
 
 @dataclass(frozen=True)
@@ -287,13 +292,14 @@ class Store:
             ).fetchall()
         return count, [Matter(*row) for row in rows]
 
-    def due(self, now: float) -> list[Letter]:
-        """What is to be sent now, oldest first."""
+    def due(self, units: Collection[str], now: float) -> list[Letter]:
+        """What is to be sent now for these units, oldest first."""
         with self._open() as connection:
             rows = connection.execute(
-                "SELECT id, matter, kind, sender, recipient, message, tries FROM outbox WHERE due <= ?"
-                " ORDER BY due, id LIMIT 50",
-                (int(now),),
+                "SELECT outbox.id, matter, kind, sender, recipient, message, tries FROM outbox"
+                " JOIN matter ON matter.id = matter AND unit IN (SELECT value FROM json_each(?)) WHERE due <= ?"
+                " ORDER BY due, outbox.id LIMIT 50",
+                (json.dumps(list(units)), int(now)),
             ).fetchall()
         return [Letter(*row) for row in rows]
 
@@ -343,6 +349,44 @@ class Store:
             return False
         connection.execute("INSERT INTO acknowledgment VALUES (?, ?, ?)", (who, matter.unit, now))
         return True
+
+    def units(self) -> dict[str, int]:
+        """Unit → how many of its matters are here."""
+        with self._open() as connection:
+            return dict(connection.execute("SELECT unit, count(*) FROM matter GROUP BY unit ORDER BY unit"))
+
+    def whole(self, unit: str) -> Iterator[tuple[str, dict[str, Any], list[dict[str, Any]]]]:
+        """Each matter of the unit: the digest of its code, all else that is kept, and what is still to be sent."""
+        with self._open() as connection:
+            connection.row_factory = sqlite3.Row
+            for row in connection.execute("SELECT * FROM matter WHERE unit = ? ORDER BY id", (unit,)):
+                letters = connection.execute(f"SELECT {POSTED} FROM outbox WHERE matter = ? ORDER BY id", (row["id"],))
+                yield row["code"], {name: row[name] for name in MOVED}, [dict(letter) for letter in letters]
+
+    def adopt(self, given: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> list[str]:
+        """Keep matters that another host had, each with what is still to be sent; one that is here stays as it is.
+
+        Gives the digests of the codes that citizens can ask for here by now.
+        """
+        names = ("unit", "code", *MOVED)
+        matter = f"INSERT OR IGNORE INTO matter ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})"
+        marks = ", ".join(f":{name}" for name in POSTED.split(", "))
+        here = []
+        with self._change() as connection:
+            for fields, letters in given:
+                cursor = connection.execute(matter, fields)
+                if cursor.rowcount:
+                    rows = ({**letter, "matter": cursor.lastrowid} for letter in letters)
+                    connection.executemany(f"INSERT INTO outbox (matter, {POSTED}) VALUES (:matter, {marks})", rows)
+                if connection.execute("SELECT 1 FROM matter WHERE unit = :unit AND code = :code", fields).fetchone():
+                    here.append(str(fields["code"]))
+        return here
+
+    def leave(self, unit: str, codes: list[str]) -> int:
+        """Delete those matters of the unit, by the digests of their codes, with what was to be sent: how many."""
+        with self._change() as connection:
+            rows = [(unit, code) for code in codes]
+            return connection.executemany("DELETE FROM matter WHERE unit = ? AND code = ?", rows).rowcount
 
     def forget(self, days: dict[str, int], now: float) -> int:
         """Deletes what its unit does not keep any longer, by the last change: unit → days."""

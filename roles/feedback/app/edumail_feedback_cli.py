@@ -4,6 +4,8 @@
 edumail-feedback work                               sends what is due and takes copies, for ever
 edumail-feedback phan-anh --sender=S --extension=E  an answer to a letter from the form; Postfix calls this one, with
                                                     the message on standard input, and tells the sender what it says
+edumail-feedback list | give UNIT | take UNIT       for ``edumail mailboxes move``: whose matters are here, how many; a
+                                                    unit's way to another host, in two halves
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import secrets
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from email.utils import parseaddr
 from functools import partial
@@ -32,6 +34,7 @@ sys.path.insert(0, str(HERE))
 
 import edumail_feedback as store  # noqa: E402
 import edumail_feedback_mail as mail  # noqa: E402
+import edumail_feedback_moving as moving  # noqa: E402
 
 STATE = Path("/var/lib/edumail/feedback")
 MOST_BYTES = 50 * 1024 * 1024
@@ -61,7 +64,8 @@ def work(cases: store.Store, state: Path, port: int) -> NoReturn:
                 gone = cases.forget({name: unit["days"] for name, unit in known.items()}, now)
                 print(f"{gone} matters deleted", flush=True)
                 forgotten = now
-            for letter in cases.due(now):
+            # What a unit that lives elsewhere by now has to send, moves there first.
+            for letter in cases.due(known, now):
                 send(cases, letter, port)
             take_copies(cases, state / "copies", known, province)
         except (sqlite3.Error, OSError) as error:
@@ -266,9 +270,46 @@ def refuse(status: int, said: str) -> int:
     return status
 
 
+def move(cases: store.Store, what: str, unit: str) -> int:
+    """One half of a unit's way to another host; who asks speaks to the other half."""
+    here = unit in units()
+    try:
+        if what == "list":
+            print(json.dumps(cases.units()))
+        elif what == "give" and not here:
+            _say(moving.give(cases, unit))
+            moving.left(cases, unit, sys.stdin)
+        elif what == "take" and here:
+            _say(moving.take(cases, unit, sys.stdin))
+        else:
+            where = "ở máy này / lives here" if here else "không ở máy này / does not live here"
+            print(f"{unit}: {where}; edumail deploy", file=sys.stderr)
+            return 1
+    except moving.Cut as cut:
+        print(f"{unit}: {cut}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)
+    sys.stdout.flush()
+
+
+def _as_owner(state: Path) -> None:
+    """What root is asked to do is done as the service does it: it must be able to open what is written."""
+    if os.getuid() == 0:
+        folder = state.stat()
+        os.setgroups([])
+        os.setgid(folder.st_gid)
+        os.setuid(folder.st_uid)
+
+
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("work", mail.LOCAL))
+    parser.add_argument("what", choices=("work", mail.LOCAL, "list", "give", "take"))
+    parser.add_argument("unit", nargs="?", default="")
     parser.add_argument("--sender", default="")
     parser.add_argument("--extension", default="")
     parser.add_argument("--port", type=int, default=1588)
@@ -279,12 +320,15 @@ def main(words: list[str]) -> int:
         # While a deploy is under way, Postfix may still call by the words of another release: the letter waits.
         return TEMPORARY if error.code else 0
     try:
+        _as_owner(given.state)
         cases = store.Store(given.state)
         if given.what == "work":
             work(cases, given.state, given.port)
+        if given.what != mail.LOCAL:
+            return move(cases, given.what, given.unit)
         return answer(cases, given.sender, given.extension, sys.stdin.buffer.read(MOST_BYTES))
     except (sqlite3.Error, OSError) as error:
-        print(f"4.3.0 {type(error).__name__}")
+        print(f"4.3.0 {type(error).__name__}", file=sys.stdout if given.what == mail.LOCAL else sys.stderr)
         return TEMPORARY
 
 
