@@ -19,6 +19,8 @@ from typing import Any
 import pydantic
 import yaml
 
+from edumail.cache import cache_folder
+
 FEW = 100
 """So many files are read sooner than a memory of them is kept."""
 
@@ -28,8 +30,7 @@ class Memory:
 
     def __init__(self, folder: Path):
         self._folder = str(folder.resolve())
-        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edumail"
-        self._path = base / f"read-{hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]}"
+        self._path = cache_folder() / f"read-{hashlib.sha256(os.fsencode(self._folder)).hexdigest()[:16]}"
         self._before = _lines(self._path)
         self._now: dict[str, str] = {}
 

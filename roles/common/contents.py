@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+from edumail.cache import cache_folder
 from edumail.portal.load import Contents
 from edumail.problems import Problem
 
@@ -20,9 +21,8 @@ def content_problems(contents: Contents) -> list[Problem]:
 
 
 def _memory(folder: Path) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return base / "edumail" / f"content-{name}.json"
+    return cache_folder() / f"content-{name}.json"
 
 
 def _recall(memory: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
+from edumail.cache import cache_folder
 from edumail.collector import collector_paused
 from edumail.model import Province, Unit
 from edumail.portal.site import Contents, Portals, build, digest_of_code
@@ -240,7 +241,7 @@ def _replace(path: Path, data: bytes) -> None:
 
 def kept_portals(province: Province, contents: Contents, folder: Path) -> KeptPortals:
     """The portals of the inventory in ``folder``, with their memory under ``XDG_CACHE_HOME``."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "edumail"
+    base = cache_folder()
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     memory = base / f"portals-{name}"
     with contextlib.suppress(OSError):
