@@ -7,7 +7,6 @@ has hundreds of thousands of files, and Python looks at one at a time.
 from __future__ import annotations
 
 import hashlib
-import marshal
 import os
 import subprocess
 import sys
@@ -45,18 +44,17 @@ def hidden(name: str) -> bool:
 
 def look(folder: str) -> str:
     """The digest of what lies under ``folder``."""
-    found: list[tuple[str | int, ...]] = []
+    found: list[str] = []
     _look(folder, None, "", found)
-    # Version 2 of the format: equal values give equal bytes, whichever objects they are.
-    return hashlib.sha256(marshal.dumps(sorted(found), 2)).hexdigest()
+    return hashlib.sha256(os.fsencode("\0".join(sorted(found)))).hexdigest()
 
 
-def _look(name: str, above: int | None, below: str, found: list[tuple[str | int, ...]]) -> None:
+def _look(name: str, above: int | None, below: str, found: list[str]) -> None:
     """By descriptors: from the root, the system would look for each of hundreds of thousands of paths part by part."""
     try:
         here = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
     except OSError as error:
-        found.append((below, error.errno or 0))
+        found.append(f"{below}\0{error.errno}")
         return
     folders = []
     try:
@@ -67,14 +65,14 @@ def _look(name: str, above: int | None, below: str, found: list[tuple[str | int,
                 if entry.is_dir(follow_symlinks=False):
                     # Its own size and time say nothing that its entries do not.
                     folders.append(entry.name)
-                    found.append((f"{below}{entry.name}/",))
+                    found.append(f"{below}{entry.name}/")
                     continue
                 stat = entry.stat(follow_symlinks=False)
-                found.append((below + entry.name, stat.st_mode, stat.st_size, stat.st_mtime_ns))
+                found.append(f"{below}{entry.name}\0{stat.st_mode} {stat.st_size} {stat.st_mtime_ns}")
         for inner in folders:
             _look(inner, here, f"{below}{inner}/", found)
     except OSError as error:
-        found.append((below, error.errno or 0))
+        found.append(f"{below}\0{error.errno}")
     finally:
         os.close(here)
 
