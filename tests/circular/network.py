@@ -540,9 +540,10 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
     """Whether a server accepts exactly this TLS version, and what was seen.
 
-    Raises RuntimeError when nothing was learnt: this machine's own TLS library can't speak the version, or an old one
-    met something else than the server's own refusal, which may be anybody's on the way. That it hangs up without a word
-    counts as one where the same door speaks TLS 1.2.
+    Raises OSError when it hangs up on a new version: whoever refuses one says so. Raises RuntimeError when nothing was
+    learnt: this machine's own TLS library can't speak the version, or an old one met something else than the server's
+    own refusal, which may be anybody's on the way. That it hangs up without a word counts as one where the same door
+    speaks TLS 1.2.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -564,12 +565,13 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
         if reason in ALERTS:
             return False, refused
         if version in NEW:
-            if isinstance(error, TimeoutError):
+            if isinstance(error, (TimeoutError, ConnectionError, ssl.SSLEOFError)):
                 raise
             return False, refused
-        hung_up = isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError, EOFError))
-        if hung_up and offers_version(network, host, port, NEW[0], starttls)[0]:
-            return False, refused
+        if isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError, EOFError)):
+            with contextlib.suppress(OSError):
+                if offers_version(network, host, port, NEW[0], starttls)[0]:
+                    return False, refused
         unclear = "không rõ ai từ chối / who refuses it is not clear"
         raise RuntimeError(f"{host}:{port} {version.name}: {unclear} ({reason})") from error
     finally:

@@ -22,6 +22,7 @@ from tests.circular import portal, sections
 from tests.circular.audit import Audit, AuditError
 from tests.circular.browser import PHONE, RULES, Browser, Seen
 from tests.circular.conftest import Answers, Record, drawn, each_unit
+from tests.circular.dialogues import VERDICTS, folded
 from tests.circular.letters import post
 from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT
@@ -315,6 +316,5 @@ def test_mail_and_portal_are_reached_by_ipv6(audit: Audit, serving: str, record:
             audit.network.reached(unit.portal, HTTPS_PORT, "AAAA"),
             audit.network.exchanger_reached(unit.domain, "AAAA"),
         ]
-        good = [answer for answer, _ in answers]
-        verdict: Verdict = "fail" if False in good else "not-tested" if None in good else "pass"
+        verdict = VERDICTS[folded(good for good, _ in answers)]
         record(unit.id, "C37-12.7.1", verdict, [said for _, said in answers])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import smtplib
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from tests.circular import test_article_5_groups as article_5
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.audit import AuditError
-from tests.circular.exchangers import Reply
+from tests.circular.exchangers import Exchangers, Reply
 from tests.circular.network import Confined
 from tests.circular.portal import Home
 from tests.core.test_letters import HOST, Clock, Province, Server
@@ -438,6 +439,47 @@ def test_a_letter_that_nobody_could_look_for_hides_no_fault_that_was_seen(
         )
     assert found[PRIMARY, "C37-12.1"] == "fail"
     assert (PRIMARY, "C37-S39-utf8") not in found
+
+
+@pytest.mark.parametrize(
+    ("answers", "good"),
+    [
+        ([554], True),
+        ([250], False),
+        ([smtplib.SMTPServerDisconnected("gone"), 554], True),
+        ([451, ConnectionResetError(), 554], True),
+        ([ConnectionRefusedError()], False),
+        ([Confined("shut on the way"), 554], None),
+    ],
+)
+def test_submission_is_asked_again_where_it_broke(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], good: bool | None
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(letters.time, "sleep", clock.sleep)
+
+    def smtp(host: str, port: int) -> Any:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        words = dict.fromkeys(("starttls", "ehlo", "mail"), lambda *words, **named: None)
+        client = SimpleNamespace(rcpt=lambda address: (answer, b"so"), has_extn=lambda name: True, **words)
+        return nullcontext(client)
+
+    network: Any = SimpleNamespace(smtp=smtp, context=lambda: None)
+    audit: Any = SimpleNamespace(network=network, exchangers=Exchangers(network))
+    assert article_4._submission_doors(audit, SimpleNamespace(fqdn="a.test"))[0] is good
+
+
+def test_a_submission_door_that_the_network_shuts_hides_no_letter_that_is_lost(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(article_4, "_submission_doors", lambda audit, here: (None, "587: shut on the way"))
+    audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
+    found = verdicts(audit)
+    assert {unit for unit, name in found if name == "C37-4.1"} == {PRIMARY}
+    assert found[PRIMARY, "C37-4.1"] == "fail"
+    assert f"{OFFICE}: 587: shut on the way" in audit.left["C37-4.1"]
 
 
 def test_what_is_disproved_stays_so_whatever_is_refused_for_now(audit: Any) -> None:
