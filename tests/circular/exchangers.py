@@ -321,7 +321,9 @@ def _strangers_known(network: Network) -> bool:
 
 def _rcpts(sender: str, addresses: Sequence[str], client: smtplib.SMTP) -> list[Reply]:
     """Replies to the first of the addresses, to one at least; the dialogue ends early rather than to annoy."""
-    Reply.of(client.mail(sender))
+    taken = Reply.of(client.mail(sender))
+    if taken.code != ACCEPTED:
+        return [taken] * len(addresses)  # which says nothing of any of them, where it is only for now
     replies: list[Reply] = []
     for address in addresses:
         try:
@@ -336,7 +338,9 @@ def _rcpts(sender: str, addresses: Sequence[str], client: smtplib.SMTP) -> list[
 
 
 def _letter(envelope: Envelope, client: smtplib.SMTP) -> tuple[Reply, bool]:
-    Reply.of(client.mail("<>"))
+    taken = Reply.of(client.mail("<>"))
+    if taken.code != ACCEPTED:
+        return taken, False
     reply = Reply.of(client.rcpt(envelope.recipient))
     if reply.code != ACCEPTED:
         return reply, True

@@ -495,6 +495,21 @@ def test_a_refusal_for_now_is_asked_about_again_after_a_pause_and_a_final_one_is
     assert asked["b@x.test"] == 1
 
 
+@pytest.mark.parametrize(("code", "for_now"), [(452, True), (554, False)])
+def test_who_refuses_the_sender_refuses_no_recipient_for_good(clock: Clock, code: int, for_now: bool) -> None:
+    """What is said of a recipient without a sender is that there is none: 503."""
+
+    def full(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        return {"MAIL": (code, b"not from there"), "RCPT": (503, b"need MAIL")}.get(verb, (250, b"ok"))
+
+    _, mouths = made(full)
+    replies = mouths.rcpts(["a@x.test", "b@x.test"], "list@bo.test")
+    assert {(reply.code, reply.for_now) for reply in replies.values()} == {(code, for_now)}
+    (letter,) = single(1)
+    mouths.send([letter])
+    assert (letter.reply.code, letter.at_rcpt, letter.reply.for_now) == (code, False, for_now)
+
+
 def test_one_address_that_is_never_settled_takes_from_no_other_that_it_is_asked_again(clock: Clock) -> None:
     asked: Counter[str] = Counter()
 
