@@ -77,14 +77,14 @@ def finished(
     undecided.tell()
 
 
-def rcpts(audit: Audit, addresses: Iterable[str]) -> dict[str, Reply]:
+def rcpts(audit: Audit, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
     """What exchangers say to addresses at RCPT; where this machine's network lets nobody ask, that, and only for now.
 
     So what else is known of a unit is judged all the same.
     """
     asked = list(addresses)
     try:
-        return audit.exchangers.rcpts(asked)
+        return audit.exchangers.rcpts(asked, sender)
     except Confined as error:
         return dict.fromkeys(asked, Reply(0, str(error), broke=True))
 
