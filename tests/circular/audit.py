@@ -23,7 +23,7 @@ import testinfra
 from edumail.circular.catalogue import requirements
 from edumail.circular.privacy import Veil
 from edumail.mail import HostMail, Mail
-from edumail.model import Province, Unit
+from edumail.model import Host, Province, Unit
 from edumail.portal.load import Contents
 from edumail.portal.view import Views
 from edumail.units import page_turn
@@ -33,6 +33,8 @@ from tests.circular.mailbox import take
 from tests.circular.network import Network
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
+CALLED = "/usr/sbin/postconf -h myhostname"
+"""What a host calls itself since its last deploy, whatever way leads to it."""
 REQUEST = 60_000
 """Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
@@ -162,6 +164,19 @@ def clocks_apart(said: float, began: float, ended: float) -> str:
     )
 
 
+def another(host: Host, called: str) -> str:
+    """Why the machine that SSH leads to, which calls itself so, is not the inventory's host; empty: it is, or is mute.
+
+    Addresses would not do: a host may be reached through another, or at one that only its administrators know.
+    """
+    if called in ("", host.fqdn):
+        return ""
+    return (
+        f"SSH dẫn tới máy {called}, không phải {host.fqdn}: hãy xem lại cấu hình SSH, hay tên mới chưa triển khai?"
+        f" / SSH leads to {called}, not to {host.fqdn}: look at the SSH configuration, or is the name not deployed?"
+    )
+
+
 def authorities_known() -> bool:
     """Whether this machine knows any authority; one that lies in a folder is read only when it is needed."""
     folder = ssl.get_default_verify_paths().capath
@@ -228,6 +243,8 @@ class Audit:
             )
             began = time.time()
             try:
+                if why := another(host, ssh.run(CALLED).stdout.strip()):
+                    raise AuditError(why)
                 result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
                 if result.rc != 0:
                     raise AuditError(result.stderr.strip()[:300])

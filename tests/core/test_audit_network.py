@@ -902,6 +902,8 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
 
         def run(self, words: str) -> Any:
             said.append(f"{self.name} {words.removeprefix(audit_of.COMMAND).strip()}")
+            if words == audit_of.CALLED:
+                return SimpleNamespace(stdout=f"{province.hosts[self.name].fqdn}\n")
             now = time.time() + late[self.name]
             answer = {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
             return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
@@ -923,6 +925,41 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
     with pytest.raises(AuditError, match="ca-certificates"):
         audit.open(None)
     assert not said
+
+
+@pytest.mark.parametrize(
+    ("called", "audited"),
+    [
+        ("mail-xa.minhha.test\n", True),
+        ("", True),  # a host that is mute has said nothing else
+        ("mail-so.minhha.test\n", False),
+        ("mail-xa.tinhkhac.test\n", False),
+    ],
+)
+def test_an_alias_that_leads_to_another_machine_is_noticed_before_an_audit_is_opened_there(
+    province: Province, monkeypatch: pytest.MonkeyPatch, called: str, audited: bool
+) -> None:
+    ran: list[str] = []
+
+    class Shell:
+        def __init__(self, name: str):
+            self.name = name
+
+        def run(self, words: str) -> Any:
+            if words == audit_of.CALLED:
+                return SimpleNamespace(stdout=called if self.name == "mail-xa" else province.hosts[self.name].fqdn)
+            ran.append(self.name)
+            answer = {"login": "a", "password": "b", "token": "c", "expires": int(time.time()) + 3600}
+            return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts))
+    audit.open(None)
+    assert ("mail-xa" in audit.hosts, "mail-xa" in ran) == (audited, audited)
+    assert {"mail-so", "mail-thpt"} <= audit.hosts.keys()
+    if not audited:
+        assert f"SSH leads to {called.strip()}, not to mail-xa.minhha.test" in audit.unreachable["mail-xa"]
 
 
 def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
