@@ -20,7 +20,7 @@ from tests.circular.dialogues import VERDICTS, Seen, folded, greeting, seen_at
 from tests.circular.exchangers import Greeting, Reply
 from tests.circular.host import facts_of, knock
 from tests.circular.letters import LOST, UNSETTLED, post
-from tests.circular.mailed import Undecided
+from tests.circular.mailed import Undecided, greetings
 from tests.circular.network import (
     HTTPS_PORT,
     NEW,
@@ -41,9 +41,9 @@ LDAP = (389, 636)
 @pytest.mark.requirement("C37-S39-smtp")
 def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
     units, undecided = audit.units(on), Undecided()
-    greetings = audit.exchangers.greetings(unit.domain for unit in units)
+    greeted = greetings(audit, (unit.domain for unit in units))
     for unit in units:
-        seen = greetings[unit.domain]
+        seen = greeted[unit.domain]
         if isinstance(seen, Greeting):
             good = seen.esmtp and "8bitmime" in seen.features
             said = f"{seen.exchanger}:25 EHLO: {'ESMTP, ' if seen.esmtp else ''}{', '.join(seen.features)}"
@@ -72,9 +72,9 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
     there = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
     own = folded(good for good, _ in there.values())
     units, undecided = audit.units(on), Undecided()
-    greetings = audit.exchangers.greetings(unit.domain for unit in units)
+    greeted = greetings(audit, (unit.domain for unit in units))
     for unit in units:
-        seen = greetings[unit.domain]
+        seen = greeted[unit.domain]
         starttls = isinstance(seen, Greeting) and "starttls" in seen.features
         if isinstance(seen, Greeting):
             said = f"{seen.exchanger}:25 STARTTLS {'có / offered' if starttls else 'KHÔNG CÓ / NOT offered'}"

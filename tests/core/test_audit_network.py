@@ -660,6 +660,30 @@ def test_a_door_that_the_network_shuts_hides_no_other_that_is_broken(
     assert found["u", "C37-S39-smtps"][0] == "fail"
 
 
+def test_a_network_that_lets_no_mail_out_hides_no_submission_door_that_is_shut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def greetings(domains: Any) -> Any:
+        raise Confined("no way out to port 25")
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    network: Any = Doors(_465=[ConnectionRefusedError()])
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [SimpleNamespace(id="u", domain="x.test")],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    monkeypatch.setattr(audit.exchangers, "greetings", greetings)
+    found = verdicts(standards.test_mail_is_handed_in_over_tls_only, audit, on="a")
+    assert found["u", "C37-S39-smtps"][0] == "fail"
+    network.doing.clear()
+    for question in (standards.test_mail_is_handed_in_over_tls_only, standards.test_mail_is_taken_by_esmtp):
+        with pytest.raises(AuditError, match=r"u: .*no way out"):
+            verdicts(question, audit, on="a")
+
+
 def test_a_machine_without_a_way_out_by_ipv4_goes_by_ipv6(
     network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
 ) -> None:

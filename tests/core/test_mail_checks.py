@@ -697,6 +697,43 @@ def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None
     assert said[OFFICE][1] == ["seen"]  # what the pages disprove needs no letter
 
 
+def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_that_fails(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confined(addresses: Iterable[str], *sender: str) -> Any:
+        raise Confined("no way out to port 25")
+
+    def heard() -> Any:
+        for unit in audit.units(HOST):
+            if unit.id != SECONDARY:
+                yield unit, ("fail" if unit.id == OFFICE else "pass", ["seen"])
+        raise AuditError(f"{SECONDARY}: its page broke")
+
+    monkeypatch.setattr(audit, "rcpts", confined)
+    said: dict[str, Verdict] = {}
+    with pytest.raises(AuditError, match=f"{SECONDARY}: its page broke; {PRIMARY}: .*no way out"):
+        article_3.test_a_name_below_edu_vn_leads_to_the_portal(
+            audit, of_pages=heard(), record=lambda unit, _, verdict, evidence: said.update({unit: verdict})
+        )
+    assert said == {OFFICE: "fail"}
+    pages = [(unit, (True, "its page")) for unit in audit.units(HOST) if unit.id != SECONDARY]
+    audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
+    found: dict[tuple[str, str], Verdict] = {}
+
+    def of_units() -> Any:
+        yield from pages
+        raise AuditError(f"{SECONDARY}: its page broke")
+
+    def record(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
+        found[unit, requirement] = verdict
+
+    with pytest.raises(AuditError, match="its page broke"):
+        QUESTIONS["C37-12.1"](audit, HOST, of_units=of_units(), record=record)
+    assert found[PRIMARY, "C37-12.1"] == "fail"
+    assert found[SECONDARY, "C37-S39-utf8"] == "pass"
+    assert (SECONDARY, "C37-12.1") not in found
+
+
 def test_a_name_below_edu_vn_whose_exchanger_says_later_is_open(audit: Any) -> None:
     units = audit.units(HOST)
     audit.instead = {next(unit.public_address for unit in units if unit.id == PRIMARY): LATER}
