@@ -5,8 +5,10 @@ Nobody's password is known. What letters an audit sends and how they are found a
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
+import re
 import shlex
 import ssl
 import time
@@ -75,12 +77,19 @@ class HostAudit:
         with contextlib.suppress(Exception):  # it ends by itself
             self.ask(f"close {before}")
 
+    def run(self, words: str) -> Any:
+        """What a command says, and how it ended. Raises AuditError where SSH does not get there any more."""
+        try:
+            return self.ssh.run(words)
+        except RuntimeError as error:
+            raise AuditError(f"{self.name}: {brief(str(error))}") from None  # the command holds the audit's tokens
+
     def ask(self, command: str, request: Any = None) -> Any:
         """One command of edumail-audit; JSON in, JSON out. Raises AuditError."""
         words = f"{COMMAND} {command}"
         if request is not None:
             words = f"printf %s {shlex.quote(json.dumps(request))} | {words}"
-        result = self.ssh.run(words)
+        result = self.run(words)
         if result.rc != 0:
             raise AuditError(f"{self.name}: edumail-audit {command}: {result.stderr.strip()[:300]}")
         return json.loads(result.stdout) if result.stdout.strip() else None
@@ -135,6 +144,16 @@ def parted(rows: Iterable[Any], most: int) -> Iterator[list[Any]]:
         size += length
     if part:
         yield part
+
+
+def brief(reason: str) -> str:
+    """Of a command that SSH could not run only what SSH said: the command itself holds the audit's tokens."""
+    if "CommandResult(" in reason:
+        found = re.search(r"""_stderr=(b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*")""", reason)
+        said = ast.literal_eval(found[1]).decode(errors="replace") if found else ""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return f"SSH: {lines[-1] if lines else 'không trả lời / no answer'}"[:300]
+    return reason[:300]
 
 
 def _close(host: HostAudit) -> None:

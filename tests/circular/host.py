@@ -84,7 +84,7 @@ class HostFacts:
             "places": list(CLOSED),
         }
         script = shlex.quote(SCRIPT.read_text(encoding="utf-8"))
-        result = self.on.ssh.run(f"printf %s {script} | python3 - {shlex.quote(json.dumps(asked))}")
+        result = self.on.run(f"printf %s {script} | python3 - {shlex.quote(json.dumps(asked))}")
         if result.rc != 0:
             raise AuditError(f"{self.host.name}: {result.stderr.strip()[-300:]}")
         answer: dict[str, Any] = json.loads(result.stdout)

@@ -330,7 +330,7 @@ def _hand_in(audit: Audit, letters: Collection[Letter]) -> None:
                 for message_id, why in answer.items():
                     theirs[message_id].unsent = why
                 sent |= answer.keys()
-        except (AuditError, RuntimeError) as error:  # RuntimeError: SSH itself
+        except AuditError as error:
             for message_id in theirs.keys() - sent:
                 theirs[message_id].unsent = str(error)
 
@@ -444,7 +444,7 @@ def _follow(audit: Audit, letters: Iterable[Letter]) -> None:
     for host, theirs in by_host.items():
         try:
             logged = audit.hosts[host].trace(theirs.keys())
-        except (AuditError, RuntimeError) as error:  # whether it was put off there nobody can tell
+        except AuditError as error:  # whether it was put off there nobody can tell
             for letter in theirs.values():
                 letter.under_way |= dict.fromkeys(set(letter.mailboxes) - letter.found.keys(), str(error))
             continue

@@ -511,7 +511,12 @@ def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, rec
     boxes: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for box in opened(audit, on).ask("unopened"):
         boxes[box["unit"]].append(box)
-    timer = facts_of(audit, on).seen["timers"]["edumail-accounts"]
+    timer, untold = "?", ""
+    try:
+        timer = facts_of(audit, on).seen["timers"]["edumail-accounts"]
+    except AuditError as error:  # which hides no letter that lies too long
+        untold = str(error)
+    undecided = Undecided()
     for unit in audit.units(on):
         limit = audit.mail.units.policies(unit).official_mailbox_check_hours
         theirs = boxes[unit.id]
@@ -536,5 +541,9 @@ def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, rec
             "quy tắc kiểm tra thư hằng ngày trong quy chế phải có người xác nhận"
             " / the rule of daily checking in the regulation has to be attested",
         ]
-        good = theirs and limit and not late and timer == "active"
-        record(unit.id, "C37-4.4c.2", "not-tested" if good else "fail", evidence)
+        with undecided.of(unit):
+            looked_into = theirs and limit and not late
+            if looked_into and untold:
+                raise AuditError(untold)
+            record(unit.id, "C37-4.4c.2", "not-tested" if looked_into and timer == "active" else "fail", evidence)
+    undecided.tell()

@@ -320,7 +320,7 @@ def host_that_says(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) ->
     monkeypatch.setattr(host_facts, "units", lambda host: [])
     shell = SimpleNamespace(run=lambda words: SimpleNamespace(rc=0, stdout=json.dumps(left.pop(0)), stderr=""))
     audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"h": SimpleNamespace(name="h", roles=[])}))
-    on: Any = SimpleNamespace(name="h", ssh=shell)
+    on: Any = SimpleNamespace(name="h", run=shell.run)
     return HostFacts(audit, on), waited
 
 

@@ -209,7 +209,7 @@ def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_
 
 def test_a_host_that_ssh_does_not_reach_any_more_is_no_finding(audit: Any) -> None:
     def breaks(*words: object, **rest: object) -> Iterator[dict[str, str]]:
-        raise RuntimeError("ssh")
+        raise AuditError("ssh")
         yield {}
 
     audit.hosts[HOST].ask_each = breaks
@@ -283,6 +283,16 @@ def test_what_a_host_does_not_send_is_no_finding(audit: Any) -> None:
     ((_, other), *_) = letters.partners(audit, HOST)
     with pytest.raises(AuditError, match="sendmail: no"):
         made.letter(unit.public_address, other.public_address).arrived(unit.public_address)
+
+
+def test_an_ssh_that_breaks_says_what_it_said_and_no_token() -> None:
+    class Ssh:
+        def run(self, words: str) -> Any:
+            raise RuntimeError(f"CommandResult(command={words!r}, exit_status=255, _stderr=b'x\\nBroken pipe\\n')")
+
+    host = HostAudit("h", "h.test", Ssh(), "login", "password", "token", 0, Any)
+    with pytest.raises(AuditError, match=r"^h: SSH: Broken pipe$"):
+        list(host.ask_each("send", "probes", ["x"], tokens=["t"]))
 
 
 def test_requests_are_bounded_and_whole() -> None:

@@ -773,3 +773,14 @@ def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
     _, letters_lie, signed_in, *_ = said[unit.id][1]
     assert words in (letters_lie if verdict == "fail" else signed_in)
     assert "to any mailbox" in signed_in
+
+    def untold(audit: Any, on: str) -> Any:
+        raise AuditError("the timers are not told")
+
+    monkeypatch.setattr(article_4, "facts_of", untold)
+    said.clear()
+    with nullcontext() if verdict == "fail" else pytest.raises(AuditError, match=f"^{SECONDARY}: the timers"):
+        article_4.test_official_mailboxes_are_looked_into_every_day(
+            audit, HOST, lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)})
+        )
+    assert (unit.id in said) == (verdict == "fail")
