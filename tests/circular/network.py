@@ -194,7 +194,10 @@ class Network:
         return self._contexts[protocols]
 
     def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
-        """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell."""
+        """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell.
+
+        Raises ConnectionError where it refuses, which comes at once: a server that starts takes the next one.
+        """
         for address in self.lookup(name, kind):
             good, said = self._reached.get((address, port)) or self._knocked(address, port)
             return good, said if good is None else f"{name} [{address}]:{port} {said}"
@@ -206,9 +209,9 @@ class Network:
             socket.create_connection((address, port), timeout=TIMEOUT).close()
         except OSError as error:
             why = self._kept_away(address, port, error)
+            if isinstance(error, ConnectionError) and not why:
+                raise
             found = (None, why) if why else (False, f"{type(error).__name__}: {error}")
-            if isinstance(error, ConnectionError):
-                return found  # it came at once, and a server that starts takes the next one
         self._reached[address, port] = found
         return found
 

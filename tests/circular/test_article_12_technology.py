@@ -8,6 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Literal
 from urllib.parse import urlencode, urljoin
 
@@ -22,7 +23,7 @@ from tests.circular import portal, sections
 from tests.circular.audit import Audit, AuditError
 from tests.circular.browser import PHONE, RULES, Browser, Seen
 from tests.circular.conftest import Answers, Record, drawn, each_unit
-from tests.circular.dialogues import VERDICTS, folded
+from tests.circular.dialogues import VERDICTS, folded, seen_at
 from tests.circular.letters import post
 from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT
@@ -312,10 +313,10 @@ def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
 
 @pytest.mark.requirement("C37-12.7.1")
 def test_mail_and_portal_are_reached_by_ipv6(audit: Audit, serving: str, record: Record) -> None:
-    for unit in audit.pages(serving):
-        answers = [
-            audit.network.reached(unit.portal, HTTPS_PORT, "AAAA"),
-            audit.network.exchanger_reached(unit.domain, "AAAA"),
-        ]
-        verdict = VERDICTS[folded(good for good, _ in answers)]
-        record(unit.id, "C37-12.7.1", verdict, [said for _, said in answers])
+    units, network = audit.pages(serving), audit.network
+    portals = {f"{unit.portal}:443": partial(network.reached, unit.portal, HTTPS_PORT, "AAAA") for unit in units}
+    exchangers = {f"{unit.domain} MX": partial(network.exchanger_reached, unit.domain, "AAAA") for unit in units}
+    found = seen_at(audit, portals | exchangers)
+    for unit in units:
+        seen = [found[f"{unit.portal}:443"], found[f"{unit.domain} MX"]]
+        record(unit.id, "C37-12.7.1", VERDICTS[folded(good for good, _ in seen)], [said for _, said in seen])

@@ -7,6 +7,7 @@ import email.policy
 import hashlib
 import http.client
 import imaplib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -23,6 +24,7 @@ from tests.circular.letters import LOST, UNSETTLED, post
 from tests.circular.mailed import Undecided, greetings
 from tests.circular.network import (
     HTTPS_PORT,
+    IP,
     NEW,
     OLD,
     TIMEOUT,
@@ -196,12 +198,19 @@ def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, rec
 @pytest.mark.requirement("C37-S39-ip")
 def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    reached, by_mx = audit.network.reached, audit.network.exchanger_reached
+    doors = {unit.id: _by_ip(audit.network, host, unit) for unit in audit.units(on)}
+    found = seen_at(audit, {door: knock for theirs in doors.values() for door, knock in theirs.items()})
     for unit in audit.units(on):
-        doors = [(host, 993), (host, 465), (unit.portal, 443)]
-        seen = [by_mx(unit.domain, kind) for kind in ("A", "AAAA")]
-        seen += [reached(*door, kind) for door in doors for kind in ("A", "AAAA")]
+        seen = [found[door] for door in doors[unit.id]]
         record(unit.id, "C37-S39-ip", VERDICTS[folded(good for good, _ in seen)], [said for _, said in seen])
+
+
+def _by_ip(network: Network, host: str, unit: Unit) -> dict[str, Callable[[], Seen]]:
+    """How to knock at a unit's doors, by IPv4 and IPv6."""
+    doors = {f"{unit.domain} MX {by}": partial(network.exchanger_reached, unit.domain, kind) for kind, by in IP.items()}
+    for name, port in ((host, 993), (host, 465), (unit.portal, HTTPS_PORT)):
+        doors |= {f"{name}:{port} {by}": partial(network.reached, name, port, kind) for kind, by in IP.items()}
+    return doors
 
 
 @pytest.mark.requirement("C37-S39-dir")

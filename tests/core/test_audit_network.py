@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +37,7 @@ from tests.circular import test_article_11_operation as article_11
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.audit import Audit, AuditError, HostAudit
-from tests.circular.dialogues import VERDICTS
+from tests.circular.dialogues import VERDICTS, seen_at
 from tests.circular.host import HostFacts
 from tests.circular.network import NEW, OLD, Confined, Network, offers_version
 from tests.core.authority import Authority, key_pem, new_key
@@ -375,7 +376,9 @@ def test_a_port_that_is_shut_on_the_way_to_all_hosts_is_no_finding_about_one(
     way(error, *where)
     audited(monkeypatch, network, *ports)
     port = where[0][1]
-    assert network.reached("a.test", port, "A")[0] is (None if confined else False)
+    refused = isinstance(error, ConnectionError)
+    with pytest.raises(ConnectionError) if refused else contextlib.nullcontext():
+        assert network.reached("a.test", port, "A")[0] is (None if confined else False)
     with pytest.raises(Confined if confined else type(error)):
         network.tls("a.test", port)
     if confined:
@@ -433,7 +436,8 @@ def test_ipv6_is_compared_with_the_ipv6_of_others(
 def test_whoever_refuses_by_ipv6_was_reached(network: Network, monkeypatch: pytest.MonkeyPatch, way: Any) -> None:
     way(ConnectionRefusedError(), ("", 443))
     monkeypatch.setattr(network, "lookup", names(HOSTS))
-    assert network.reached("a.test", 443, "AAAA")[0] is False
+    with pytest.raises(ConnectionRefusedError):
+        network.reached("a.test", 443, "AAAA")
 
 
 def test_a_silent_door_is_knocked_at_once_and_one_that_refuses_again(
@@ -449,10 +453,48 @@ def test_a_silent_door_is_knocked_at_once_and_one_that_refuses_again(
     monkeypatch.setattr(network_of, "has_way", lambda address: True)
     door = {"silent": ["192.0.2.1"], "shut": ["192.0.2.2"]}
     monkeypatch.setattr(network, "lookup", lambda name, kind: door[name.partition(".")[0]])
-    seen = [network.reached(f"{what}.{n}.test", 443, "A") for what in door for n in range(3)]
-    assert [good for good, _ in seen] == [False] * 6
-    assert "silent.2.test [192.0.2.1]:443 TimeoutError" in seen[2][1]
-    assert knocked == ["192.0.2.1"] + ["192.0.2.2"] * 3
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    labels = [f"{what}.{n}.test" for what in door for n in range(3)]
+    seen = seen_at(audit, {name: partial(network.reached, name, 443, "A") for name in labels})
+    assert [good for good, _ in seen.values()] == [False] * 6
+    assert "silent.2.test [192.0.2.1]:443 TimeoutError" in seen["silent.2.test"][1]
+    assert knocked == ["192.0.2.1"] + ["192.0.2.2"] * 3 * (1 + len(exchangers_of.PAUSES))
+
+
+@pytest.mark.parametrize("requirement", ["C37-S39-ip", "C37-12.7.1"])
+def test_a_door_that_refuses_while_its_server_starts_is_knocked_at_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    knocked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        knocked.append(address)
+        if knocked.count(address) == 1:
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network_of, "has_way", lambda address: True)
+    records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "MX": ["10 mx.test."]}
+    monkeypatch.setattr(network, "lookup", lambda name, kind: records[kind])
+    unit = SimpleNamespace(id="u", domain="x.test", portal="www.x.test")
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [unit],
+        pages=lambda on: [unit],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    of_mail = requirement == "C37-S39-ip"
+    question: Any = (
+        standards.test_mail_and_pages_are_reached_by_ipv4_and_ipv6
+        if of_mail
+        else article_12.test_mail_and_portal_are_reached_by_ipv6
+    )
+    assert verdicts(question, audit, **{"on" if of_mail else "serving": "a"})["u", requirement][0] == "pass"
+    assert len(knocked) == 2 * len(set(knocked)) == (16 if of_mail else 4)
 
 
 def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
