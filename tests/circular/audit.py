@@ -5,8 +5,10 @@ Nobody's password is known. What letters an audit sends and how they are found a
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
+import re
 import shlex
 import ssl
 import time
@@ -23,7 +25,7 @@ import testinfra
 from edumail.circular.catalogue import requirements
 from edumail.circular.privacy import Veil
 from edumail.mail import HostMail, Mail
-from edumail.model import Province, Unit
+from edumail.model import Host, Province, Unit
 from edumail.portal.load import Contents
 from edumail.portal.view import Views
 from edumail.units import page_turn
@@ -33,6 +35,8 @@ from tests.circular.mailbox import take
 from tests.circular.network import Network
 
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
+CALLED = "/usr/sbin/postconf -h myhostname"
+"""What a host calls itself since its last deploy, whatever way leads to it."""
 REQUEST = 60_000
 """Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
@@ -73,12 +77,19 @@ class HostAudit:
         with contextlib.suppress(Exception):  # it ends by itself
             self.ask(f"close {before}")
 
+    def run(self, words: str) -> Any:
+        """What a command says, and how it ended. Raises AuditError where SSH does not get there any more."""
+        try:
+            return self.ssh.run(words)
+        except RuntimeError as error:
+            raise AuditError(f"{self.name}: {brief(str(error))}") from None  # the command holds the audit's tokens
+
     def ask(self, command: str, request: Any = None) -> Any:
         """One command of edumail-audit; JSON in, JSON out. Raises AuditError."""
         words = f"{COMMAND} {command}"
         if request is not None:
             words = f"printf %s {shlex.quote(json.dumps(request))} | {words}"
-        result = self.ssh.run(words)
+        result = self.run(words)
         if result.rc != 0:
             raise AuditError(f"{self.name}: edumail-audit {command}: {result.stderr.strip()[:300]}")
         return json.loads(result.stdout) if result.stdout.strip() else None
@@ -135,6 +146,16 @@ def parted(rows: Iterable[Any], most: int) -> Iterator[list[Any]]:
         yield part
 
 
+def brief(reason: str) -> str:
+    """Of a command that SSH could not run only what SSH said: the command itself holds the audit's tokens."""
+    if "CommandResult(" in reason:
+        found = re.search(r"""_stderr=(b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*")""", reason)
+        said = ast.literal_eval(found[1]).decode(errors="replace") if found else ""
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return f"SSH: {lines[-1] if lines else 'không trả lời / no answer'}"[:300]
+    return reason[:300]
+
+
 def _close(host: HostAudit) -> None:
     with contextlib.suppress(Exception):
         host.ask(f"close {host.login}")
@@ -159,6 +180,19 @@ def clocks_apart(said: float, began: float, ended: float) -> str:
     return (
         f"đồng hồ của máy chủ và của máy người kiểm tra lệch nhau {apart:.0f} giây, hãy chỉnh lại"
         f" / the clocks of the host and of the auditor's machine are {apart:.0f} seconds apart, set them right"
+    )
+
+
+def another(host: Host, called: str) -> str:
+    """Why the machine that SSH leads to, which calls itself so, is not the inventory's host; empty: it is, or is mute.
+
+    Addresses would not do: a host may be reached through another, or at one that only its administrators know.
+    """
+    if called in ("", host.fqdn):
+        return ""
+    return (
+        f"SSH dẫn tới máy {called}, không phải {host.fqdn}: hãy xem lại cấu hình SSH, hay tên mới chưa triển khai?"
+        f" / SSH leads to {called}, not to {host.fqdn}: look at the SSH configuration, or is the name not deployed?"
     )
 
 
@@ -228,6 +262,8 @@ class Audit:
             )
             began = time.time()
             try:
+                if why := another(host, ssh.run(CALLED).stdout.strip()):
+                    raise AuditError(why)
                 result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
                 if result.rc != 0:
                     raise AuditError(result.stderr.strip()[:300])

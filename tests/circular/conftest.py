@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +21,7 @@ from edumail.load import load
 from edumail.model import Province, Unit
 from edumail.problems import InventoryError
 from roles.common.paths import has_mail
-from tests.circular.audit import SAMPLE, Audit, AuditError
+from tests.circular.audit import SAMPLE, Audit, AuditError, brief
 from tests.circular.host import shut_on_the_way
 from tests.circular.journal import Journal, about
 from tests.circular.survey import Ask, Question, Survey
@@ -133,7 +131,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     judged = audit.judged
     try:
         audit.open(request.config.getoption("--ssh-config"))
-        unreachable = {name: _brief(why) for name, why in audit.unreachable.items() if name in judged}
+        unreachable = {name: brief(why) for name, why in audit.unreachable.items() if name in judged}
         request.config.stash[UNREACHABLE] = unreachable
         request.config.stash[INCOMPLETE] += [f"{name}: {NOT_REACHED}: {why}" for name, why in unreachable.items()]
         yield audit
@@ -231,17 +229,7 @@ def _reached(request: pytest.FixtureRequest, _progress: None) -> None:
     if "audit" in request.fixturenames:
         why = request.getfixturevalue("audit").unreachable.get(_host(request.node))
         if why is not None:
-            raise AuditError(f"{_host(request.node)}: {NOT_REACHED}: {_brief(why)}")
-
-
-def _brief(reason: str) -> str:
-    """Of a command that SSH could not run only what SSH said: the command itself holds the audit's tokens."""
-    if "CommandResult(" in reason:
-        found = re.search(r"""_stderr=(b'(?:[^'\\]|\\.)*'|b"(?:[^"\\]|\\.)*")""", reason)
-        said = ast.literal_eval(found[1]).decode(errors="replace") if found else ""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return f"SSH: {lines[-1] if lines else 'không trả lời / no answer'}"[:300]
-    return reason[:300]
+            raise AuditError(f"{_host(request.node)}: {NOT_REACHED}: {brief(why)}")
 
 
 def _host(item: pytest.Item) -> str:
@@ -266,7 +254,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         host, stash = _host(item), item.config.stash
         why = stash[UNREACHABLE].get(host)
         if why is None:
-            why = _brief(f"{call.excinfo.typename}: {call.excinfo.value}")
+            why = brief(f"{call.excinfo.typename}: {call.excinfo.value}")
             stash[INCOMPLETE].append(f"{item.name}: {why}")
             why = f"phép kiểm tra bị hỏng / the check broke: {why}"
         else:

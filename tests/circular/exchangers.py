@@ -204,7 +204,7 @@ class Exchangers:
             return greeting if isinstance(greeting, Reply) else UNSAID
 
         unknown = {name: [name] for name in exchangers.values() if not said(name).settled}
-        self._patiently(unknown, ask, said, str)
+        self.patiently(unknown, ask, said, str)
         return found | {domain: self._greetings[exchanger] for domain, exchanger in exchangers.items()}
 
     def _greeted(self, exchanger: str) -> Greeting | Reply:
@@ -240,11 +240,11 @@ class Exchangers:
                 for part, replies in zip(parts, pool.map(partial(self._asked, exchanger, sender), parts), strict=True):
                     found.update(zip(part, replies, strict=True))
 
-        self._patiently(by_exchanger, ask, found.__getitem__, str)
+        self.patiently(by_exchanger, ask, found.__getitem__, str)
         self._known |= {(sender, address): reply for address, reply in found.items() if reply.code and reply.settled}
         return found
 
-    def _patiently(
+    def patiently(
         self,
         left: Mapping[str, Sequence[T]],
         ask: Callable[[str, Sequence[T]], None],
@@ -296,7 +296,7 @@ class Exchangers:
             with ThreadPoolExecutor(len(parts)) as pool:
                 list(pool.map(partial(self._sent, exchanger), parts))
 
-        self._patiently(by_exchanger, hand_over, lambda envelope: envelope.reply, lambda envelope: envelope.recipient)
+        self.patiently(by_exchanger, hand_over, lambda envelope: envelope.reply, lambda envelope: envelope.recipient)
 
     def _sent(self, exchanger: str, envelopes: Sequence[Envelope]) -> None:
         line = Line(self.network, exchanger, secure=True)
@@ -321,7 +321,9 @@ def _strangers_known(network: Network) -> bool:
 
 def _rcpts(sender: str, addresses: Sequence[str], client: smtplib.SMTP) -> list[Reply]:
     """Replies to the first of the addresses, to one at least; the dialogue ends early rather than to annoy."""
-    Reply.of(client.mail(sender))
+    taken = Reply.of(client.mail(sender))
+    if taken.code != ACCEPTED:
+        return [taken] * len(addresses)  # which says nothing of any of them, where it is only for now
     replies: list[Reply] = []
     for address in addresses:
         try:
@@ -336,7 +338,9 @@ def _rcpts(sender: str, addresses: Sequence[str], client: smtplib.SMTP) -> list[
 
 
 def _letter(envelope: Envelope, client: smtplib.SMTP) -> tuple[Reply, bool]:
-    Reply.of(client.mail("<>"))
+    taken = Reply.of(client.mail("<>"))
+    if taken.code != ACCEPTED:
+        return taken, False
     reply = Reply.of(client.rcpt(envelope.recipient))
     if reply.code != ACCEPTED:
         return reply, True

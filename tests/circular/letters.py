@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edumail.circular.catalogue import requirements
 from edumail.model import Unit
@@ -41,6 +41,8 @@ later, or a host that is busy or stops. Whatever else they refuse each other for
 filter that does not run, a disk without room) stands until somebody mends it."""
 ARRIVED, LOST = "đến nơi / arrived", "KHÔNG THẤY / NOT FOUND"
 """What evidence says of a letter that was looked for in its mailbox."""
+NAMED = 20
+"""How many mailboxes a line of evidence names."""
 Text = Literal["plain", "vietnamese", "signed"]
 TEXTS: Mapping[Text, Callable[[], bytes]] = {
     "plain": lambda: PLAIN,
@@ -49,6 +51,32 @@ TEXTS: Mapping[Text, Callable[[], bytes]] = {
 }
 Key = tuple[str, str, Text]
 """Sender, recipient and text."""
+
+
+class Whereabouts(NamedTuple):
+    """Of some mailboxes: in which a letter was, in which it was not, and why nobody can tell of the others."""
+
+    found: list[str]
+    lost: list[str]
+    unclear: list[str]
+
+    @property
+    def everywhere(self) -> bool | None:
+        """Whether it was in all of them, one at least; None: nobody can tell, for it is lost in none."""
+        if self.lost or not (self.found or self.unclear):
+            return False
+        return None if self.unclear else True
+
+    @property
+    def said(self) -> str:
+        """What was seen, as a line of evidence has it."""
+        found = f"thấy ở / found in {', '.join(self.found) or 0}"
+        return f"{found}; {LOST}: {self.lacking}" if self.lost else found
+
+    @property
+    def lacking(self) -> str:
+        """The mailboxes in which it is lost, the first of many."""
+        return ", ".join(self.lost[:NAMED]) + (f" … ({len(self.lost)})" if len(self.lost) > NAMED else "")
 
 
 @dataclass(eq=False)
@@ -99,6 +127,16 @@ class Letter:
         if mailbox not in self.mailboxes:
             raise AuditError(f"chưa ai xem hộp thư / nobody looked into {mailbox}")
         return mailbox in self.found
+
+    def among(self, mailboxes: Iterable[str]) -> Whereabouts:
+        """Where it was. A mailbox of which nobody can tell hides none in which it is lost."""
+        found, lost, unclear = [], [], dict[str, None]()
+        for mailbox in sorted(mailboxes):
+            try:
+                (found if self.arrived(mailbox) else lost).append(mailbox)
+            except AuditError as error:
+                unclear[str(error)] = None
+        return Whereabouts(found, lost, list(unclear))
 
 
 def behind(audit: Audit, address: str) -> list[str]:
@@ -292,7 +330,7 @@ def _hand_in(audit: Audit, letters: Collection[Letter]) -> None:
                 for message_id, why in answer.items():
                     theirs[message_id].unsent = why
                 sent |= answer.keys()
-        except (AuditError, RuntimeError) as error:  # RuntimeError: SSH itself
+        except AuditError as error:
             for message_id in theirs.keys() - sent:
                 theirs[message_id].unsent = str(error)
 
@@ -406,7 +444,7 @@ def _follow(audit: Audit, letters: Iterable[Letter]) -> None:
     for host, theirs in by_host.items():
         try:
             logged = audit.hosts[host].trace(theirs.keys())
-        except (AuditError, RuntimeError) as error:  # whether it was put off there nobody can tell
+        except AuditError as error:  # whether it was put off there nobody can tell
             for letter in theirs.values():
                 letter.under_way |= dict.fromkeys(set(letter.mailboxes) - letter.found.keys(), str(error))
             continue

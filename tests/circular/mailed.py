@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError
-from tests.circular.exchangers import ACCEPTED, Reply
+from tests.circular.exchangers import ACCEPTED, Greeting, Reply
 from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, post
 from tests.circular.network import Confined
 from tests.circular.portal import Answer
@@ -18,6 +19,7 @@ from tests.circular.portal import Answer
 REFUSED = "bị từ chối ở RCPT / refused at RCPT"
 FULL = re.compile(r"\b5[0-9]{2} 5\.2\.2\b")
 """What our hosts say of a mailbox that has no room (RFC 3463), also where the gateway repeats it."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ class Undecided:
         except (AuditError, Confined) as error:
             self.why.append(f"{unit.id}: {error}")
 
+    def heard(self, answers: Iterable[T]) -> list[T]:
+        """All answers that there are; why others are lacking is told at the end."""
+        found: list[T] = []
+        try:
+            for answer in answers:
+                found.append(answer)
+        except AuditError as error:
+            self.why.append(str(error))
+        return found
+
     def tell(self) -> None:
         """Raises AuditError where a unit was left without a verdict."""
         if self.why:
@@ -57,14 +69,14 @@ def finished(
 ) -> Iterator[tuple[Unit, Answer]]:
     """The answers of a host's turn to one requirement, in their order, with what mail has to say about them.
 
-    Raises AuditError at the end, where mail left some open.
+    Raises AuditError at the end, where mail left some open, or pages did.
     """
-    answers = list(answers)
-    waiting = [answer for _, answer in answers if isinstance(answer, Mailed)]
+    undecided = Undecided()
+    heard = undecided.heard(answers)
+    waiting = [answer for _, answer in heard if isinstance(answer, Mailed)]
     replies = rcpts(audit, (address for answer in waiting for address in answer.rcpt))
     people = {person.address for person in audit.province.people} if replies else set()
-    undecided = Undecided()
-    for unit, answer in answers:
+    for unit, answer in heard:
         if not isinstance(answer, Mailed):
             yield unit, answer
             continue
@@ -77,14 +89,23 @@ def finished(
     undecided.tell()
 
 
-def rcpts(audit: Audit, addresses: Iterable[str]) -> dict[str, Reply]:
+def rcpts(audit: Audit, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
     """What exchangers say to addresses at RCPT; where this machine's network lets nobody ask, that, and only for now.
 
     So what else is known of a unit is judged all the same.
     """
     asked = list(addresses)
     try:
-        return audit.exchangers.rcpts(asked)
+        return audit.exchangers.rcpts(asked, sender)
+    except Confined as error:
+        return dict.fromkeys(asked, Reply(0, str(error), broke=True))
+
+
+def greetings(audit: Audit, domains: Iterable[str]) -> dict[str, Greeting | Reply]:
+    """What the exchangers of domains say to EHLO, or why not, as :func:`rcpts` has it."""
+    asked = list(domains)
+    try:
+        return audit.exchangers.greetings(asked)
     except Confined as error:
         return dict.fromkeys(asked, Reply(0, str(error), broke=True))
 

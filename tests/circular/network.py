@@ -194,7 +194,10 @@ class Network:
         return self._contexts[protocols]
 
     def reached(self, name: str, port: int, kind: str) -> tuple[bool | None, str]:
-        """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell."""
+        """Whether the first address of ``kind`` (A, AAAA) takes a connection; None: this machine can't tell.
+
+        Raises ConnectionError where it refuses, which comes at once: a server that starts takes the next one.
+        """
         for address in self.lookup(name, kind):
             good, said = self._reached.get((address, port)) or self._knocked(address, port)
             return good, said if good is None else f"{name} [{address}]:{port} {said}"
@@ -206,9 +209,9 @@ class Network:
             socket.create_connection((address, port), timeout=TIMEOUT).close()
         except OSError as error:
             why = self._kept_away(address, port, error)
+            if isinstance(error, ConnectionError) and not why:
+                raise
             found = (None, why) if why else (False, f"{type(error).__name__}: {error}")
-            if isinstance(error, ConnectionError):
-                return found  # it came at once, and a server that starts takes the next one
         self._reached[address, port] = found
         return found
 
@@ -540,9 +543,10 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
     """Whether a server accepts exactly this TLS version, and what was seen.
 
-    Raises RuntimeError when nothing was learnt: this machine's own TLS library can't speak the version, or an old one
-    met something else than the server's own refusal, which may be anybody's on the way. That it hangs up without a word
-    counts as one where the same door speaks TLS 1.2.
+    Raises OSError when it hangs up on a new version: whoever refuses one says so. Raises RuntimeError when nothing was
+    learnt: this machine's own TLS library can't speak the version, or an old one met something else than the server's
+    own refusal, which may be anybody's on the way. That it hangs up without a word counts as one where the same door
+    speaks TLS 1.2.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -564,12 +568,13 @@ def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersi
         if reason in ALERTS:
             return False, refused
         if version in NEW:
-            if isinstance(error, TimeoutError):
+            if isinstance(error, (TimeoutError, ConnectionError, ssl.SSLEOFError)):
                 raise
             return False, refused
-        hung_up = isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError, EOFError))
-        if hung_up and offers_version(network, host, port, NEW[0], starttls)[0]:
-            return False, refused
+        if isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError, EOFError)):
+            with contextlib.suppress(OSError):
+                if offers_version(network, host, port, NEW[0], starttls)[0]:
+                    return False, refused
         unclear = "không rõ ai từ chối / who refuses it is not clear"
         raise RuntimeError(f"{host}:{port} {version.name}: {unclear} ({reason})") from error
     finally:

@@ -69,7 +69,7 @@ class Survey:
         """Each host that was asked, with what kept its units from answering: they are not asked again."""
 
     def answers(self, question: Question) -> Iterator[tuple[Unit, Any]]:
-        """Each unit with its answer. Raises AuditError where the question could not be put to one."""
+        """Each unit with its answer. Raises AuditError at the end, where the question could not be put to some."""
         if question.host not in self._asked:
             try:
                 self._ask(question.host)
@@ -81,11 +81,15 @@ class Survey:
                 )
         if why := self._asked[question.host]:
             raise AuditError(why)
+        broke = []
         for unit in question.units(self.audit):
             answer = self._answers[question, unit.id]
             if isinstance(answer, Broke):
-                raise AuditError(f"{unit.id}: {answer.why}")
-            yield unit, answer
+                broke.append(f"{unit.id}: {answer.why}")
+            else:
+                yield unit, answer
+        if broke:
+            raise AuditError("; ".join(broke))
 
     def _ask(self, host: str) -> None:
         mine = [question for question in self.questions if question.host == host]

@@ -10,6 +10,7 @@ import pytest
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each, each_unit
+from tests.circular.mailed import Undecided
 from tests.circular.portal import Answer, Reading, home, home_of, reading
 
 SWITCHED = {
@@ -25,8 +26,10 @@ SWITCHED = {
 @pytest.mark.requirement("C37-10.1.1")
 @each_unit(home)
 def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
-    for unit, _ in list(of_pages):
+    undecided = Undecided()
+    for unit, _ in undecided.heard(of_pages):
         record(unit.id, "C37-10.1.1", *department(reading(audit, unit)))
+    undecided.tell()
 
 
 def department(above: Reading) -> Answer:
@@ -48,7 +51,8 @@ def department(above: Reading) -> Answer:
 @pytest.mark.requirement("C37-10.1.2")
 @each_unit(home)
 def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_pages: Answers, record: Record) -> None:
-    for unit, _ in list(of_pages):
+    undecided = Undecided()
+    for unit, _ in undecided.heard(of_pages):
         office = reading(audit, unit)
         good, evidence = _ladder(audit, office)
         parent = audit.province.units[office.unit.parent or ""]
@@ -56,6 +60,7 @@ def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_page
         said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
         evidence.append(f"https://{parent.portal}/: {said}")
         record(office.unit.id, "C37-10.1.2", "pass" if good and up else "fail", evidence)
+    undecided.tell()
 
 
 def _switched(section: str, reading: Reading) -> Answer:

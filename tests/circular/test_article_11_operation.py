@@ -10,15 +10,16 @@ from functools import cache, partial
 
 import pytest
 
-from edumail.circular.verdicts import Verdict
 from edumail.dns import deepest_zone
 from edumail.dnscheck import Difference
 from edumail.model import Unit
 from edumail.units import portal_host
 from tests.circular import sections
-from tests.circular.audit import Audit
+from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, each_unit
+from tests.circular.dialogues import VERDICTS, Seen, folded, seen_at
 from tests.circular.host import facts_of, unseen
+from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT, Confined, Network, certificate_text
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
@@ -78,34 +79,38 @@ def test_what_is_posted_keeps_the_units_own_limit(of_pages: Answers, record: Rec
         record(unit.id, "C37-11.2c", *answer)
 
 
-def _certified(reading: Reading) -> tuple[bool | None, str]:
+def _certified(reading: Reading) -> Seen:
     """Whether the certificate of the portal is for its name and holds for some time yet; None: it can't be seen."""
-    return _certificate(reading.audit.network, reading.unit.portal, HTTPS_PORT)
-
-
-def _certificate(network: Network, name: str, port: int) -> tuple[bool | None, str]:
+    name = reading.unit.portal
     try:
-        with network.tls(name, port) as connection:
-            certificate = connection.getpeercert() or {}
-            rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
-            left = f"còn {rest:.0f} ngày / {rest:.0f} days left"
-            return rest > CERTIFICATE_DAYS, f"{name}:{port} {certificate_text(connection)}: {left}"
+        return _certificate(reading.audit.network, name, HTTPS_PORT)
     except Confined as error:
-        return None, f"{name}:{port} {error}"
+        return None, f"{name}:{HTTPS_PORT} {error}"
     except OSError as error:
-        return False, f"{name}:{port} {type(error).__name__}: {error}"
+        return False, f"{name}:{HTTPS_PORT} {type(error).__name__}: {error}"
+
+
+def _certificate(network: Network, name: str, port: int) -> Seen:
+    with network.tls(name, port) as connection:
+        certificate = connection.getpeercert() or {}
+        rest = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / 86400
+        left = f"còn {rest:.0f} ngày / {rest:.0f} days left"
+        return rest > CERTIFICATE_DAYS, f"{name}:{port} {certificate_text(connection)}: {left}"
 
 
 @pytest.mark.requirement("C37-11.3.2")
 @each_unit(_certified)
 def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages: Answers, record: Record) -> None:
     network = audit.network
-    of_host = cache(partial(_certificate, network))
+    undecided = Undecided()
+    answers = undecided.heard(of_pages)
+    hosts = sorted({audit.province.hosts[unit.host].fqdn for unit, _ in answers})
+    of_hosts = seen_at(audit, {f"{name}:993": partial(_certificate, network, name, 993) for name in hosts})
     owners = {host.fqdn for host in audit.province.hosts.values()}
     owners |= {name for unit in audit.province.units.values() for name in (unit.portal, unit.domain)}
-    for unit, (of_portal, said) in of_pages:
+    for unit, (of_portal, said) in answers:
         fqdn = audit.province.hosts[unit.host].fqdn
-        of_mailboxes, said_there = of_host(fqdn, 993)
+        of_mailboxes, said_there = of_hosts[f"{fqdn}:993"]
         good, evidence = [of_portal, of_mailboxes], [said, said_there]
         try:
             exchanger = network.exchanger(unit.domain)
@@ -124,8 +129,8 @@ def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages
         except (OSError, Confined) as error:
             good.append(None if isinstance(error, Confined) else False)
             evidence.append(str(error))
-        verdict: Verdict = "fail" if False in good else "not-tested" if None in good else "pass"
-        record(unit.id, "C37-11.3.2", verdict, evidence)
+        record(unit.id, "C37-11.3.2", VERDICTS[folded(good)], evidence)
+    undecided.tell()
 
 
 def _about(said: Difference, owners: Collection[str]) -> str | None:
@@ -134,15 +139,30 @@ def _about(said: Difference, owners: Collection[str]) -> str | None:
 
 
 def _by_hosts(audit: Audit, on: str, judge: Callable[[str], tuple[bool, list[str]]]) -> Iterator[tuple[Unit, Answer]]:
-    """Each unit with mailboxes on ``on``, by that host and by the one that serves its page, if that is another."""
-    judged = cache(judge)
+    """Each unit with mailboxes on ``on``, by that host and by the one that serves its page, if that is another.
+
+    Raises AuditError at the end, where a host could not be judged, for the units that no other host fails.
+    """
+
+    @cache
+    def judged(host: str) -> tuple[bool | None, list[str]]:
+        try:
+            return judge(host)
+        except AuditError as error:
+            return None, [str(error)]
+
+    undecided = Undecided()
     for unit in audit.units(on):
         server = portal_host(unit)
         why = unseen(audit, server) if server != on else ""
         answers = [judged(host) for host in dict.fromkeys([on, *([] if why else [server])])]
-        good: Verdict = "not-tested" if why else "pass"
-        evidence = [line for _, lines in answers for line in lines]
-        yield unit, (good if all(fine for fine, _ in answers) else "fail", [*evidence, *([why] if why else [])])
+        good = folded(fine for fine, _ in answers)
+        evidence = [line for _, lines in answers for line in lines] + ([why] if why else [])
+        with undecided.of(unit):
+            if good is None:
+                raise AuditError("; ".join(line for fine, lines in answers if fine is None for line in lines))
+            yield unit, ("fail" if not good else "not-tested" if why else "pass", evidence)
+    undecided.tell()
 
 
 @pytest.mark.requirement("C37-11.3.3")

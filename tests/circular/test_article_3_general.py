@@ -8,11 +8,11 @@ from edumail.model import Unit
 from edumail.portal.model import MODES
 from edumail.ports import doors
 from edumail.text import fold
-from tests.circular.audit import Audit
+from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.mailed import Undecided, all_settled
+from tests.circular.mailed import Undecided, all_settled, rcpts
 from tests.circular.portal import Answer, Reading, home, home_of
 
 SUPPORTED_DEBIAN = ("13",)
@@ -83,10 +83,9 @@ def _below_edu_vn(reading: Reading) -> Answer:
 @each_unit(_below_edu_vn)
 def test_a_name_below_edu_vn_leads_to_the_portal(audit: Audit, of_pages: Answers, record: Record) -> None:
     """At any depth: in Vietnam's counting edu.vn itself is the second level. And mail is taken there."""
-    answers: list[tuple[Unit, Answer]] = list(of_pages)
-    good = [unit.public_address for unit, (verdict, _) in answers if verdict == "pass"]
-    replies = audit.exchangers.rcpts(good) if good else {}
     undecided = Undecided()
+    answers: list[tuple[Unit, Answer]] = undecided.heard(of_pages)
+    replies = rcpts(audit, (unit.public_address for unit, (verdict, _) in answers if verdict == "pass"))
     for unit, (verdict, evidence) in answers:
         with undecided.of(unit):
             if verdict == "pass":
@@ -101,7 +100,8 @@ def test_a_name_below_edu_vn_leads_to_the_portal(audit: Audit, of_pages: Answers
 @pytest.mark.requirement("C37-3.1c")
 @each_unit(home)
 def test_every_school_below_has_a_portal_of_its_own(audit: Audit, of_pages: Answers, record: Record) -> None:
-    for above, _ in list(of_pages):
+    undecided = Undecided()
+    for above, _ in undecided.heard(of_pages):
         schools = [
             unit for unit in audit.mail.units.below(above.id) if audit.province.kinds[unit.kind].binds == "school"
         ]
@@ -120,6 +120,7 @@ def test_every_school_below_has_a_portal_of_its_own(audit: Audit, of_pages: Answ
             *silent,
         ]
         record(above.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+    undecided.tell()
 
 
 def _mode(reading: Reading) -> Answer:
@@ -200,7 +201,8 @@ def test_the_host_is_protected(audit: Audit, on: str, record: Record) -> None:
     evidence = [
         f"{on}: bộ lọc gói / packet filter: policy {facts.filter_policy},"
         f" TCP {', '.join(map(str, sorted(facts.filter_ports)))};"
-        f" trong {len(SHUT)} cổng mạng khác, có trả lời / of {len(SHUT)} other ports answer: {facts.answering or 0}",
+        f" trong {len(SHUT)} cổng mạng khác, có trả lời / of {len(SHUT)} other ports answer:"
+        f" {'?' if facts.answering is None else facts.answering or 0}",
         f"sshd: {sshd}",
         f"journal: {journal.get('Storage', '?')}, MaxRetentionSec={journal.get('MaxRetentionSec', '?')}",
         *(f"SAI / WRONG: {line}" for line in wrong),
@@ -240,6 +242,9 @@ def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
         "đồng hồ không được đồng bộ / the clock is not synchronised": not contained and seen["clock"] != "yes",
     }
     left = {
+        "cổng mạng nào trả lời thì mạng này không cho biết / which ports answer can't be told from this network": (
+            facts.answering is None
+        ),
         "chữ ký mã độc thiếu hoặc đã cũ / signatures of malware are missing or old": (
             facts.host.name in scanners and (signatures is None or signatures > SIGNATURE_DAYS)
         ),
@@ -263,24 +268,37 @@ def _listing(reading: Reading) -> list[str]:
 def test_personal_information_is_out_of_strangers_reach(
     audit: Audit, on: str, of_units: Answers, record: Record
 ) -> None:
-    facts = facts_of(audit, on)
+    undecided = Undecided()
+    unseen, readable, evidence = "", False, list[str]()
+    try:
+        readable, evidence = _closed_to_others(facts_of(audit, on))
+    except AuditError as error:  # what a portal lists is seen without the host
+        unseen = str(error)
+    for unit, listing in undecided.heard(of_units):
+        listed = "thư mục bị liệt kê / folders that list what is in them"
+        said = [*evidence, f"https://{unit.portal}: {listed}: {', '.join(listing) or 0}"]
+        with undecided.of(unit):
+            if unseen and not listing:
+                raise AuditError(unseen)
+            record(unit.id, "C37-3.4.3", "fail" if readable or listing else "not-tested", said)
+    undecided.tell()
+
+
+def _closed_to_others(facts: HostFacts) -> tuple[bool, list[str]]:
+    """Whether others may read what lies in closed places, and what was seen."""
     access = {path: seen["access"] for path, seen in facts.seen["places"].items()}
     hidden = [path for path, seen in access.items() if not seen]
     shown = [f"{path} {seen}" for path, seen in access.items() if seen]
     encrypted = "đã mã hóa / encrypted"
     if not facts.seen["encrypted"]:
         encrypted = "không thấy được mã hóa khi lưu / not seen to be encrypted at rest"
-    evidence = [
-        f"{on}: {'; '.join([*shown, 'không xem được / not to be seen'])}: {', '.join(hidden) or 0}",
+    return bool(facts.readable), [
+        f"{facts.host.name}: {'; '.join([*shown, 'không xem được / not to be seen'])}: {', '.join(hidden) or 0}",
         f"người khác đọc được / open to others: {', '.join(facts.readable) or 0}",
         f"hộp thư nằm trên / mailboxes lie on {facts.seen['store'] or '?'}; {encrypted}",
         "sự đồng ý và người chịu trách nhiệm về dữ liệu cá nhân phải có người xác nhận"
         " / consent, and who answers for personal data, have to be attested",
     ]
-    for unit, listing in of_units:
-        listed = "thư mục bị liệt kê / folders that list what is in them"
-        said = [*evidence, f"https://{unit.portal}: {listed}: {', '.join(listing) or 0}"]
-        record(unit.id, "C37-3.4.3", "fail" if facts.readable or listing else "not-tested", said)
 
 
 def _answerable(reading: Reading) -> Answer:

@@ -7,22 +7,24 @@ import email.policy
 import hashlib
 import http.client
 import imaplib
-import smtplib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import html5lib
 import pytest
 
-from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, drawn, each_unit
+from tests.circular.dialogues import VERDICTS, Seen, folded, greeting, seen_at
 from tests.circular.exchangers import Greeting, Reply
 from tests.circular.host import facts_of, knock
 from tests.circular.letters import LOST, UNSETTLED, post
-from tests.circular.mailed import Undecided
+from tests.circular.mailed import Undecided, greetings
 from tests.circular.network import (
     HTTPS_PORT,
+    IP,
     NEW,
     OLD,
     TIMEOUT,
@@ -41,9 +43,9 @@ LDAP = (389, 636)
 @pytest.mark.requirement("C37-S39-smtp")
 def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
     units, undecided = audit.units(on), Undecided()
-    greetings = audit.exchangers.greetings(unit.domain for unit in units)
+    greeted = greetings(audit, (unit.domain for unit in units))
     for unit in units:
-        seen = greetings[unit.domain]
+        seen = greeted[unit.domain]
         if isinstance(seen, Greeting):
             good = seen.esmtp and "8bitmime" in seen.features
             said = f"{seen.exchanger}:25 EHLO: {'ESMTP, ' if seen.esmtp else ''}{', '.join(seen.features)}"
@@ -68,65 +70,72 @@ def _settled(seen: Greeting | Reply, said: str) -> None:
 @pytest.mark.requirement("C37-S39-smtps")
 def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    evidence, good = [], True
-    try:
-        with audit.network.tls(host, 465) as connection:
-            banner = connection.recv(200).decode(errors="replace").strip()
-            good &= banner.startswith("220")
-            evidence.append(f"{host}:465 {certificate_text(connection)}: {banner[:60]}")
-        with audit.network.smtp(host, 587) as client:
-            code = client.docmd("AUTH", "PLAIN AGEAYg==")[0]
-            offered = client.has_extn("auth")
-            good &= code >= 500 and not offered and client.has_extn("starttls")
-            there = "có / offered" if offered else "không có / not offered"
-            evidence.append(f"{host}:587, trước / before STARTTLS: AUTH {there}, AUTH → {code}")
-    except (OSError, smtplib.SMTPException) as error:
-        good = False
-        evidence.append(f"{host}: {type(error).__name__}: {error}")
+    doors = {"465": _over_tls, "587": _over_starttls}
+    there = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
+    own = folded(good for good, _ in there.values())
     units, undecided = audit.units(on), Undecided()
-    greetings = audit.exchangers.greetings(unit.domain for unit in units)
+    greeted = greetings(audit, (unit.domain for unit in units))
     for unit in units:
-        seen = greetings[unit.domain]
+        seen = greeted[unit.domain]
         starttls = isinstance(seen, Greeting) and "starttls" in seen.features
         if isinstance(seen, Greeting):
             said = f"{seen.exchanger}:25 STARTTLS {'có / offered' if starttls else 'KHÔNG CÓ / NOT offered'}"
         else:
             said = _unsaid(unit, seen)
         with undecided.of(unit):
-            if good:  # what is disproved already waits for no exchanger
+            if own is not False:  # what is disproved already waits for no exchanger
                 _settled(seen, said)
-            record(unit.id, "C37-S39-smtps", "pass" if good and starttls else "fail", [*evidence, said])
+            verdict = VERDICTS[folded([own, starttls])]
+            record(unit.id, "C37-S39-smtps", verdict, [*(line for _, line in there.values()), said])
     undecided.tell()
+
+
+def _over_tls(network: Network, host: str) -> Seen:
+    """Whether submission is spoken at port 465."""
+    with network.tls(host, 465) as connection:
+        banner = greeting(connection)
+        return banner.startswith("220"), f"{host}:465 {certificate_text(connection)}: {banner[:60]}"
+
+
+def _over_starttls(network: Network, host: str) -> Seen:
+    """Whether submission at port 587 lets nobody sign in before STARTTLS."""
+    with network.smtp(host, 587) as client:
+        code = client.docmd("AUTH", "PLAIN AGEAYg==")[0]
+        offered = client.has_extn("auth")
+        there = "có / offered" if offered else "không có / not offered"
+        good = code >= 500 and not offered and client.has_extn("starttls")
+        return good, f"{host}:587, trước / before STARTTLS: AUTH {there}, AUTH → {code}"
 
 
 @pytest.mark.requirement("C37-S39-imaps")
 def test_mailboxes_are_read_over_tls_only(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    evidence = []
-    try:
-        with audit.network.tls(host, 993) as connection:
-            banner = connection.recv(300).decode(errors="replace").strip()
-            good = banner.startswith("* OK")
-            evidence.append(f"{host}:993 {certificate_text(connection)}: {banner[:80]}")
-    except OSError as error:
-        good = False
-        evidence.append(f"{host}:993 {type(error).__name__}: {error}")
-    plain, said = _plain_imap_refused(audit, host)
-    verdict: Verdict = "fail" if not good or plain is False else "not-tested" if plain is None else "pass"
+    seen = [*seen_at(audit, {f"{host}:993": partial(_imaps, audit.network, host)}).values()]
+    seen.append(_plain_imap_refused(audit, host))
     for unit in audit.units(on):
-        record(unit.id, "C37-S39-imaps", verdict, [*evidence, said])
+        verdict = VERDICTS[folded(good for good, _ in seen)]
+        record(unit.id, "C37-S39-imaps", verdict, [said for _, said in seen])
 
 
-def _plain_imap_refused(audit: Audit, host: str) -> tuple[bool | None, str]:
+def _imaps(network: Network, host: str) -> Seen:
+    with network.tls(host, 993) as connection:
+        banner = greeting(connection)
+        return banner.startswith("* OK"), f"{host}:993 {certificate_text(connection)}: {banner[:80]}"
+
+
+def _plain_imap_refused(audit: Audit, host: str) -> Seen:
     """Whether no password is taken without TLS, and what was seen; None: nothing was."""
+    unclear = f"{host}:143 không biết đóng hay mở / open or closed is not known"
     try:
         client = imaplib.IMAP4(audit.network.address(host), 143, timeout=TIMEOUT)
     except (ConnectionRefusedError, ConnectionResetError) as error:
         return True, f"{host}:143 đóng / closed ({type(error).__name__})"
-    except OSError as error:
-        return None, f"{host}:143 không biết đóng hay mở / open or closed is not known: {type(error).__name__}: {error}"
+    except (OSError, imaplib.IMAP4.error, Confined) as error:
+        return None, f"{unclear}: {type(error).__name__}: {error}"
     try:
         client.login("nobody@example.invalid", "x")
+    except (OSError, imaplib.IMAP4.abort) as error:
+        return None, f"{unclear}: {type(error).__name__}: {error}"
     except imaplib.IMAP4.error as error:
         refused = "LOGINDISABLED" in client.capabilities or "PRIVACYREQUIRED" in str(error)
         return refused, f"{host}:143 LOGIN không có TLS / without TLS: {str(error)[:100]}"
@@ -136,22 +145,29 @@ def _plain_imap_refused(audit: Audit, host: str) -> tuple[bool | None, str]:
 @pytest.mark.requirement("C37-S39-mbox")
 def test_mailboxes_are_offered_by_imap_and_pop3(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    try:
-        with audit.network.tls(host, 993) as connection:
-            imap = connection.recv(500).decode(errors="replace").strip()
-        with audit.network.tls(host, 995) as connection:
-            pop = connection.recv(200).decode(errors="replace").strip()
-            connection.sendall(b"CAPA\r\n")
-            lines = b""
-            while b"\r\n.\r\n" not in lines and (part := connection.recv(500)):
-                lines += part
-            capa = " ".join(lines.decode(errors="replace").split())
-        good = "IMAP4rev1" in imap and pop.startswith("+OK") and capa.startswith("+OK") and "UIDL" in capa
-        evidence = [f"{host}:993 {imap[:90]}", f"{host}:995 {pop[:60]}; CAPA: {capa[:90]}"]
-    except OSError as error:
-        good, evidence = False, [f"{host}: {type(error).__name__}: {error}"]
+    doors = {"993": _imap4, "995": _pop3}
+    seen = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
+    verdict = VERDICTS[folded(good for good, _ in seen.values())]
     for unit in audit.units(on):
-        record(unit.id, "C37-S39-mbox", "pass" if good else "fail", evidence)
+        record(unit.id, "C37-S39-mbox", verdict, [said for _, said in seen.values()])
+
+
+def _imap4(network: Network, host: str) -> Seen:
+    with network.tls(host, 993) as connection:
+        banner = greeting(connection)
+        return "IMAP4rev1" in banner, f"{host}:993 {banner[:90]}"
+
+
+def _pop3(network: Network, host: str) -> Seen:
+    with network.tls(host, 995) as connection:
+        banner = greeting(connection)
+        connection.sendall(b"CAPA\r\n")
+        lines = b""
+        while b"\r\n.\r\n" not in lines and (part := connection.recv(500)):
+            lines += part
+    capa = " ".join(lines.decode(errors="replace").split())
+    good = banner.startswith("+OK") and capa.startswith("+OK") and "UIDL" in capa
+    return good, f"{host}:995 {banner[:60]}; CAPA: {capa[:90]}"
 
 
 @pytest.mark.requirement("C37-S39-smime")
@@ -182,14 +198,19 @@ def test_a_signed_message_comes_through_byte_for_byte(audit: Audit, on: str, rec
 @pytest.mark.requirement("C37-S39-ip")
 def test_mail_and_pages_are_reached_by_ipv4_and_ipv6(audit: Audit, on: str, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    reached, by_mx = audit.network.reached, audit.network.exchanger_reached
+    doors = {unit.id: _by_ip(audit.network, host, unit) for unit in audit.units(on)}
+    found = seen_at(audit, {door: knock for theirs in doors.values() for door, knock in theirs.items()})
     for unit in audit.units(on):
-        doors = [(host, 993), (host, 465), (unit.portal, 443)]
-        seen = [by_mx(unit.domain, kind) for kind in ("A", "AAAA")]
-        seen += [reached(*door, kind) for door in doors for kind in ("A", "AAAA")]
-        answers = [good for good, _ in seen]
-        verdict: Verdict = "fail" if False in answers else "not-tested" if None in answers else "pass"
-        record(unit.id, "C37-S39-ip", verdict, [said for _, said in seen])
+        seen = [found[door] for door in doors[unit.id]]
+        record(unit.id, "C37-S39-ip", VERDICTS[folded(good for good, _ in seen)], [said for _, said in seen])
+
+
+def _by_ip(network: Network, host: str, unit: Unit) -> dict[str, Callable[[], Seen]]:
+    """How to knock at a unit's doors, by IPv4 and IPv6."""
+    doors = {f"{unit.domain} MX {by}": partial(network.exchanger_reached, unit.domain, kind) for kind, by in IP.items()}
+    for name, port in ((host, 993), (host, 465), (unit.portal, HTTPS_PORT)):
+        doors |= {f"{name}:{port} {by}": partial(network.reached, name, port, kind) for kind, by in IP.items()}
+    return doors
 
 
 @pytest.mark.requirement("C37-S39-dir")
@@ -235,35 +256,37 @@ def test_pages_are_served_over_https_only(of_pages: Answers, record: Record) -> 
         record(unit.id, "C37-S39-https", *answer)
 
 
-def _versions(network: Network, doors: list[tuple[str, int, bool]]) -> Answer:
-    """Whether each door (name, port, by STARTTLS) speaks the new versions and refuses the old ones."""
+def _versions(network: Network, name: str, port: int, starttls: bool) -> Seen:
+    """Whether a door speaks the new versions and refuses the old ones. Raises OSError where it does not open."""
     good: list[bool | None] = []
     evidence = []
-    for name, port, starttls in doors:
-        for version in (*OLD, *NEW):
-            try:
-                accepted, said = offers_version(network, name, port, version, starttls)
-            except (RuntimeError, Confined) as error:
-                accepted, said = None, str(error)
-            except (OSError, smtplib.SMTPException) as error:
-                return "fail", [*evidence, f"{type(error).__name__}: {error}"]
-            good.append(None if accepted is None else accepted == (version in NEW))
-            evidence.append(said)
-    return "fail" if False in good else "not-tested" if None in good else "pass", evidence
+    for version in (*OLD, *NEW):
+        try:
+            accepted, said = offers_version(network, name, port, version, starttls)
+        except (RuntimeError, Confined) as error:
+            accepted, said = None, str(error)
+        good.append(None if accepted is None else accepted == (version in NEW))
+        evidence.append(said)
+    return folded(good), "; ".join(evidence)
 
 
-def _versions_of_portal(reading: Reading) -> Answer:
-    return _versions(reading.audit.network, [(reading.unit.portal, HTTPS_PORT, False)])
+def _versions_of_portal(reading: Reading) -> Seen:
+    try:
+        return _versions(reading.audit.network, reading.unit.portal, HTTPS_PORT, starttls=False)
+    except OSError as error:
+        return False, f"{reading.unit.portal}:443 {type(error).__name__}: {error}"
 
 
 @pytest.mark.requirement("C37-S39-tls")
 @each_unit(_versions_of_portal)
 def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, of_units: Answers, record: Record) -> None:
     host = audit.province.hosts[on].fqdn
-    own = _versions(audit.network, [(host, 465, False), (host, 587, True), (host, 993, False), (host, 995, False)])
+    ports = {465: False, 587: True, 993: False, 995: False}
+    spoken = partial(_versions, audit.network, host)
+    own = seen_at(audit, {f"{host}:{port}": partial(spoken, port, starttls) for port, starttls in ports.items()})
     for unit, of_portal in of_units:
-        verdict = min((own[0], of_portal[0]), key=("fail", "not-tested", "pass").index)
-        record(unit.id, "C37-S39-tls", verdict, [*own[1], *of_portal[1]])
+        seen = [*own.values(), of_portal]
+        record(unit.id, "C37-S39-tls", VERDICTS[folded(good for good, _ in seen)], [said for _, said in seen])
 
 
 def _http(reading: Reading) -> Answer:

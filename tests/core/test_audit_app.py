@@ -20,7 +20,7 @@ import testinfra
 
 from edumail.model import Province
 from roles.audit import render
-from tests.circular.audit import AT_LEAST, LASTS, Audit, AuditError
+from tests.circular.audit import AT_LEAST, CALLED, LASTS, Audit, AuditError
 from tests.circular.letters import PLANS
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
@@ -162,8 +162,14 @@ def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
 ) -> None:
     ran: list[str] = []
     answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": time.time() + LASTS})
-    shell = SimpleNamespace(run=lambda words: ran.append(words) or SimpleNamespace(rc=0, stdout=answer, stderr=""))
-    monkeypatch.setattr(testinfra, "get_host", lambda *words, **options: shell)
+
+    def run(words: str) -> Any:
+        if words == CALLED:
+            return SimpleNamespace(stdout="")
+        ran.append(words)
+        return SimpleNamespace(rc=0, stdout=answer, stderr="")
+
+    monkeypatch.setattr(testinfra, "get_host", lambda *words, **options: SimpleNamespace(run=run))
     audit = Audit(LAB, province, frozenset(province.hosts), outside=outside)
     audit.open(None)
     assert set(audit.hosts) == set(province.hosts)
@@ -179,6 +185,8 @@ def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
 
     class Shell(SimpleNamespace):
         def run(self, words: str) -> Any:
+            if words == CALLED:
+                return SimpleNamespace(stdout="")
             ran.append((self.name, words.partition("edumail-audit ")[2].strip()))
             new = next(number) if " open " in words else 0
             answer = {"login": f"auditor-{new}", "password": "x", "token": f"{new:032x}", "expires": now[0] + LASTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import imaplib
 import json
 import re
 import smtplib
@@ -12,6 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +37,7 @@ from tests.circular import test_article_11_operation as article_11
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.dialogues import VERDICTS, seen_at
 from tests.circular.host import HostFacts
 from tests.circular.network import NEW, OLD, Confined, Network, offers_version
 from tests.core.authority import Authority, key_pem, new_key
@@ -275,6 +278,8 @@ def differing(province: Province, owner: str) -> Any:
         ({"mailboxes": (None, "shut")}, set(), {"above", "below"}),
         ({"mailboxes": (None, "shut"), "differs": "suoimo.minhha.test"}, {"below"}, {"above"}),
         ({"mailboxes": (False, "expired")}, {"above", "below"}, set()),
+        ({"mailboxes": ConnectionRefusedError("shut")}, {"above", "below"}, set()),
+        ({"mailboxes": Confined("shut")}, set(), {"above", "below"}),
     ],
 )
 def test_a_record_is_blamed_on_the_unit_nearest_to_it_and_what_is_not_seen_on_nobody(
@@ -287,12 +292,21 @@ def test_a_record_is_blamed_on_the_unit_nearest_to_it_and_what_is_not_seen_on_no
                 raise changes["differences"]
             return [differing(province, changes["differs"])] if "differs" in changes else []
 
-    monkeypatch.setattr(article_11, "_certificate", lambda *words: changes.get("mailboxes", (True, "good")))
+    def certificate(*words: Any) -> Any:
+        answer = changes.get("mailboxes", (True, "good"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(article_11, "_certificate", certificate)
     above = SimpleNamespace(id="above", portal=f"www.{APEX}", domain=APEX, host="mail-so")
     below = SimpleNamespace(id="below", portal=f"suoimo.{APEX}", domain=f"suoimo.{APEX}", host="mail-so")
+    network: Any = Seen(exchanger=lambda domain: f"mail-so.{APEX}", address=lambda name: "192.0.2.1")
     audit = SimpleNamespace(
         province=SimpleNamespace(hosts=province.hosts, units={"above": above, "below": below}),
-        network=Seen(exchanger=lambda domain: f"mail-so.{APEX}", address=lambda name: "192.0.2.1"),
+        network=network,
+        exchangers=exchangers_of.Exchangers(network),
     )
     found = verdicts(
         article_11.test_names_lead_to_servers_with_certificates_for_them,
@@ -362,7 +376,9 @@ def test_a_port_that_is_shut_on_the_way_to_all_hosts_is_no_finding_about_one(
     way(error, *where)
     audited(monkeypatch, network, *ports)
     port = where[0][1]
-    assert network.reached("a.test", port, "A")[0] is (None if confined else False)
+    refused = isinstance(error, ConnectionError)
+    with pytest.raises(ConnectionError) if refused else contextlib.nullcontext():
+        assert network.reached("a.test", port, "A")[0] is (None if confined else False)
     with pytest.raises(Confined if confined else type(error)):
         network.tls("a.test", port)
     if confined:
@@ -420,7 +436,8 @@ def test_ipv6_is_compared_with_the_ipv6_of_others(
 def test_whoever_refuses_by_ipv6_was_reached(network: Network, monkeypatch: pytest.MonkeyPatch, way: Any) -> None:
     way(ConnectionRefusedError(), ("", 443))
     monkeypatch.setattr(network, "lookup", names(HOSTS))
-    assert network.reached("a.test", 443, "AAAA")[0] is False
+    with pytest.raises(ConnectionRefusedError):
+        network.reached("a.test", 443, "AAAA")
 
 
 def test_a_silent_door_is_knocked_at_once_and_one_that_refuses_again(
@@ -436,10 +453,48 @@ def test_a_silent_door_is_knocked_at_once_and_one_that_refuses_again(
     monkeypatch.setattr(network_of, "has_way", lambda address: True)
     door = {"silent": ["192.0.2.1"], "shut": ["192.0.2.2"]}
     monkeypatch.setattr(network, "lookup", lambda name, kind: door[name.partition(".")[0]])
-    seen = [network.reached(f"{what}.{n}.test", 443, "A") for what in door for n in range(3)]
-    assert [good for good, _ in seen] == [False] * 6
-    assert "silent.2.test [192.0.2.1]:443 TimeoutError" in seen[2][1]
-    assert knocked == ["192.0.2.1"] + ["192.0.2.2"] * 3
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    labels = [f"{what}.{n}.test" for what in door for n in range(3)]
+    seen = seen_at(audit, {name: partial(network.reached, name, 443, "A") for name in labels})
+    assert [good for good, _ in seen.values()] == [False] * 6
+    assert "silent.2.test [192.0.2.1]:443 TimeoutError" in seen["silent.2.test"][1]
+    assert knocked == ["192.0.2.1"] + ["192.0.2.2"] * 3 * (1 + len(exchangers_of.PAUSES))
+
+
+@pytest.mark.parametrize("requirement", ["C37-S39-ip", "C37-12.7.1"])
+def test_a_door_that_refuses_while_its_server_starts_is_knocked_at_again(
+    network: Network, monkeypatch: pytest.MonkeyPatch, requirement: str
+) -> None:
+    knocked: list[tuple[str, int]] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        knocked.append(address)
+        if knocked.count(address) == 1:
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(socket, "create_connection", connect)
+    monkeypatch.setattr(network_of, "has_way", lambda address: True)
+    records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "MX": ["10 mx.test."]}
+    monkeypatch.setattr(network, "lookup", lambda name, kind: records[kind])
+    unit = SimpleNamespace(id="u", domain="x.test", portal="www.x.test")
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [unit],
+        pages=lambda on: [unit],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    of_mail = requirement == "C37-S39-ip"
+    question: Any = (
+        standards.test_mail_and_pages_are_reached_by_ipv4_and_ipv6
+        if of_mail
+        else article_12.test_mail_and_portal_are_reached_by_ipv6
+    )
+    assert verdicts(question, audit, **{"on" if of_mail else "serving": "a"})["u", requirement][0] == "pass"
+    assert len(knocked) == 2 * len(set(knocked)) == (16 if of_mail else 4)
 
 
 def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
@@ -542,6 +597,135 @@ def test_an_exchanger_that_answers_ehlo_with_not_now_has_not_answered(
         assert network.smtp("mx.test") is client
 
 
+OF_DOORS: dict[str, tuple[Callable[..., None], set[int]]] = {
+    "C37-S39-smtps": (standards.test_mail_is_handed_in_over_tls_only, {465, 587}),
+    "C37-S39-imaps": (standards.test_mailboxes_are_read_over_tls_only, {993}),
+    "C37-S39-mbox": (standards.test_mailboxes_are_offered_by_imap_and_pop3, {993, 995}),
+}
+GREETINGS = {465: b"220 ready", 993: b"* OK [CAPABILITY IMAP4rev1]", 995: b"+OK\r\nUIDL\r\n.\r\n"}
+
+
+class Doors:
+    """A host whose doors do each time the next of some things, the last to the end; others are sound."""
+
+    strangers = ()
+
+    def __init__(self, **doing: list[Any]):
+        self.doing = {int(port.strip("_")): list(what) for port, what in doing.items()}
+        self.asked: list[int] = []
+
+    def _opened(self, port: int) -> bytes:
+        self.asked.append(port)
+        doing = self.doing.get(port, [])
+        now = doing.pop(0) if len(doing) > 1 else doing[0] if doing else GREETINGS.get(port, b"")
+        if isinstance(now, Exception):
+            raise now
+        return now  # type: ignore[no-any-return]
+
+    def tls(self, host: str, port: int) -> Any:
+        said = self._opened(port)
+        return contextlib.nullcontext(SimpleNamespace(recv=lambda size: said, sendall=lambda words: None))
+
+    def smtp(self, host: str, port: int = 25) -> Any:
+        if port != 25:
+            self._opened(port)
+        client = SimpleNamespace(
+            docmd=lambda *words: (530, b"TLS first"),
+            has_extn=lambda name: name == "starttls",
+            does_esmtp=True,
+            esmtp_features=("8bitmime", "starttls"),
+        )
+        return contextlib.nullcontext(client)
+
+    def exchanger(self, domain: str) -> str:
+        return "mx.test"
+
+    def address(self, name: str) -> str:
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    ("doing", "verdict"),
+    [
+        ([ConnectionResetError("reset"), None], "pass"),
+        ([TimeoutError("lost"), ConnectionRefusedError("restarting"), None], "pass"),
+        ([b"", None], "pass"),  # it hangs up at once
+        ([b"* BYE shutting down", None], "pass"),
+        ([ConnectionResetError("reset")], "fail"),
+        ([ConnectionRefusedError("shut")], "fail"),
+        ([ssl.SSLCertVerificationError("another name"), None], "fail"),  # which would be the same in a minute
+        ([Confined("shut on the way")], "not-tested"),
+    ],
+)
+@pytest.mark.parametrize("requirement", list(OF_DOORS))
+def test_a_door_that_breaks_is_asked_again_and_one_that_stays_broken_is_a_finding(
+    monkeypatch: pytest.MonkeyPatch, requirement: str, doing: list[Any], verdict: str
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    monkeypatch.setattr(standards, "_plain_imap_refused", lambda audit, host: (True, "143"))
+    question, ports = OF_DOORS[requirement]
+    for port in ports:
+        network: Any = Doors(**{f"_{port}": [GREETINGS.get(port, b"") if what is None else what for what in doing]})
+        audit = SimpleNamespace(
+            province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+            network=network,
+            units=lambda on: [SimpleNamespace(id="u", domain="x.test")],
+            exchangers=exchangers_of.Exchangers(network),
+        )
+        if port == 587 and isinstance(doing[0], bytes):
+            continue  # smtplib itself reads what is said there
+        pauses.clear()
+        assert verdicts(question, audit, on="a")["u", requirement][0] == verdict
+        assert set(network.asked) == ports, "one door hides no other"
+        assert sum(pauses) <= sum(exchangers_of.PAUSES)
+        waited = sum(pauses)
+        verdicts(question, audit, on="a")
+        assert sum(pauses) == waited, "nobody waits twice for a door that stays shut"
+
+
+@pytest.mark.parametrize(("port", "other"), [(465, 587), (587, 465)])
+def test_a_door_that_the_network_shuts_hides_no_other_that_is_broken(
+    monkeypatch: pytest.MonkeyPatch, port: int, other: int
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    network: Any = Doors(**{f"_{port}": [Confined("shut")], f"_{other}": [ConnectionRefusedError()]})
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [SimpleNamespace(id="u", domain="x.test")],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    found = verdicts(standards.test_mail_is_handed_in_over_tls_only, audit, on="a")
+    assert found["u", "C37-S39-smtps"][0] == "fail"
+
+
+def test_a_network_that_lets_no_mail_out_hides_no_submission_door_that_is_shut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def greetings(domains: Any) -> Any:
+        raise Confined("no way out to port 25")
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
+    network: Any = Doors(_465=[ConnectionRefusedError()])
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [SimpleNamespace(id="u", domain="x.test")],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    monkeypatch.setattr(audit.exchangers, "greetings", greetings)
+    found = verdicts(standards.test_mail_is_handed_in_over_tls_only, audit, on="a")
+    assert found["u", "C37-S39-smtps"][0] == "fail"
+    network.doing.clear()
+    for question in (standards.test_mail_is_handed_in_over_tls_only, standards.test_mail_is_taken_by_esmtp):
+        with pytest.raises(AuditError, match=r"u: .*no way out"):
+            verdicts(question, audit, on="a")
+
+
 def test_a_machine_without_a_way_out_by_ipv4_goes_by_ipv6(
     network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
 ) -> None:
@@ -564,20 +748,30 @@ def test_a_way_out_is_a_route() -> None:
 
 @pytest.mark.parametrize(
     ("error", "verdict"),
-    [(ConnectionRefusedError(), "pass"), (ConnectionResetError(), "pass"), (TimeoutError(), "not-tested")],
+    [
+        (ConnectionRefusedError(), "pass"),
+        (ConnectionResetError(), "pass"),
+        (TimeoutError(), "not-tested"),
+        (imaplib.IMAP4.abort("socket error: EOF"), "not-tested"),
+    ],
 )
 def test_a_port_that_says_nothing_is_not_a_closed_one(
-    province: Province, monkeypatch: pytest.MonkeyPatch, error: OSError, verdict: str
+    province: Province, monkeypatch: pytest.MonkeyPatch, error: Exception, verdict: str
 ) -> None:
     def imap(*words: Any, **rest: Any) -> None:
         raise error
 
     connection = SimpleNamespace(recv=lambda most: b"* OK ready")
     tls = contextlib.nullcontext(connection)
-    network = SimpleNamespace(address=lambda name: "192.0.2.1", tls=lambda name, port: tls)
-    monkeypatch.setattr(standards.imaplib, "IMAP4", imap)
+    network: Any = SimpleNamespace(address=lambda name: "192.0.2.1", tls=lambda name, port: tls)
+    monkeypatch.setattr(standards.imaplib.IMAP4, "__init__", imap)
     monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
-    audit = SimpleNamespace(province=province, network=network, units=lambda on: [SimpleNamespace(id="u")])
+    audit = SimpleNamespace(
+        province=province,
+        network=network,
+        units=lambda on: [SimpleNamespace(id="u")],
+        exchangers=exchangers_of.Exchangers(network),
+    )
     found = verdicts(standards.test_mailboxes_are_read_over_tls_only, audit, on="mail-so")
     assert found["u", "C37-S39-imaps"][0] == verdict
 
@@ -730,7 +924,8 @@ def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None
     here = door(answer)
     with pytest.raises(RuntimeError, match="not clear"):
         here.offered(OLD[0])
-    assert here.offered(NEW[0])[0] is False
+    with pytest.raises(OSError, match=r"reset|EOF"):  # which may be asked again
+        here.offered(NEW[0])
 
 
 @pytest.mark.parametrize(
@@ -742,7 +937,6 @@ def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None
         (RuntimeError("unclear"), True, "not-tested"),
         (RuntimeError("unclear"), False, "fail"),
         (Confined("shut"), True, "not-tested"),
-        (False, ConnectionRefusedError(), "fail"),
     ],
 )
 def test_what_was_not_learnt_of_a_version_hides_no_fault(
@@ -756,7 +950,7 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
 
     monkeypatch.setattr(standards, "offers_version", offered)
     network: Any = None
-    assert standards._versions(network, [("a.test", 993, False)])[0] == verdict
+    assert VERDICTS[standards._versions(network, "a.test", 993, starttls=False)[0]] == verdict
 
 
 # --- the auditor's machine ---
@@ -774,6 +968,8 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
 
         def run(self, words: str) -> Any:
             said.append(f"{self.name} {words.removeprefix(audit_of.COMMAND).strip()}")
+            if words == audit_of.CALLED:
+                return SimpleNamespace(stdout=f"{province.hosts[self.name].fqdn}\n")
             now = time.time() + late[self.name]
             answer = {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
             return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
@@ -795,6 +991,41 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
     with pytest.raises(AuditError, match="ca-certificates"):
         audit.open(None)
     assert not said
+
+
+@pytest.mark.parametrize(
+    ("called", "audited"),
+    [
+        ("mail-xa.minhha.test\n", True),
+        ("", True),  # a host that is mute has said nothing else
+        ("mail-so.minhha.test\n", False),
+        ("mail-xa.tinhkhac.test\n", False),
+    ],
+)
+def test_an_alias_that_leads_to_another_machine_is_noticed_before_an_audit_is_opened_there(
+    province: Province, monkeypatch: pytest.MonkeyPatch, called: str, audited: bool
+) -> None:
+    ran: list[str] = []
+
+    class Shell:
+        def __init__(self, name: str):
+            self.name = name
+
+        def run(self, words: str) -> Any:
+            if words == audit_of.CALLED:
+                return SimpleNamespace(stdout=called if self.name == "mail-xa" else province.hosts[self.name].fqdn)
+            ran.append(self.name)
+            answer = {"login": "a", "password": "b", "token": "c", "expires": int(time.time()) + 3600}
+            return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts))
+    audit.open(None)
+    assert ("mail-xa" in audit.hosts, "mail-xa" in ran) == (audited, audited)
+    assert {"mail-so", "mail-thpt"} <= audit.hosts.keys()
+    if not audited:
+        assert f"SSH leads to {called.strip()}, not to mail-xa.minhha.test" in audit.unreachable["mail-xa"]
 
 
 def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

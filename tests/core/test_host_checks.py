@@ -158,6 +158,25 @@ def test_a_rule_that_lets_everything_in_makes_a_host_unprotected(monkeypatch: py
     assert found[1].pop().endswith(' / rules that accept more than ports: [{"accept": null}]')
 
 
+def test_a_machine_that_does_not_get_to_a_host_s_ports_judges_what_the_host_says_of_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def address(name: str) -> str:
+        raise Confined("no way out by IPv4")
+
+    host = SimpleNamespace(name="h", fqdn="h.test", roles=[])
+    monkeypatch.setattr(article_3, "doors", lambda host: [SimpleNamespace(port=22)])
+    made: Any = facts([field("tcp", "dport", 22), ACCEPT])
+    made.host, made.audit.network = host, SimpleNamespace(address=address)
+    made.seen = {"journal": {}, "signatures_age": None, "container": "lxc", "clock": ""}
+    made.system["sshd"] = {"passwordauthentication": ["yes"]}
+    made.audit.province = SimpleNamespace(log_retention_days=1, hosts={"h": host})
+    wrong, left = article_3._protection(made)
+    assert any("takes passwords" in line for line in wrong)
+    assert any("which ports answer" in line for line in left)
+    assert not any("ports answer that" in line for line in wrong)
+
+
 @pytest.mark.parametrize(
     ("way", "made", "out"),
     [
@@ -301,7 +320,7 @@ def host_that_says(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) ->
     monkeypatch.setattr(host_facts, "units", lambda host: [])
     shell = SimpleNamespace(run=lambda words: SimpleNamespace(rc=0, stdout=json.dumps(left.pop(0)), stderr=""))
     audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"h": SimpleNamespace(name="h", roles=[])}))
-    on: Any = SimpleNamespace(name="h", ssh=shell)
+    on: Any = SimpleNamespace(name="h", run=shell.run)
     return HostFacts(audit, on), waited
 
 
@@ -378,6 +397,13 @@ class Managed:
         return [SimpleNamespace(id=unit, host=on, portal_host=server) for unit, server in servers.items()]
 
 
+class Untold:
+    """The facts of a host that does not tell any."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AuditError("a deploy is under way")
+
+
 QUESTIONS = [
     article_11.test_hosts_are_as_this_checkout_and_this_inventory_say,
     article_11.test_services_have_users_of_their_own_and_an_auditor_no_rights,
@@ -405,6 +431,37 @@ def test_a_page_on_a_host_that_nobody_sees_is_not_passed_with_the_mail_host(ques
     assert [found["other"][0], found["alone"][0]] == ["not-tested"] * 2
     assert found["other"][1][-1].endswith("not under audit: SSH: no route")
     assert "serves pages alone" in found["alone"][1][-1]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_host_that_can_not_be_judged_hides_no_fault_of_another(question: Any) -> None:
+    def judged(audit: Any) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with pytest.raises(AuditError, match="own: a deploy is under way"):
+            question(audit, "a", lambda unit, requirement, verdict, evidence: found.update({unit: verdict}))
+        return found
+
+    for wrong, verdicts in ({}, {}), ({"b": ["x"]}, {"other": "fail"}):
+        audit = Managed(**wrong)
+        audit.kept["facts of a"] = Untold()
+        assert judged(audit) == verdicts
+
+
+def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untold(audit: Any, on: str) -> Any:
+        raise AuditError("a: no room")
+
+    monkeypatch.setattr(article_3, "facts_of", untold)
+    units = [SimpleNamespace(id=name, portal=f"{name}.test") for name in ("lists", "sound")]
+    found: dict[str, str] = {}
+    with pytest.raises(AuditError, match=r"^sound: a: no room$"):
+        article_3.test_personal_information_is_out_of_strangers_reach(
+            None,
+            "a",
+            iter(zip(units, (["/assets/"], []), strict=True)),
+            lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
+        )
+    assert found == {"lists": "fail"}
 
 
 def test_a_host_that_a_deploy_works_on_is_not_called_one_where_a_deploy_did_not_end() -> None:

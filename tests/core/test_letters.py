@@ -209,7 +209,7 @@ def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_
 
 def test_a_host_that_ssh_does_not_reach_any_more_is_no_finding(audit: Any) -> None:
     def breaks(*words: object, **rest: object) -> Iterator[dict[str, str]]:
-        raise RuntimeError("ssh")
+        raise AuditError("ssh")
         yield {}
 
     audit.hosts[HOST].ask_each = breaks
@@ -283,6 +283,16 @@ def test_what_a_host_does_not_send_is_no_finding(audit: Any) -> None:
     ((_, other), *_) = letters.partners(audit, HOST)
     with pytest.raises(AuditError, match="sendmail: no"):
         made.letter(unit.public_address, other.public_address).arrived(unit.public_address)
+
+
+def test_an_ssh_that_breaks_says_what_it_said_and_no_token() -> None:
+    class Ssh:
+        def run(self, words: str) -> Any:
+            raise RuntimeError(f"CommandResult(command={words!r}, exit_status=255, _stderr=b'x\\nBroken pipe\\n')")
+
+    host = HostAudit("h", "h.test", Ssh(), "login", "password", "token", 0, Any)
+    with pytest.raises(AuditError, match=r"^h: SSH: Broken pipe$"):
+        list(host.ask_each("send", "probes", ["x"], tokens=["t"]))
 
 
 def test_requests_are_bounded_and_whole() -> None:
@@ -493,6 +503,21 @@ def test_a_refusal_for_now_is_asked_about_again_after_a_pause_and_a_final_one_is
     assert clock.now == sum(exchangers.PAUSES)  # in common
     mouths.rcpts(["a@x.test", "b@x.test"])
     assert asked["b@x.test"] == 1
+
+
+@pytest.mark.parametrize(("code", "for_now"), [(452, True), (554, False)])
+def test_who_refuses_the_sender_refuses_no_recipient_for_good(clock: Clock, code: int, for_now: bool) -> None:
+    """What is said of a recipient without a sender is that there is none: 503."""
+
+    def full(dialogue: Dialogue, verb: str, word: str) -> tuple[int, bytes]:
+        return {"MAIL": (code, b"not from there"), "RCPT": (503, b"need MAIL")}.get(verb, (250, b"ok"))
+
+    _, mouths = made(full)
+    replies = mouths.rcpts(["a@x.test", "b@x.test"], "list@bo.test")
+    assert {(reply.code, reply.for_now) for reply in replies.values()} == {(code, for_now)}
+    (letter,) = single(1)
+    mouths.send([letter])
+    assert (letter.reply.code, letter.at_rcpt, letter.reply.for_now) == (code, False, for_now)
 
 
 def test_one_address_that_is_never_settled_takes_from_no_other_that_it_is_asked_again(clock: Clock) -> None:

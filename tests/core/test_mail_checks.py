@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import smtplib
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from tests.circular import test_article_5_groups as article_5
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
 from tests.circular.audit import AuditError
-from tests.circular.exchangers import Reply
+from tests.circular.exchangers import Exchangers, Reply
 from tests.circular.network import Confined
 from tests.circular.portal import Home
 from tests.core.test_letters import HOST, Clock, Province, Server
@@ -371,7 +372,7 @@ def test_what_is_refused_only_for_now_is_open_for_that_unit_and_judged_for_the_o
 def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_our_hosts(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(addresses: Iterable[str]) -> Any:
+    def confined(addresses: Iterable[str], *sender: str) -> Any:
         raise Confined("no way out to port 25")
 
     monkeypatch.setattr(audit, "rcpts", confined)
@@ -440,6 +441,47 @@ def test_a_letter_that_nobody_could_look_for_hides_no_fault_that_was_seen(
     assert (PRIMARY, "C37-S39-utf8") not in found
 
 
+@pytest.mark.parametrize(
+    ("answers", "good"),
+    [
+        ([554], True),
+        ([250], False),
+        ([smtplib.SMTPServerDisconnected("gone"), 554], True),
+        ([451, ConnectionResetError(), 554], True),
+        ([ConnectionRefusedError()], False),
+        ([Confined("shut on the way"), 554], None),
+    ],
+)
+def test_submission_is_asked_again_where_it_broke(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], good: bool | None
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(letters.time, "sleep", clock.sleep)
+
+    def smtp(host: str, port: int) -> Any:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        words = dict.fromkeys(("starttls", "ehlo", "mail"), lambda *words, **named: None)
+        client = SimpleNamespace(rcpt=lambda address: (answer, b"so"), has_extn=lambda name: True, **words)
+        return nullcontext(client)
+
+    network: Any = SimpleNamespace(smtp=smtp, context=lambda: None)
+    audit: Any = SimpleNamespace(network=network, exchangers=Exchangers(network))
+    assert article_4._submission_doors(audit, SimpleNamespace(fqdn="a.test"))[0] is good
+
+
+def test_a_submission_door_that_the_network_shuts_hides_no_letter_that_is_lost(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(article_4, "_submission_doors", lambda audit, here: (None, "587: shut on the way"))
+    audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
+    found = verdicts(audit)
+    assert {unit for unit, name in found if name == "C37-4.1"} == {PRIMARY}
+    assert found[PRIMARY, "C37-4.1"] == "fail"
+    assert f"{OFFICE}: 587: shut on the way" in audit.left["C37-4.1"]
+
+
 def test_what_is_disproved_stays_so_whatever_is_refused_for_now(audit: Any) -> None:
     people = [person.address for person in audit.people(audit.province.units[SECONDARY])]
     audit.instead = {people[0]: LATER, people[1]: Reply(550, "no"), "thsuoimo@suoimo.minhha.test": LATER}
@@ -487,6 +529,104 @@ def test_a_group_is_open_or_closed_by_what_the_exchanger_says_for_good(
     assert ("C37-5.3" in audit.left) == (verdict is None)
 
 
+def test_a_letter_that_is_open_hides_none_that_is_lost(audit: Any) -> None:
+    """Of one unit: of two letters, and of two mailboxes of one letter."""
+    groups = [group.address for group in audit.province.groups if group.unit == OFFICE]
+    section = audit.province.units[PRIMARY].sections[0].address
+    lost: set[str] = set()
+    for address in (section, *groups):
+        shut, gone, *_ = sorted(audit.mail.groups.mailboxes(address))
+        audit.hosts[HOST].broken[shut] = imaplib.IMAP4.error("no sign-in")
+        lost |= {gone}
+    audit.hosts[HOST].lost = lost - audit.hosts[HOST].broken.keys()
+    found = verdicts(audit)
+    assert found[PRIMARY, "C37-4.3.3"] == "fail"
+    assert found[OFFICE, "C37-5.3"] == "fail"
+    audit.left.clear()
+    audit.kept.clear()
+    audit.hosts[HOST].lost = set()
+    for mailbox in audit.mail.groups.mailboxes("postmaster@suoimo.minhha.test"):
+        audit.hosts[HOST].broken[mailbox] = imaplib.IMAP4.error("no sign-in")
+    audit.refused = {"abuse@suoimo.minhha.test"}
+    found = verdicts(audit)
+    assert {found[unit, "C37-4.5"] for unit in (OFFICE, PRIMARY, SECONDARY)} == {"fail"}
+    assert "C37-4.5" not in audit.left
+    assert not {"C37-4.3.3", "C37-5.3"} - audit.left.keys(), "where nothing is lost it is open"
+
+
+def test_the_evidence_names_where_a_letter_is_lost_and_what_is_open() -> None:
+    letter = letters.Letter("a@x.test", ["b@x.test", "c@x.test", "d@x.test"], reply="250", unseen={"c@x.test": "no"})
+    letter.found["d@x.test"] = b""
+    where = letter.among(letter.mailboxes)
+    assert where == (
+        ["d@x.test"],
+        ["b@x.test"],
+        ["không xem được một hộp thư / a mailbox could not be looked into: no"],
+    )
+    assert where.everywhere is False
+    assert where.said == f"thấy ở / found in d@x.test; {letters.LOST}: b@x.test"
+    assert letter.among(["c@x.test", "d@x.test"]).everywhere is None
+    assert letter.among(["d@x.test"]).everywhere is True
+    assert letter.among([]).everywhere is False
+
+
+def test_a_member_who_is_not_seen_hides_no_stranger_whom_a_group_reaches(audit: Any) -> None:
+    groups = [group.address for group in audit.province.groups if group.unit == OFFICE]
+    for host in audit.hosts.values():
+        members = (mailbox for group in groups for mailbox in audit.mail.groups.mailboxes(group))
+        host.broken = dict.fromkeys(members, imaplib.IMAP4.error("no sign-in"))
+    assert (OFFICE, "C37-5.3") not in verdicts(audit)
+    audit.kept.clear()
+    audit.hosts[HOST].surplus = {audit.province.units["so"].public_address}
+    assert verdicts(audit)[OFFICE, "C37-5.3"] == "fail"
+
+
+def test_a_log_that_is_not_told_hides_no_letter_that_is_lost(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trace(self: Host, message_ids: Iterable[str]) -> Any:
+        raise AuditError("journalctl: no")
+
+    monkeypatch.setattr(Host, "trace", trace)
+    verdicts(audit)
+    assert {"C37-4.1", "C37-5.3"} <= audit.left.keys()
+    audit.left.clear()
+    audit.kept.clear()
+    monkeypatch.setattr(letters, "_follow", lambda audit, new: None)
+    groups = [group.address for group in audit.province.groups if group.unit == OFFICE]
+    audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
+    audit.hosts[HOST].lost |= set(audit.mail.groups.mailboxes(groups[0]))
+    found = verdicts(audit)
+    assert found[PRIMARY, "C37-4.1"] == "fail"
+    assert found[OFFICE, "C37-5.3"] == "fail"
+
+
+def test_a_letter_between_our_hosts_that_is_open_hides_none_that_does_not_leave_the_province(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"to": audit.outside, "relay": "none", "status": "bounced", "reply": "mail transport unavailable"}
+    log_of_what_leaves(audit, monkeypatch, lambda host: [row])
+    boxes = (audit.province.units[unit].public_address for unit in (OFFICE, PRIMARY))
+    audit.hosts[HOST].broken = dict.fromkeys(boxes, imaplib.IMAP4.error("no sign-in"))
+    assert {verdicts(audit)[about] for about in OUTSIDE} == {"fail"}
+
+
+def test_a_host_that_does_not_tell_who_sees_a_mailbox_hides_no_letter_that_is_lost(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seers(self: Host, asked: object) -> Any:
+        raise AuditError("doveadm: no")
+
+    monkeypatch.setattr(Host, "seers", seers)
+    section = audit.province.units[SECONDARY].sections[0].address
+    audit.refused = {audit.province.units[PRIMARY].public_address}
+    audit.hosts[HOST].unsent = {}
+    audit.hosts[HOST].lost = {min(audit.mail.groups.mailboxes(section))}
+    found = verdicts(audit)
+    assert found[PRIMARY, "C37-4.2.3"] == "fail"
+    assert found[SECONDARY, "C37-4.3.3"] == "fail"
+    assert (OFFICE, "C37-4.2.3") not in found
+    assert {"C37-4.2.3", "C37-4.3.3"} <= audit.left.keys()
+
+
 @pytest.mark.parametrize(
     ("replies", "statuses", "verdict"),
     [
@@ -497,17 +637,43 @@ def test_a_group_is_open_or_closed_by_what_the_exchanger_says_for_good(
         ({"director": Reply(550, "no")}, ["sent"], "fail"),
         ({"director": LATER}, ["sent"], None),
         ({"director": LATER, "clerk": Reply(550, "no")}, ["sent"], "fail"),
+        ({"director": LATER}, ["bounced"], "fail"),
+        ({"director": Reply(550, "no")}, None, "fail"),
+        ({}, None, None),
     ],
 )
 def test_mail_of_the_ministry_is_judged_by_how_it_ended(
-    audit: Any, replies: dict[str, Reply], statuses: list[str], verdict: Verdict | None
+    audit: Any, replies: dict[str, Reply], statuses: list[str] | None, verdict: Verdict | None
 ) -> None:
+    """None: the gateway does not tell its log."""
     ministry = audit.province.settings.ministry
     audit.instead = {getattr(ministry, name): reply for name, reply in replies.items()}
-    rows = [{"from": ministry.director_list, "to": ministry.director, "status": status} for status in statuses]
-    audit.hosts["mail-so"].ask = lambda command, request: rows
+
+    def ask(command: str, request: object) -> list[dict[str, str]]:
+        if statuses is None:
+            raise AuditError("450 4 hours of log are lost")
+        return [{"from": ministry.director_list, "to": ministry.director, "status": status} for status in statuses]
+
+    audit.hosts["mail-so"].ask = ask
     said: dict[str, Verdict] = {}
     with pytest.raises(AuditError, match="450 4") if verdict is None else nullcontext():
+        article_5.test_mail_of_the_ministry_s_lists_is_taken(
+            audit, "mail-so", lambda unit, _, verdict, evidence: said.update({unit: verdict})
+        )
+    assert said.get("so") == verdict
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("sent", None), ("bounced", "fail")])
+def test_a_network_that_lets_no_mail_out_hides_nothing_that_became_of_the_ministry_s(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, status: str, verdict: Verdict | None
+) -> None:
+    def confined(addresses: Iterable[str], *sender: str) -> Any:
+        raise Confined("no way out to port 25")
+
+    monkeypatch.setattr(audit, "rcpts", confined)
+    audit.hosts["mail-so"].ask = lambda command, request: [{"from": "a", "to": "b", "status": status}]
+    said: dict[str, Verdict] = {}
+    with pytest.raises(AuditError, match=r"so: .*no way out") if verdict is None else nullcontext():
         article_5.test_mail_of_the_ministry_s_lists_is_taken(
             audit, "mail-so", lambda unit, _, verdict, evidence: said.update({unit: verdict})
         )
@@ -529,6 +695,43 @@ def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None
     }
     assert said[PRIMARY][1] == ["seen", f"MX: RCPT {refused.public_address}: 554 no"]
     assert said[OFFICE][1] == ["seen"]  # what the pages disprove needs no letter
+
+
+def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_that_fails(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def confined(addresses: Iterable[str], *sender: str) -> Any:
+        raise Confined("no way out to port 25")
+
+    def heard() -> Any:
+        for unit in audit.units(HOST):
+            if unit.id != SECONDARY:
+                yield unit, ("fail" if unit.id == OFFICE else "pass", ["seen"])
+        raise AuditError(f"{SECONDARY}: its page broke")
+
+    monkeypatch.setattr(audit, "rcpts", confined)
+    said: dict[str, Verdict] = {}
+    with pytest.raises(AuditError, match=f"{SECONDARY}: its page broke; {PRIMARY}: .*no way out"):
+        article_3.test_a_name_below_edu_vn_leads_to_the_portal(
+            audit, of_pages=heard(), record=lambda unit, _, verdict, evidence: said.update({unit: verdict})
+        )
+    assert said == {OFFICE: "fail"}
+    pages = [(unit, (True, "its page")) for unit in audit.units(HOST) if unit.id != SECONDARY]
+    audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
+    found: dict[tuple[str, str], Verdict] = {}
+
+    def of_units() -> Any:
+        yield from pages
+        raise AuditError(f"{SECONDARY}: its page broke")
+
+    def record(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
+        found[unit, requirement] = verdict
+
+    with pytest.raises(AuditError, match="its page broke"):
+        QUESTIONS["C37-12.1"](audit, HOST, of_units=of_units(), record=record)
+    assert found[PRIMARY, "C37-12.1"] == "fail"
+    assert found[SECONDARY, "C37-S39-utf8"] == "pass"
+    assert (SECONDARY, "C37-12.1") not in found
 
 
 def test_a_name_below_edu_vn_whose_exchanger_says_later_is_open(audit: Any) -> None:
@@ -570,3 +773,14 @@ def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
     _, letters_lie, signed_in, *_ = said[unit.id][1]
     assert words in (letters_lie if verdict == "fail" else signed_in)
     assert "to any mailbox" in signed_in
+
+    def untold(audit: Any, on: str) -> Any:
+        raise AuditError("the timers are not told")
+
+    monkeypatch.setattr(article_4, "facts_of", untold)
+    said.clear()
+    with nullcontext() if verdict == "fail" else pytest.raises(AuditError, match=f"^{SECONDARY}: the timers"):
+        article_4.test_official_mailboxes_are_looked_into_every_day(
+            audit, HOST, lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)})
+        )
+    assert (unit.id in said) == (verdict == "fail")

@@ -19,6 +19,7 @@ from edumail.load import load
 from edumail.portal.load import Contents
 from tests.circular import survey as survey_of
 from tests.circular.audit import Audit, AuditError
+from tests.circular.mailed import Undecided
 from tests.circular.portal import Reading, home
 from tests.circular.survey import Question, Survey
 
@@ -100,8 +101,11 @@ def test_a_question_that_breaks_takes_no_other_with_it(audit: Any) -> None:
 
     asked = [question(breaks), question(lambda _: "fine")]
     survey = Survey(audit, asked, quiet)
+    undecided = Undecided()
+    heard = undecided.heard(survey.answers(asked[0]))
+    assert {unit.id for unit, _ in heard} == ALL - {"th-suoi-mo"}, "nor another unit"
     with pytest.raises(AuditError, match="th-suoi-mo: ZeroDivisionError: nothing"):
-        list(survey.answers(asked[0]))
+        undecided.tell()
     assert {answer for _, answer in survey.answers(asked[1])} == {"fine"}
 
 
