@@ -63,17 +63,33 @@ apt_packages(
     preseed=[line for part in parts for line in getattr(part, "PRESEED", ())],
 )
 
-# Configure: staged beside what is live. Keys come first, since hosts know each other by them.
+# Each part is staged beside what is live, then validated, switched, reloaded, probed; in the order in which they need
+# each other. The host itself: keys come first, since hosts know each other by them.
 base.configure(inventory, target)
 firewall.configure(inventory, target)
 sshd.configure()
 resolver.configure()
 identity.configure(inventory, target)
 certificates.configure(inventory, target)
+if front:
+    mtasts.configure()
+base.activate(inventory, target)
+firewall.activate(inventory, target)
+sshd.activate()
+resolver.activate()
+if front:
+    mtasts.activate()
+certificates.activate(inventory, target)
+
+# Who begins or leaves waits for nothing else.
+if mail:
+    accounts.configure(inventory, target)
+    accounts.activate(inventory, target)
+
+# Mail.
 if antivirus:
     clamav.configure(inventory)
 if mail:
-    accounts.configure(inventory, target)
     selfservice.configure(inventory, target)
     feedback.configure(inventory, target)
     rspamd.configure(inventory, target)
@@ -82,23 +98,11 @@ if mail:
     audit.configure(inventory)
 if authors:
     srs.configure(target)
-if front:
-    mtasts.configure()
-
-# Activate: validated, switched, reloaded, probed; in the order in which they need each other.
-base.activate(inventory, target)
-firewall.activate(inventory, target)
-sshd.activate()
-resolver.activate()
-if front:
-    mtasts.activate()
-certificates.activate(inventory, target)
 if antivirus:
     clamav.activate(inventory)
 if authors:
     srs.activate(target)
 if mail:
-    accounts.activate(inventory, target)
     selfservice.activate(inventory, target)
     rspamd.activate(inventory, target)
     feedback.activate(inventory, target)
@@ -107,7 +111,7 @@ if mail:
     dovecot.activate(inventory, target)
     audit.activate(inventory)
 
-# Pages come last: to bring those of thousands of units takes longest, and who begins or leaves need not wait for it.
+# Pages come last: to bring those of thousands of units takes longest.
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:
     search.configure(inventory, target)

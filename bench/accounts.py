@@ -17,12 +17,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from edumail.example import generate, write
 from edumail.load import load
-from edumail.mail import HostMail, Mail
+from edumail.mail import HostAccounts, Mail
 from roles.accounts.render import wanted
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,8 +45,7 @@ def compiled(inventory: Path, folder: Path) -> float:
     def work() -> None:
         mail = Mail(load(inventory))
         everybody = {a: box for boxes in mail.mailboxes.values() for a, box in boxes.items()}
-        host = SimpleNamespace(mailboxes=everybody, remote={}, elsewhere=())
-        files.update(wanted(cast(HostMail, host)))
+        files.update(wanted(HostAccounts(everybody, {}, ())))
 
     spent = seconds(work)
     for path, text in files.items():

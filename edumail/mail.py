@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from edumail.model import Host, Province
 from edumail.policies import Policies
 from edumail.posting import PROVINCE, Permissions, Rule
 from edumail.spread import Spread, part_domain
-from edumail.srs import srs_hosts
+from edumail.srs import srs_domain, srs_hosts
 from edumail.units import Units
 
 MIB = 1024 * 1024
@@ -71,8 +71,6 @@ class HostMail:
     """Every domain that only hosts of the province send for: the mail domains, and the hosts' own names."""
     remote: dict[str, Host]
     """Mailboxes of these domains that live on another host, and where to hand their mail to next."""
-    elsewhere: tuple[str, ...]
-    """Ids of the people who live on other hosts, sorted: whoever went there from here has not left the province."""
     remote_groups: dict[str, Host]
     """The same for groups that are expanded elsewhere, and for old addresses."""
     aliases: dict[str, tuple[str, ...]]
@@ -108,6 +106,18 @@ class HostMail:
     """The address for the public of each unit that lives here (4.2.1) → the unit."""
 
 
+@dataclass(frozen=True)
+class HostAccounts:
+    """Who has a mailbox on a host, and where the others of its domains are. Every mapping is sorted."""
+
+    mailboxes: dict[str, Mailbox]
+    """The mailboxes that live here, by address."""
+    remote: dict[str, Host]
+    """Mailboxes of the domains here that live on another host, and where to hand their mail to next."""
+    elsewhere: tuple[str, ...]
+    """Ids of the people who live on other hosts, sorted: whoever went there from here has not left the province."""
+
+
 class Mail:
     """The mail tables of a province, host by host. Expansion is done once; :meth:`host` costs what the host holds."""
 
@@ -117,6 +127,7 @@ class Mail:
         self.groups = Groups(self.units)
         self.permissions = Permissions(self.groups)
         self.gateway = next(host for host in province.hosts.values() if "gateway" in host.roles)
+        self._accounts: dict[str, HostAccounts] = {}
         self._hosts: dict[str, HostMail] = {}
 
     @cached_property
@@ -205,6 +216,40 @@ class Mail:
     def _srs(self) -> dict[str, Host]:
         return srs_hosts(self.province, self.policies)
 
+    def keeps_authors(self, host: Host) -> bool:
+        """Whether forwards of a unit that lives on the host keep their authors' addresses (SRS)."""
+        return srs_domain(host) in self._srs
+
+    def accounts(self, name: str) -> HostAccounts:
+        """Who has a mailbox on a host: the part of its tables that is had without any group's members."""
+        if name not in self._accounts:
+            with collector_paused():
+                self._accounts[name] = self._accounts_of(name)
+        return self._accounts[name]
+
+    def _accounts_of(self, name: str) -> HostAccounts:
+        next_hop = self._next_hop(name)
+        remote = {address: next_hop(home) for address, home in self._away(name) if address in self.mailboxes[home]}
+        people = (p.id for p in self.province.people if self.province.units[p.unit].host != name)
+        return HostAccounts(self.mailboxes[name], remote, tuple(sorted(people)))
+
+    def _next_hop(self, name: str) -> Callable[[str], Host]:
+        """From a host's name to the one that mail for it is handed to: the gateway knows all, others the gateway."""
+        return self.province.hosts.__getitem__ if name == self.gateway.name else lambda home: self.gateway
+
+    def _domains(self, name: str) -> list[str]:
+        """Domains in which a host has addresses, sorted; the gateway answers for all."""
+        if name == self.gateway.name:
+            return sorted(self._addresses_of_domain)
+        return sorted({address.partition("@")[2] for address, home in self.home.items() if home == name})
+
+    def _away(self, name: str) -> Iterator[tuple[str, str]]:
+        """The addresses of these domains that live on other hosts, each with its host."""
+        for domain in self._domains(name):
+            for address in sorted(self._addresses_of_domain[domain]):
+                if (home := self.home[address]) != name:
+                    yield address, home
+
     def host(self, name: str) -> HostMail:
         """The tables of one host, compiled when they are first asked for: several roles need them."""
         if name not in self._hosts:
@@ -244,21 +289,13 @@ class Mail:
 
     def _host(self, name: str) -> HostMail:
         host = self.province.hosts[name]
-        here = self.mailboxes[name]
+        accounts = self.accounts(name)
+        here, remote = accounts.mailboxes, accounts.remote
         everything = host is self.gateway
         aliases = self._spread.aliases[name]
-        if everything:
-            domains = set(self._addresses_of_domain)
-        else:
-            domains = {a.partition("@")[2] for a in [*here, *aliases] if self.home.get(a) == name}
-        remote: dict[str, Host] = {}
-        remote_groups: dict[str, Host] = {}
-        for domain in sorted(domains):
-            for address in sorted(self._addresses_of_domain[domain]):
-                home = self.home[address]
-                if home != name and address not in aliases:
-                    table = remote if address in self.mailboxes[home] else remote_groups
-                    table[address] = self.province.hosts[home] if everything else self.gateway
+        next_hop = self._next_hop(name)
+        away = ((a, home) for a, home in self._away(name) if a not in aliases and a not in remote)
+        remote_groups = {address: next_hop(home) for address, home in away}
         led = [a for a in (*aliases, *(remote_groups if everything else ())) if a in self.home]
         posting = {a: rule for a in sorted(led) if (rule := self._rule_of(a)) is not None}
         parts = {p: self._rule_of(group) for p, group in sorted(self._spread.parts.items()) if everything}
@@ -269,10 +306,9 @@ class Mail:
             host=host,
             gateway=self.gateway,
             mailboxes=here,
-            domains=tuple(sorted(domains)),
+            domains=tuple(self._domains(name)),
             own=self._own,
             remote=remote,
-            elsewhere=tuple(sorted(p.id for p in self.province.people if self.province.units[p.unit].host != name)),
             remote_groups=remote_groups,
             aliases=dict(sorted((aliases | postmaster).items())),
             part_domains={part_domain(host): host for host in self.province.hosts.values()},

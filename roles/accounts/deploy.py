@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from edumail.model import Host
 from edumail.tree import Tree
@@ -17,12 +17,12 @@ PACKAGES = ("python3", "python3-passlib", "python3-argon2", "python3-bcrypt")
 @cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     province = inventory.province
-    return render.tree(inventory.mail.host(host.name), province.log_retention_days, province.settings.calendar)
+    return render.tree(inventory.mail.accounts(host.name), province.log_retention_days, province.settings.calendar)
 
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the wanted accounts and the command."""
-    stage_tree(name="accounts: stage", role="accounts", tree=_tree(inventory, host))
+    stage_tree(name="accounts: stage", role="accounts", tree=partial(_tree, inventory, host))
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -36,7 +36,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="accounts: activate",
         role="accounts",
-        tree=_tree(inventory, host),
+        tree=partial(_tree, inventory, host),
         links={
             "/usr/local/sbin/edumail-accounts": "edumail-accounts",
             **{f"/etc/systemd/system/{unit}": unit for unit in render.UNITS},

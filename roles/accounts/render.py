@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from edumail.mail import HostMail, Mailbox
+from edumail.mail import HostAccounts, Mailbox
 from edumail.model import Calendar
 from edumail.templates import render
 from edumail.tree import File, Tree
@@ -33,28 +33,28 @@ def line(mailbox: Mailbox) -> str:
     )
 
 
-def wanted(mail: HostMail) -> dict[str, str]:
+def wanted(here: HostAccounts) -> dict[str, str]:
     """The files of the folder that the host's command reads: who shall exist, and who lives on other hosts.
 
     A unit's accounts lie in one file, so do the other addresses of a domain and where they are: only what has changed
     travels.
     """
     files: dict[str, list[str]] = defaultdict(list)
-    for mailbox in mail.mailboxes.values():
+    for mailbox in here.mailboxes.values():
         files[f"accounts/{mailbox.unit}"].append(line(mailbox))
         files["was"] += [f"{mailbox.address}\t{old}\n" for old in mailbox.was]
-    for address, host in mail.remote.items():
+    for address, host in here.remote.items():
         files[f"routes/{address.partition('@')[2]}"].append(f"{address}\t{host.fqdn}\t{host.ipv4}\n")
-    files["elsewhere"] = [f"{person}\n" for person in mail.elsewhere]
+    files["elsewhere"] = [f"{person}\n" for person in here.elsewhere]
     return {path: "".join(lines) for path, lines in files.items()}
 
 
-def tree(mail: HostMail, log_retention_days: int, calendar: Calendar) -> Tree:
+def tree(here: HostAccounts, log_retention_days: int, calendar: Calendar) -> Tree:
     """Wanted accounts (no secrets), the working days, the host's command and its timers."""
     days = {"weekdays": calendar.weekdays, "holidays": sorted(map(str, calendar.holidays))}
     return Tree.of(
         {
-            **{f"wanted/{path}": text for path, text in wanted(mail).items()},
+            **{f"wanted/{path}": text for path, text in wanted(here).items()},
             **library(),
             "calendar.json": json.dumps(days) + "\n",
             "edumail_calendar.py": (APP / "edumail_calendar.py").read_bytes(),

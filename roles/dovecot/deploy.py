@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
@@ -20,6 +22,7 @@ PACKAGES = (
 )
 
 
+@cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     return tree(inventory.mail.host(host.name), inventory.province.message_size_limit_mb)
 
@@ -27,7 +30,7 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the configuration."""
     # Readable by all: the script that warns of a full mailbox runs as the mailboxes' user. Nothing in it is secret.
-    stage_tree(name="dovecot: stage", role="dovecot", tree=_tree(inventory, host), world_readable=True)
+    stage_tree(name="dovecot: stage", role="dovecot", tree=partial(_tree, inventory, host), world_readable=True)
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -35,7 +38,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="dovecot: activate",
         role="dovecot",
-        tree=_tree(inventory, host),
+        tree=partial(_tree, inventory, host),
         links={"/etc/dovecot/dovecot.conf": "dovecot.conf", "/etc/dovecot/services.conf": "services.conf"},
         # Dovecot itself may not write beside its scripts.
         compile=[

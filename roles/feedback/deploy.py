@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
@@ -12,6 +14,7 @@ from roles.feedback import render
 PACKAGES = ("python3", "python3-flask", "gunicorn")
 
 
+@cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     shells = {
         unit.id: inventory.pages.unit(unit)[f"shells/{unit.id}.html"].content
@@ -22,7 +25,7 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the service; nothing in it is secret."""
-    stage_tree(name="feedback: stage", role="feedback", tree=_tree(inventory, host), world_readable=True)
+    stage_tree(name="feedback: stage", role="feedback", tree=partial(_tree, inventory, host), world_readable=True)
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -32,7 +35,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="feedback: activate",
         role="feedback",
-        tree=_tree(inventory, host),
+        tree=partial(_tree, inventory, host),
         links={
             "/usr/local/sbin/edumail-feedback": "edumail_feedback_cli.py",
             "/etc/sysusers.d/edumail-feedback.conf": "sysusers.conf",

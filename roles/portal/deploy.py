@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from edumail.model import Host
 from edumail.tree import Tree
@@ -19,7 +19,7 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the pages."""
-    stage_tree(name="portal: stage", role="portal", tree=_tree(inventory, host), world_readable=True)
+    stage_tree(name="portal: stage", role="portal", tree=partial(_tree, inventory, host), world_readable=True)
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -27,7 +27,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="portal: activate",
         role="portal",
-        tree=_tree(inventory, host),
+        tree=partial(_tree, inventory, host),
         compile=[render.PRECOMPRESS],
         reload=INDEX,
     )

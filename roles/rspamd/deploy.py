@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
-from roles.rspamd.render import tree
+from roles.rspamd.render import linked, tree
 
 PACKAGES = ("rspamd", "redis-server")
 
@@ -22,18 +22,16 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the local files."""
-    stage_tree(name="rspamd: stage", role="rspamd", tree=_tree(inventory, host), group="_rspamd")
+    stage_tree(name="rspamd: stage", role="rspamd", tree=partial(_tree, inventory, host), group="_rspamd")
 
 
 def activate(inventory: Inventory, host: Host) -> None:
     """Let Rspamd read the staged files, switch, reload, and wait for an answer."""
-    files = _tree(inventory, host)
-    linked = [path for path in files if path.startswith(("local.d/", "lua.local.d/"))]
     activate_tree(
         name="rspamd: activate",
         role="rspamd",
-        tree=files,
-        links={f"/etc/rspamd/{path}": path for path in linked},
+        tree=partial(_tree, inventory, host),
+        links={f"/etc/rspamd/{path}": path for path in linked(host)},
         check=["rspamadm --var=LOCAL_CONFDIR={tree} configtest -q"],
         unit="rspamd.service",
         restart_on=["local.d/worker-proxy.inc", "local.d/worker-controller.inc"],

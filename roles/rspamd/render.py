@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from edumail.mail import HEADROOM_MB, MIB, HostMail
-from edumail.model import Filtering, Ministry
+from edumail.model import Filtering, Host, Ministry
 from edumail.policies import Policies
 from edumail.templates import render
 from edumail.tree import Tree
@@ -54,6 +54,13 @@ _FILES = (
     "lua.local.d/policies.lua",
     "lua.local.d/trusted.lua",
 )
+
+
+def linked(host: Host) -> list[str]:
+    """The files of the tree that stand in place of the distribution's, by their paths below its folder."""
+    files = [*_FILES, *(f"local.d/{module}.conf" for module in _OFF)]
+    files += ["local.d/antivirus.conf"] if "antivirus" in host.roles else []
+    return sorted(file for file in files if "/" in file)
 
 
 def tree(mail: HostMail, message_size_limit_mb: int, filtering: Filtering, ministry: Ministry | None) -> Tree:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cache, partial
 
 from edumail.model import Host
 from edumail.tree import Tree
@@ -17,23 +17,22 @@ LOOKED_UP = ("results.yml", "diplomas.csv")
 INDEX = "systemctl start edumail-search-index.service"
 
 
+@cache
 def _tree(inventory: Inventory, host: Host) -> Tree:
     return render.tree(inventory.pages.by_host[host.name])
 
 
-def _results(inventory: Inventory, host: Host) -> Callable[[], Tree]:
-    def made() -> Tree:
-        having = inventory.contents.having(*LOOKED_UP)
-        units = (unit.id for unit in inventory.pages.by_host[host.name] if unit.id in having)
-        return render.results(map(inventory.contents.of, units))
-
-    return made
+@cache
+def _results(inventory: Inventory, host: Host) -> Tree:
+    having = inventory.contents.having(*LOOKED_UP)
+    units = (unit.id for unit in inventory.pages.by_host[host.name] if unit.id in having)
+    return render.results(map(inventory.contents.of, units))
 
 
 def configure(inventory: Inventory, host: Host) -> None:
     """Stage the service, and what may be looked up, which only root may read."""
-    stage_tree(name="search: stage", role="search", tree=_tree(inventory, host), world_readable=True)
-    stage_tree(name="results: stage", role="results", tree=_results(inventory, host))
+    stage_tree(name="search: stage", role="search", tree=partial(_tree, inventory, host), world_readable=True)
+    stage_tree(name="results: stage", role="results", tree=partial(_results, inventory, host))
 
 
 def activate(inventory: Inventory, host: Host) -> None:
@@ -42,7 +41,7 @@ def activate(inventory: Inventory, host: Host) -> None:
     activate_tree(
         name="search: activate",
         role="search",
-        tree=_tree(inventory, host),
+        tree=partial(_tree, inventory, host),
         links={
             "/etc/sysusers.d/edumail-search.conf": "sysusers.conf",
             "/etc/tmpfiles.d/edumail-search.conf": "tmpfiles.conf",
@@ -61,7 +60,7 @@ def activate(inventory: Inventory, host: Host) -> None:
         ),
         probe=[render.probe(unit.portal) for unit in inventory.pages.by_host[host.name][:1]],
     )
-    activate_tree(name="results: activate", role="results", tree=_results(inventory, host), reload=INDEX)
+    activate_tree(name="results: activate", role="results", tree=partial(_results, inventory, host), reload=INDEX)
 
 
 def zones() -> str:

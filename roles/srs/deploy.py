@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from edumail.model import Host
 from edumail.ports import SRS_FORWARD_PORT, SRS_REVERSE_PORT
-from edumail.srs import srs_domain
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
 from roles.srs.render import tree
@@ -14,7 +13,7 @@ PACKAGES = ("postsrsd",)
 
 def wanted(inventory: Inventory, host: Host) -> bool:
     """Whether a unit of the host asks for it."""
-    return srs_domain(host) in inventory.mail.host(host.name).srs
+    return inventory.mail.keeps_authors(host)
 
 
 def configure(host: Host) -> None:

@@ -790,7 +790,7 @@ def test_to_look_at_what_differs_is_as_good_as_to_look_at_everything(
 def test_what_a_deploy_writes_is_what_the_host_reads(app: ModuleType, tmp_path: Path, province: Province) -> None:
     mail = Mail(province)
     for name in ("mail-so", "mail-xa", "mail-thpt"):
-        host = mail.host(name)
+        host = mail.accounts(name)
         for path, text in wanted(host).items():
             (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name / path).write_text(text, encoding="utf-8")

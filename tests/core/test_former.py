@@ -178,7 +178,7 @@ def test_a_host_knows_who_lives_on_others(province: Province) -> None:
     everybody = {person.id for person in province.people}
     for name in province.hosts:
         here = {mailbox.person for mailbox in mail.host(name).mailboxes.values()}
-        text = accounts_tree(mail.host(name), 365, Calendar()).files["wanted/elsewhere"].content.decode()
+        text = accounts_tree(mail.accounts(name), 365, Calendar()).files["wanted/elsewhere"].content.decode()
         assert set(text.split()) == everybody - here
 
 

@@ -149,8 +149,9 @@ def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Pr
         shared = unit.mailboxes[0].model_copy(update={"address": f"{unit.id}@{unit.domain}"})
         units[unit.id] = unit.model_copy(update={"mailboxes": (shared,), "sections": ()})
     province = province.model_copy(update={"people": tuple(people), "units": units})
-    host = Mail(province).host("mail-xa")
-    texts = [text for path, text in wanted(host).items() if path.startswith("accounts/")]
+    mail = Mail(province)
+    host = mail.host("mail-xa")
+    texts = [text for path, text in wanted(mail.accounts("mail-xa")).items() if path.startswith("accounts/")]
     database = edumail_accounts.connect(":memory:")
     edumail_accounts.sync(
         database, edumail_accounts.Wanted(frozenset("".join(texts).splitlines()), frozenset(), frozenset(), {}), 0
