@@ -2,8 +2,9 @@
 
 Articles 4 and 5 are for every school, 6 and 7 for preschools, 8 and 9 for general schools, 10 and 11 for continuing
 education. That is from their titles; their clauses were not read in the circular's own text. The headings are from
-notes, unchecked, and for preschools by the same pattern. The points below the clauses, and what 10 and 11 list, are
-not asked by name.
+notes; those of finance (5.1 to 5.4) and of general schools (8.1 to 8.3, 9.1, 9.2) agree, clause by clause, with how a
+general school's public page that cites the clauses has them; for preschools they are by the same pattern. The points
+below the clauses, and what 10 and 11 list, are not asked by name.
 """
 
 from __future__ import annotations
