@@ -231,6 +231,18 @@ def test_letters_that_are_changed_on_the_way(audit: Any) -> None:
     assert red(audit) == {(u, r) for u in (OFFICE, PRIMARY, SECONDARY) for r in ("C37-12.1", "C37-S39-utf8")}
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [b"multipart/mixed; boundary=x", b"text/html; charset=utf-8", b"text/plain; charset=nobodys", b"message/rfc822"],
+)
+def test_a_text_that_was_made_into_something_else_is_changed(audit: Any, kind: bytes) -> None:
+    """And no exception, which would leave all units open."""
+    audit.changed = lambda message: message.replace(
+        b"text/plain; charset=utf-8\r\nContent-Transfer", kind + b"\r\nContent-Transfer"
+    )
+    assert red(audit) == {(u, r) for u in (OFFICE, PRIMARY, SECONDARY) for r in ("C37-12.1", "C37-S39-utf8")}
+
+
 def test_a_signature_that_is_broken_on_the_way(audit: Any) -> None:
     audit.changed = lambda message: message.replace(b"signed message", b"changed")
     assert red(audit) == {(unit, "C37-S39-smime") for unit in (OFFICE, PRIMARY, SECONDARY)}
