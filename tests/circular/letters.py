@@ -277,12 +277,7 @@ class Post:
         try:
             self.audit.renew()
             _hand_in(self.audit, [letter for letter in new if letter.sender])
-            brought = [letter for letter in new if not letter.sender]
-            try:
-                _bring(self.audit, brought)
-            except Confined as error:  # what else the questions see decides them, or our own hosts' letters
-                for letter in brought:
-                    letter.unsent = "" if letter.reply else str(error)
+            _bring(self.audit, [letter for letter in new if not letter.sender])
             collect(self.audit, new)
             _follow(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for
@@ -349,6 +344,9 @@ def _bring(audit: Audit, letters: Collection[Letter]) -> None:
         except OSError as error:
             letter.reply = Reply.lacking(error).text
             continue
+        except Confined as error:
+            letter.unsent = str(error)
+            continue
         envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, audit.tokens))))
     audit.exchangers.send(envelope for _, envelope in envelopes)
     for letter, envelope in envelopes:
@@ -401,7 +399,7 @@ def collect(audit: Audit, letters: Iterable[Letter]) -> None:
 
 def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[str]) -> bool:
     """Look once into mailboxes that still lack a letter; what is found leaves ``left``. Whether anything was."""
-    silent: dict[str, OSError] = {}
+    silent: dict[str, Exception] = {}
 
     def look(mailbox: str) -> dict[str, bytes] | Exception:
         host = audit.mail.home[mailbox]
@@ -410,7 +408,7 @@ def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[
         whole = {message_id for message_id, letter in left[mailbox].items() if letter.text != "plain"}
         try:
             return audit.hosts[host].take(mailbox, left[mailbox].keys(), whole)
-        except OSError as error:
+        except (OSError, Confined) as error:
             silent[host] = error  # or each of its mailboxes would wait for nobody
             return error
         except imaplib.IMAP4.error as error:

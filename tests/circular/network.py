@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import imaplib
 import smtplib
 import socket
@@ -35,6 +36,8 @@ KNOCKS = 32
 """Doors that are knocked at together."""
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+"""What is said on the way, by nobody who was to be reached: a router's word is as good as a silence."""
 HTTPS_PORT, SMTP_PORT, IMAPS_PORT = 443, 25, 993
 WEB_PORTS = (80, HTTPS_PORT)
 LARGEST_PAGE = 2_000_000

@@ -12,7 +12,7 @@ from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.mailed import Undecided, all_settled, rcpts
+from tests.circular.mailed import Undecided, all_settled
 from tests.circular.portal import Answer, Reading, home, home_of
 
 SUPPORTED_DEBIAN = ("13",)
@@ -85,7 +85,7 @@ def test_a_name_below_edu_vn_leads_to_the_portal(audit: Audit, of_pages: Answers
     """At any depth: in Vietnam's counting edu.vn itself is the second level. And mail is taken there."""
     undecided = Undecided()
     answers: list[tuple[Unit, Answer]] = undecided.heard(of_pages)
-    replies = rcpts(audit, (unit.public_address for unit, (verdict, _) in answers if verdict == "pass"))
+    replies = audit.exchangers.rcpts((unit.public_address for unit, (verdict, _) in answers if verdict == "pass"))
     for unit, (verdict, evidence) in answers:
         with undecided.of(unit):
             if verdict == "pass":

@@ -33,7 +33,7 @@ from tests.circular.letters import (
     post,
     put_off,
 )
-from tests.circular.mailed import REFUSED, Undecided, all_settled, no_room, rcpts, refusals
+from tests.circular.mailed import REFUSED, Undecided, all_settled, no_room, refusals
 from tests.circular.network import Network
 from tests.circular.portal import home, home_of
 
@@ -264,7 +264,7 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
     known = set(here.facts["dovecot_users"])
     people = audit.mail.units.people
     asked = [unit for unit in audit.units(on) if not audit.left_out(unit)]
-    replies = rcpts(audit, (person.address for unit in asked for person in people[unit.id]))
+    replies = audit.exchangers.rcpts(person.address for unit in asked for person in people[unit.id])
     undecided = Undecided()
     for unit in audit.units(on):
         roster = {person.address for person in people[unit.id]}
@@ -365,7 +365,7 @@ def test_postmaster_and_abuse_reach_the_officer_in_charge(audit: Audit, on: str,
     """The delivering half; that the head has named the officer is a decision on paper, which no host can show."""
     opened(audit, on)
     letters = post(audit, on, "C37-4.5")
-    replies = rcpts(audit, (a for unit in audit.units(on) if audit.left_out(unit) for a in officers(unit)))
+    replies = audit.exchangers.rcpts(a for unit in audit.units(on) if audit.left_out(unit) for a in officers(unit))
     undecided = Undecided()
     for unit in audit.units(on):
         with undecided.of(unit):
@@ -409,7 +409,7 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
     units = [unit for unit in audit.units(on) if unit.sections]
     asked = [unit for unit in units if not audit.left_out(unit)]
     open_to = _open_to_holders(audit, on, [(unit, {s.address for s in unit.sections}) for unit in asked])
-    replies = rcpts(audit, (s.address for unit in units if audit.left_out(unit) for s in unit.sections))
+    replies = audit.exchangers.rcpts(s.address for unit in units if audit.left_out(unit) for s in unit.sections)
     undecided = Undecided()
     for unit in audit.units(on):
         if not unit.sections:
@@ -484,7 +484,7 @@ def test_units_below_have_mail(audit: Audit, on: str, record: Record) -> None:
     under = {
         unit.id: [lower for lower in audit.mail.units.below(unit.id) if lower.id != unit.id] for unit in audit.units(on)
     }
-    replies = rcpts(audit, (lower.public_address for below in under.values() for lower in below))
+    replies = audit.exchangers.rcpts(lower.public_address for below in under.values() for lower in below)
     undecided = Undecided()
     for unit in audit.units(on):
         below = under[unit.id]

@@ -21,7 +21,7 @@ from tests.circular.dialogues import VERDICTS, Seen, folded, greeting, seen_at
 from tests.circular.exchangers import Greeting, Reply
 from tests.circular.host import facts_of, knock
 from tests.circular.letters import LOST, UNSETTLED, post
-from tests.circular.mailed import Undecided, greetings
+from tests.circular.mailed import Undecided
 from tests.circular.network import (
     HTTPS_PORT,
     IP,
@@ -43,7 +43,7 @@ LDAP = (389, 636)
 @pytest.mark.requirement("C37-S39-smtp")
 def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
     units, undecided = audit.units(on), Undecided()
-    greeted = greetings(audit, (unit.domain for unit in units))
+    greeted = audit.exchangers.greetings(unit.domain for unit in units)
     for unit in units:
         seen = greeted[unit.domain]
         if isinstance(seen, Greeting):
@@ -74,7 +74,7 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
     there = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
     own = folded(good for good, _ in there.values())
     units, undecided = audit.units(on), Undecided()
-    greeted = greetings(audit, (unit.domain for unit in units))
+    greeted = audit.exchangers.greetings(unit.domain for unit in units)
     for unit in units:
         seen = greeted[unit.domain]
         starttls = isinstance(seen, Greeting) and "starttls" in seen.features

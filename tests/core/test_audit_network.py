@@ -564,7 +564,10 @@ def test_an_exchanger_that_is_not_ready_is_greeted_again_and_judges_nobody(
     monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
     tls = SimpleNamespace(recv=lambda size: b"220 ready")
     network: Any = SimpleNamespace(
-        exchanger=lambda domain: "mx.test", smtp=smtp, tls=lambda host, port: contextlib.nullcontext(tls)
+        exchanger=lambda domain: "mx.test",
+        smtp=smtp,
+        tls=lambda host, port: contextlib.nullcontext(tls),
+        strangers=(),
     )
     units = [SimpleNamespace(id=str(n), domain=f"{n}.test") for n in range(3)]
     hosts = {"a": SimpleNamespace(fqdn="a.test")}
@@ -706,7 +709,7 @@ def test_a_network_that_lets_no_mail_out_hides_no_submission_door_that_is_shut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def greetings(domains: Any) -> Any:
-        raise Confined("no way out to port 25")
+        return dict.fromkeys(domains, exchangers_of.Reply.lacking(Confined("no way out to port 25")))
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(standards, "certificate_text", lambda connection: "")

@@ -352,6 +352,18 @@ def test_a_letter_to_the_outside_that_was_not_sent_leaves_its_own_unit_open(audi
     assert found.keys() & {(unit, "C37-4.1") for unit in (OFFICE, PRIMARY, SECONDARY)} == {(SECONDARY, "C37-4.1")}
 
 
+NO_WAY_OUT = Reply.lacking(Confined("no way out to port 25"))
+
+
+def confined(addresses: Iterable[str], *sender: str) -> dict[str, Reply]:
+    return dict.fromkeys(addresses, NO_WAY_OUT)
+
+
+def unsent(envelopes: Any) -> None:
+    for envelope in envelopes:
+        envelope.reply = NO_WAY_OUT
+
+
 LATER = Reply(450, "4.2.0 greylisted")
 FULL = Reply(552, "5.2.2 <a@x.test>: Recipient address rejected: hop thu day / the mailbox is full")
 SAID_BEHIND = Reply(552, f"5.1.1 <a@x.test>: undeliverable address: host mail-xa said: 552 {FULL.text}")
@@ -384,9 +396,6 @@ def test_what_is_refused_only_for_now_is_open_for_that_unit_and_judged_for_the_o
 def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_our_hosts(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     monkeypatch.setattr(audit, "rcpts", confined)
     found = verdicts(audit)
     assert audit.left.keys() == {"C37-4.3.1", "C37-4.3.4", "C37-5.3"}
@@ -395,7 +404,7 @@ def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_
     assert "fail" not in found.values()
     home = audit.homes[PRIMARY]
     audit.homes[PRIMARY] = Home(home.good, home.said, home.title, ())
-    monkeypatch.setattr(audit, "send", confined)
+    monkeypatch.setattr(audit, "send", unsent)
     audit.kept.clear()
     assert verdicts(audit)[PRIMARY, "C37-4.2.3"] == "fail"
     assert {"C37-4.2.3", "C37-12.1", "C37-S39-smime"} <= audit.left.keys()
@@ -679,9 +688,6 @@ def test_mail_of_the_ministry_is_judged_by_how_it_ended(
 def test_a_network_that_lets_no_mail_out_hides_nothing_that_became_of_the_ministry_s(
     audit: Any, monkeypatch: pytest.MonkeyPatch, status: str, verdict: Verdict | None
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     monkeypatch.setattr(audit, "rcpts", confined)
     audit.hosts["mail-so"].ask = lambda command, request: [{"from": "a", "to": "b", "status": status}]
     said: dict[str, Verdict] = {}
@@ -712,9 +718,6 @@ def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None
 def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_that_fails(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     def heard() -> Any:
         for unit in audit.units(HOST):
             if unit.id != SECONDARY:

@@ -334,7 +334,7 @@ def test_what_mail_can_not_decide_leaves_that_unit_open_and_no_other(
     monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Later(True))
     unit = reading(files, "thcs-suoi-mo")
     replies = {"a@x.test": Reply(451, "later"), "b@x.test": Reply(250, "ok")}
-    unit.audit.exchangers.rcpts = lambda addresses, sender: {address: replies[address] for address in addresses}
+    unit.audit.exchangers.rcpts = lambda addresses: {address: replies[address] for address in addresses}
     letter = unit.unit.public_address
     asked = [
         Mailed("pass", ["1"], rcpt=("a@x.test", "b@x.test")),
@@ -355,7 +355,7 @@ def test_a_leader_whose_mailbox_is_full_has_one(files: Files) -> None:
     unit = reading(files, "thcs-suoi-mo")
     person, public = unit.audit.province.people[0].address, unit.unit.public_address
     full = Reply(552, "5.2.2 hop thu day / the mailbox is full")
-    unit.audit.exchangers.rcpts = lambda addresses, sender: dict.fromkeys(addresses, full)
+    unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(addresses, full)
     answers = [(unit.unit, Mailed("pass", [], rcpt=(address,))) for address in (person, public)]
     assert [verdict for _, (verdict, _) in finished(unit.audit, "mail-xa", "C37-9.1a.2", answers)] == ["pass", "fail"]
 
@@ -364,7 +364,7 @@ def test_full_mailboxes_are_named_and_not_counted_among_those_that_accept(files:
     unit = reading(files, "thcs-suoi-mo")
     first, other = (person.address for person in unit.audit.province.people[:2])
     replies = {first: Reply(250, "ok"), other: Reply(552, "5.2.2 hop thu day / the mailbox is full")}
-    unit.audit.exchangers.rcpts = lambda addresses, sender: replies
+    unit.audit.exchangers.rcpts = lambda addresses: replies
     asked = Mailed("pass", [], rcpt=(first, other))
     ((_, (verdict, evidence)),) = finished(unit.audit, "mail-xa", "C37-9.1a.2", [(unit.unit, asked)])
     assert verdict == "pass"
@@ -382,7 +382,9 @@ def test_a_network_that_lets_no_mail_out_leaves_open_only_what_pages_do_not_deci
 
     unit = reading(files, "thcs-suoi-mo")
     monkeypatch.setattr(mailed, "post", confined)
-    unit.audit.exchangers.rcpts = lambda addresses, sender: confined() if list(addresses) else {}
+    unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(
+        addresses, Reply.lacking(Confined("no way out to port 25"))
+    )
     said: Any = {"rcpt": ("a@x.test",)} if where == "rcpt" else {"letter": unit.unit.public_address}
     asked = [("pass", ["1"]), Mailed("pass", ["2"], **said), Mailed("fail", ["3"], **said), ("pass", ["4"])]
     found = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, one) for one in asked])
