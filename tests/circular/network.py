@@ -251,7 +251,7 @@ class Network:
             return why
         if port == SMTP_PORT:
             return ""
-        if port in WEB_PORTS or not isinstance(error, TimeoutError):
+        if port in WEB_PORTS or not (isinstance(error, TimeoutError) or error.errno in NO_WAY):
             return ""
         if port not in self._shut:
             self._shut[port] = self.shut(port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import imaplib
 import json
 import re
@@ -362,6 +363,8 @@ def audited(monkeypatch: pytest.MonkeyPatch, network: Network, *ports: int) -> A
         (TimeoutError(), [("", 993)], [], False),  # a host has shut it itself
         (ConnectionRefusedError(), [("", 993)], [993], False),  # somebody is there, and nobody listens
         (TimeoutError(), [("", 443)], [443], False),
+        (OSError(errno.EHOSTUNREACH, "a router says no"), [("", 993)], [993], True),
+        (OSError(errno.EHOSTUNREACH, "a router says no"), [("192.0.2.1", 993)], [993], False),
     ],
 )
 def test_a_port_that_is_shut_on_the_way_to_all_hosts_is_no_finding_about_one(
@@ -512,6 +515,31 @@ def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
     assert "Traceback" in said
     with pytest.raises(Confined):
         network.connect("a.test", 993)
+
+
+@pytest.mark.parametrize("shut_by", ["its own filter", "nobody"])
+def test_a_host_that_does_not_tell_its_filter_hides_none_that_shuts_a_port_itself_or_is_reached_there(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any, shut_by: str
+) -> None:
+    way(TimeoutError(), *([("", 993)] if shut_by == "its own filter" else [("192.0.2.1", 993)]))
+    audited(monkeypatch, network)
+
+    def told(audit: Any, on: str) -> Any:
+        if on == "a":
+            raise AuditError("a: Traceback")
+        return SimpleNamespace(filter_ports=set() if shut_by == "its own filter" else {993})
+
+    monkeypatch.setattr(host_of, "facts_of", told)
+    assert network.reached("a.test", 993, "A")[0] is False
+
+
+def test_a_host_without_an_address_makes_no_other_fail(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    way(TimeoutError(), ("", 993))
+    audited(monkeypatch, network, 993)
+    monkeypatch.setattr(network, "lookup", names({("a.test", "A"): ["192.0.2.1"]}))
+    assert network.reached("a.test", 993, "A")[0] is None
 
 
 def test_an_audit_compares_with_the_ministry_of_the_circular_where_the_inventory_names_none(
