@@ -34,6 +34,8 @@ from edumail.model import Nameserver, Province
 TIMEOUT = 15
 KNOCKS = 32
 """Doors that are knocked at together."""
+READY = 220
+"""What SMTP says where TLS may begin (RFC 3207)."""
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
@@ -546,10 +548,10 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
     """Whether a server accepts exactly this TLS version, and what was seen.
 
-    Raises OSError when it hangs up on a new version: whoever refuses one says so. Raises RuntimeError when nothing was
-    learnt: this machine's own TLS library can't speak the version, or an old one met something else than the server's
-    own refusal, which may be anybody's on the way. That it hangs up without a word counts as one where the same door
-    speaks TLS 1.2.
+    Raises OSError when it hangs up on a new version, since whoever refuses one says so, and when it lets no TLS begin.
+    Raises RuntimeError when nothing was learnt: this machine's own TLS library can't speak the version, or an old one
+    met something else than the server's own refusal, which may be anybody's on the way. That it hangs up without a word
+    counts as one where the same door speaks TLS 1.2.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -588,6 +590,9 @@ def _door(network: Network, host: str, port: int, starttls: bool) -> socket.sock
     if not starttls:
         return network.connect(host, port)
     client = network.smtp(host, port)
-    client.docmd("STARTTLS")
+    code, said = client.docmd("STARTTLS")
+    if code != READY:
+        client.close()
+        raise smtplib.SMTPResponseException(code, said)
     assert client.sock is not None
     return client.sock

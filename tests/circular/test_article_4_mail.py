@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import smtplib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +15,8 @@ from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
-from tests.circular.dialogues import Seen, seen_at
-from tests.circular.exchangers import ACCEPTED, FOR_GOOD, FOR_NOW, Reply
+from tests.circular.dialogues import Seen, for_good, seen_at
+from tests.circular.exchangers import ACCEPTED, FOR_GOOD, Reply
 from tests.circular.host import facts_of
 from tests.circular.letters import (
     AMONG_OURS,
@@ -192,9 +191,7 @@ def _submission(network: Network, host: str) -> Seen:
         client.ehlo()
         offered = client.has_extn("auth")
         client.mail(f"someone@{host}")
-        code, said = client.rcpt(f"someone@{host}")
-    if FOR_NOW <= code < FOR_GOOD:
-        raise smtplib.SMTPResponseException(code, said)  # another time it may be another
+        code = for_good(client.rcpt(f"someone@{host}"))
     good = offered and code >= FOR_GOOD
     return good, (
         f"{host}:587 STARTTLS, AUTH {'có / offered' if offered else 'KHÔNG có / NOT offered'};"
