@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple
 
 from edumail.circular.catalogue import requirements
 from edumail.model import Unit
-from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError
+from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, brief
 from tests.circular.exchangers import WAIT_SECONDS, Envelope, Reply
 from tests.circular.network import Confined
-from tests.circular.portal import home_of
+from tests.circular.portal import homes_of
 from tests.circular.texts import PLAIN, VIETNAMESE, signed
 
 PAUSE_SECONDS = 1.0
@@ -171,10 +171,9 @@ def author(audit: Audit, unit: Unit, group: str) -> str:
 
 
 def _published(audit: Audit, on: str) -> Iterator[Letter]:
-    for unit in audit.units(on):
-        found = home_of(audit, unit).mailto
-        if found:
-            yield Letter(found[0], behind(audit, found[0]))
+    for _, home in homes_of(audit, audit.units(on))[0]:
+        if home.mailto:
+            yield Letter(home.mailto[0], behind(audit, home.mailto[0]))
 
 
 def _to_contact(requirement: str) -> Callable[[Audit, str], Iterator[Letter]]:
@@ -260,7 +259,9 @@ class Post:
     """The requirements whose letters could not be planned, sent or looked for, and why."""
 
     def letter(self, recipient: str, sender: str = "", text: Text = "plain") -> Letter:
-        """One of the letters that were planned."""
+        """One of the letters that were planned. Raises AuditError where it was not: its page was not seen in time."""
+        if (sender, recipient, text) not in self.letters:
+            raise AuditError(f"chưa có thư nào được gửi / no letter was sent: {sender} → {recipient}")
         return self.letters[sender, recipient, text]
 
     def exchange(self, asked: Iterable[str]) -> None:
@@ -294,13 +295,13 @@ class Post:
 def post(audit: Audit, turn: str, requirement: str) -> Post:
     """The letters of a host's turn, after they were exchanged: at the first call those of all that is asked of it.
 
-    Raises whatever kept those of ``requirement`` from that.
+    Raises AuditError with whatever kept those of ``requirement`` from that.
     """
     made: Post = audit.kept.setdefault(f"post of {turn}", Post(audit, turn))
     if requirement not in made.planned:
         made.exchange({requirement, *audit.asked.get(turn, ())})
-    if requirement in made.broken:
-        raise made.broken[requirement]
+    if why := made.broken.get(requirement):
+        raise AuditError(brief(f"{type(why).__name__}: {why}")) from why
     return made
 
 

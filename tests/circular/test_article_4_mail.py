@@ -135,11 +135,9 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, 
     sound, doors = _submission_doors(audit, here)
     asked = {unit.id for unit in drawn(audit, audit.units(on), record, "C37-4.1")}
     abroad = [unit for unit in audit.units(on) if unit.id in asked and audit.outside and may_leave(audit, unit)]
-    left, untold = dict[str, Seen](), ""
-    try:
-        left = _left_the_province(audit, [letters.letter(audit.outside or "", unit.public_address) for unit in abroad])
-    except AuditError as error:  # which hides no letter between our hosts, nor an open door
-        untold = str(error)
+    left, untold = _left_the_province(
+        audit, [letters.letter(audit.outside or "", unit.public_address) for unit in abroad]
+    )
     undecided = Undecided()
     for unit, other in partners(audit, on):
         if unit.id not in asked:
@@ -165,8 +163,8 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, 
                 "--outside: cho một địa chỉ của chính bạn ở ngoài tỉnh để thử thư ra Internet"
                 " / give an address of your own outside the province to test mail to the Internet"
             )
-        elif why := letters.letter(audit.outside, unit.public_address).unsent or untold:
-            unclear.append(why)
+        elif unit.public_address not in left:
+            unclear.append(letters.letter(audit.outside, unit.public_address).unsent or untold)
         else:
             delivered, said = left[unit.public_address]
             good &= delivered is not False
@@ -199,51 +197,64 @@ def _submission(network: Network, host: str) -> Seen:
     )
 
 
-def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> dict[str, Seen]:
+def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> tuple[dict[str, Seen], str]:
     """By sender whether a host outside took the letter, by the reply that our gateway logged; one wait for all.
 
-    None: nobody can tell yet, or it is the auditor's own mailbox outside that does not take it.
+    None: nobody can tell yet, or it is the auditor's own mailbox outside that does not take it. And why a host does not
+    tell of the others: that hides none that has ended, no letter between our hosts, nor an open door.
     """
-    if not letters:
-        return {}
-    gateway = opened(audit, audit.mail.gateway.name)
     found: dict[str, Seen] = {}
     waiting = {letter.message_id: letter for letter in letters if not letter.unsent}
     seen: set[str] = set()
     end = time.monotonic() + LEAVING_SECONDS
-    while waiting:
-        late = time.monotonic() > end
-        for message_id, logged in gateway.trace(waiting.keys()).items():
-            letter = waiting[message_id]
-            rows = [row for row in logged if row["to"] == letter.recipient]
-            said = "; ".join(f"{row['status']} {row['relay']}: {row['reply'][:80]}" for row in rows)
-            said = said or "nhật ký chưa ghi lần phát nào / no delivery logged yet"
-            left = _left(rows)
-            seen |= {message_id} if rows else set()
-            found[letter.sender] = left, f"→ {letter.recipient}: {said}"
-            if left or (rows and rows[-1]["status"] == "bounced"):
-                del waiting[message_id]
-        if late:
-            break
-        if waiting:
-            time.sleep(1)
-    return found | _held_back(audit, {name: letter for name, letter in waiting.items() if name not in seen})
+    try:
+        gateway = opened(audit, audit.mail.gateway.name) if waiting else None
+        while waiting and gateway:
+            late = time.monotonic() > end
+            for message_id, logged in gateway.trace(waiting.keys()).items():
+                letter = waiting[message_id]
+                rows = [row for row in logged if row["to"] == letter.recipient]
+                said = "; ".join(f"{row['status']} {row['relay']}: {row['reply'][:80]}" for row in rows)
+                said = said or "nhật ký chưa ghi lần phát nào / no delivery logged yet"
+                left = _left(rows)
+                seen |= {message_id} if rows else set()
+                found[letter.sender] = left, f"→ {letter.recipient}: {said}"
+                if left or (rows and rows[-1]["status"] == "bounced"):
+                    del waiting[message_id]
+            if late:
+                break
+            if waiting:
+                time.sleep(1)
+    except AuditError as error:  # what has not ended may yet have changed
+        return {sender: said for sender, said in found.items() if sender not in _senders(waiting)}, str(error)
+    return _held_back(audit, found, {name: letter for name, letter in waiting.items() if name not in seen})
 
 
-def _held_back(audit: Audit, letters: Mapping[str, Letter]) -> dict[str, Seen]:
-    """By sender, of letters that the gateway has not seen: those that their own host could not hand to it."""
+def _senders(letters: Mapping[str, Letter]) -> set[str]:
+    return {letter.sender for letter in letters.values()}
+
+
+def _held_back(audit: Audit, found: dict[str, Seen], letters: Mapping[str, Letter]) -> tuple[dict[str, Seen], str]:
+    """As :func:`_left_the_province`; of ``letters``, which the gateway has not seen, by what their own host logged."""
     by_host: dict[str, list[str]] = defaultdict(list)
     for message_id, letter in letters.items():
         by_host[audit.mail.home[letter.sender]].append(message_id)
-    found: dict[str, Seen] = {}
+    untold = ""
     for host in sorted(by_host.keys() - {audit.mail.gateway.name}):
-        for message_id, logged in opened(audit, host).trace(by_host[host]).items():
+        try:
+            traced = opened(audit, host).trace(by_host[host])
+        except AuditError as error:
+            untold = str(error)
+            for message_id in by_host[host]:
+                found.pop(letters[message_id].sender, None)
+            continue
+        for message_id, logged in traced.items():
             letter = letters[message_id]
             last = [row for row in logged if row["to"] == letter.recipient][-1:]
             if last and last[0]["status"] != "sent":
                 said = f"{last[0]['status']} {last[0]['relay']}: {last[0]['reply'][:80]}"
                 found[letter.sender] = _left(last, AMONG_OURS), f"{host} → {letter.recipient}: {said}"
-    return found
+    return found, untold
 
 
 def _left(rows: Sequence[dict[str, str]], words: re.Pattern[str] = PUT_OFF) -> bool | None:

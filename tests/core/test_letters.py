@@ -176,7 +176,7 @@ def test_letters_that_can_not_be_planned_stop_no_others(audit: Any, monkeypatch:
 
     monkeypatch.setattr(letters, "PLANS", {**PLANS, "C37-4.2.3": breaks})
     assert post(audit, HOST, "C37-4.5").letters
-    with pytest.raises(KeyError, match="nothing there"):
+    with pytest.raises(AuditError, match="KeyError: 'nothing there'"):
         post(audit, HOST, "C37-4.2.3")
 
 
@@ -187,7 +187,7 @@ def test_an_exchange_that_breaks_is_no_finding(audit: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(letters, step, breaks)
     for requirement in ("C37-4.5", "C37-4.1", "C37-4.5"):
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(AuditError, match="RuntimeError: out of memory"):
             post(audit, HOST, requirement)
 
 
@@ -206,6 +206,24 @@ def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_
                 made.letter(unit.public_address, text=text).arrived(unit.public_address)
     for unit, other in letters.partners(audit, HOST):
         assert made.letter(other.public_address, unit.public_address).arrived(other.public_address)
+
+
+def test_a_page_that_the_network_shuts_keeps_no_letter_of_another_s_from_going(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut, sound, *_ = audit.units(HOST)
+    del audit.homes[shut.id]
+
+    def https(*words: object) -> Any:
+        raise Confined("no way out by IPv4")
+
+    monkeypatch.setattr(audit, "https", https)
+    monkeypatch.setattr(audit, "asked", {HOST: {"C37-4.2.3"}})
+    monkeypatch.setattr(audit, "contents", SimpleNamespace(forget=lambda unit: None), raising=False)
+    made = post(audit, HOST, "C37-4.2.3")
+    assert made.letter(sound.public_address).arrived(sound.public_address)
+    with pytest.raises(AuditError, match="no letter was sent"):
+        made.letter(shut.public_address)
 
 
 def test_a_host_that_ssh_does_not_reach_any_more_is_no_finding(audit: Any) -> None:

@@ -630,6 +630,28 @@ def test_a_letter_between_our_hosts_that_is_open_hides_none_that_does_not_leave_
     assert {verdicts(audit)[about] for about in OUTSIDE} == {"fail"}
 
 
+def test_a_log_that_is_not_told_any_more_hides_no_letter_of_which_it_was(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one letter the gateway said that it came back; of the other it said nothing, and then nothing any more."""
+    row = {"to": audit.outside, "relay": "none", "status": "bounced", "reply": "mail transport unavailable"}
+    said: list[str] = []
+
+    def logged(host: str) -> list[dict[str, str]]:
+        said.append(host)
+        if len(said) > 2:
+            raise AuditError("journalctl: no")
+        return [row] if len(said) == 1 else []
+
+    log_of_what_leaves(audit, monkeypatch, logged)
+    monkeypatch.setattr(letters, "_follow", lambda audit, new: None)
+    found = verdicts(audit)
+    first = next(unit.id for unit in audit.units(HOST) if (unit.id, "C37-4.1") in OUTSIDE)
+    assert {about for about in OUTSIDE if about in found} == {(first, "C37-4.1")}
+    assert found[first, "C37-4.1"] == "fail"
+    assert "journalctl: no" in audit.left["C37-4.1"]
+
+
 def test_a_host_that_does_not_tell_who_sees_a_mailbox_hides_no_letter_that_is_lost(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
