@@ -219,6 +219,7 @@ class Audit:
     """The auditor's own address outside the province."""
     hosts: dict[str, HostAudit] = field(init=False)
     unreachable: dict[str, str] = field(default_factory=dict)
+    """By host why no audit is open there, in words that evidence may have."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
     homes: dict[str, Any] = field(default_factory=dict)
@@ -269,7 +270,7 @@ class Audit:
                     raise AuditError(result.stderr.strip()[:300])
                 answer = json.loads(result.stdout)
             except Exception as error:  # whatever keeps us out, it is this host that stays unaudited, not the run
-                self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                self.unreachable[host.name] = brief(f"{type(error).__name__}: {error}")
                 continue
             opened = HostAudit(
                 host.name,
@@ -298,7 +299,7 @@ class Audit:
             try:
                 host.open_again(self.outside)
             except Exception as error:  # as when it was opened
-                self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                self.unreachable[host.name] = brief(f"{type(error).__name__}: {error}")
                 _close(host)
                 del self.hosts[host.name]
 

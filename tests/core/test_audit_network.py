@@ -1144,6 +1144,23 @@ def test_an_alias_that_leads_to_another_machine_is_noticed_before_an_audit_is_op
         assert f"SSH leads to {called.strip()}, not to mail-xa.minhha.test" in audit.unreachable["mail-xa"]
 
 
+def test_a_host_that_ssh_does_not_reach_is_told_without_the_command_and_the_auditor_s_address(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(words: str) -> Any:
+        if words == audit_of.CALLED:
+            return SimpleNamespace(stdout="")
+        said = "exit_status=255, _stdout=b'', _stderr=b'x\\nConnection closed\\n'"
+        raise RuntimeError(f"CommandResult(command={words.encode()!r}, {said})")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: SimpleNamespace(run=run))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts), outside="kiemtra@ngoai.test")
+    audit.open(None)
+    assert set(audit.unreachable.values()) == {"SSH: Connection closed"}
+    assert host_of.unseen(audit, "mail-xa").endswith("/ not under audit: SSH: Connection closed")
+
+
 def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     empty = SimpleNamespace(get_ca_certs=list)
     monkeypatch.setattr(ssl, "create_default_context", lambda: empty)
