@@ -602,6 +602,14 @@ def test_a_member_who_is_not_seen_hides_no_stranger_whom_a_group_reaches(audit: 
     assert verdicts(audit)[OFFICE, "C37-5.3"] == "fail"
 
 
+def test_a_log_that_lacks_a_member_who_has_the_letter_fails_nobody(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Host.trace
+    monkeypatch.setattr(Host, "trace", lambda self, ids: {name: rows[:1] for name, rows in usual(self, ids).items()})
+    found = verdicts(audit)
+    assert (OFFICE, "C37-5.3") not in found
+    assert "the log is not whole" in audit.left["C37-5.3"]
+
+
 def test_a_log_that_is_not_told_hides_no_letter_that_is_lost(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def trace(self: Host, message_ids: Iterable[str]) -> Any:
         raise AuditError("journalctl: no")
