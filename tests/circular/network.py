@@ -128,14 +128,15 @@ class Network:
         self._open = None
 
     def lookup(self, name: str, kind: str) -> list[str]:
-        """Records as text, sorted; none when there are none. Raises OSError when no server answers.
+        """Records as text, sorted; none when there are none. Raises OSError when no server answers, and Confined when
+        none answers this machine of a name of the province's, though its resolver knows the zone.
 
         An address in the place of a name is given as it is: nobody has to be asked.
         """
         if of := literal(name):
             return [name] if of == kind else []
         if (name, kind) not in self._answers:
-            self._answers[name, kind] = _elsewhere(name, kind) if self._silent else self._looked_up(name, kind)
+            self._answers[name, kind] = self._instead(name, kind) if self._silent else self._looked_up(name, kind)
         return self._answers[name, kind]
 
     def _looked_up(self, name: str, kind: str) -> list[str]:
@@ -152,7 +153,16 @@ class Network:
             if zone and not self.known_elsewhere(zone):
                 raise OSError(f"DNS {kind} {name}: {error}") from error
             self._silent = bool(zone) and isinstance(error, dns.exception.Timeout)
+            return self._instead(name, kind)
+
+    def _instead(self, name: str, kind: str) -> list[str]:
+        """What this machine's resolver says where the province's servers say nothing to this machine."""
+        try:
             return _elsewhere(name, kind)
+        except OSError as error:
+            if deepest_zone(name, self.province.settings.zones):
+                raise Confined(f"{UNASKED}: {error}") from error
+            raise
 
     def known_elsewhere(self, apex: str) -> bool:
         """Whether this machine's resolver knows a zone: then a silence of its servers is not everybody's."""
@@ -271,7 +281,7 @@ class Network:
         for doors in (strangers, hosts):
             asked: dict[tuple[str, int], str] = {}
             for name, port in doors:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, Confined):
                     asked |= {(address, port): name for address in self.lookup(name, "AAAA")[:1]}
             with ThreadPoolExecutor(KNOCKS) as pool:
                 if any(pool.map(_answers, asked)):

@@ -143,6 +143,33 @@ def test_names_are_asked_at_this_machines_resolver_where_the_provinces_servers_c
     assert len(asked) == (1 if ours is TIMED_OUT else 2)  # a silence is waited for once
 
 
+def test_a_name_that_only_this_machines_resolver_could_tell_and_does_not_is_no_finding(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(name: str, kind: str) -> list[str]:
+        raise TIMED_OUT
+
+    def other(name: str, kind: str) -> list[str]:
+        if kind != "SOA":
+            raise OSError("DNS: timed out")
+        return ["soa"]
+
+    monkeypatch.setattr(network.resolver, "resolve", resolve)
+    monkeypatch.setattr(network_of, "_elsewhere", other)
+    for _ in range(2):
+        with pytest.raises(Confined, match=r"from another network: DNS: timed out"):
+            network.lookup(f"www.{APEX}", "A")
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    doors = {
+        "MX": partial(network.exchanger_reached, APEX, "A"),
+        "A": partial(network.reached, f"www.{APEX}", 443, "A"),
+    }
+    assert [good for good, _ in seen_at(audit, doors).values()] == [None, None]
+    assert audit.exchangers.rcpts([f"a@{APEX}"])[f"a@{APEX}"].for_now
+    with pytest.raises(OSError, match="timed out"):
+        network.lookup("moet.gov.vn", "A")
+
+
 Answering = Callable[[dns.message.Message], None]
 
 
