@@ -492,6 +492,18 @@ def test_submission_is_asked_again_where_it_broke(
     assert article_4._submission_doors(audit, SimpleNamespace(fqdn="a.test"))[0] is good
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_a_unit_writes_to_itself_is_no_exchange_with_others(audit: Any, lost: bool) -> None:
+    """No host of another unit was reached."""
+    only = audit.hosts["mail-thpt"]
+    audit.hosts, audit.outside = {"mail-thpt": only}, None
+    only.lost = {audit.province.units["thpt-song-que"].public_address} if lost else set()
+    said: dict[str, Verdict] = {}
+    with nullcontext() if lost else pytest.raises(AuditError, match=r"thpt-song-que: .*all other units"):
+        QUESTIONS["C37-4.1"](audit, "mail-thpt", lambda unit, _, verdict, evidence: said.update({unit: verdict}))
+    assert said == ({"thpt-song-que": "fail"} if lost else {})
+
+
 def test_a_submission_door_that_the_network_shuts_hides_no_letter_that_is_lost(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
