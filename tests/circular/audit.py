@@ -91,7 +91,8 @@ class HostAudit:
             words = f"printf %s {shlex.quote(json.dumps(request))} | {words}"
         result = self.run(words)
         if result.rc != 0:
-            raise AuditError(f"{self.name}: edumail-audit {command}: {result.stderr.strip()[:300]}")
+            what = command.partition(" ")[0]  # and not with what: tokens, or somebody's address
+            raise AuditError(f"{self.name}: edumail-audit {what}: {result.stderr.strip()[:300]}")
         return json.loads(result.stdout) if result.stdout.strip() else None
 
     @cached_property
@@ -229,7 +230,7 @@ class Audit:
     def __post_init__(self) -> None:
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
-        self.veil = Veil(self.province)
+        self.veil = Veil(self.province, self.outside)
         self.hosts = Opened(self.unreachable)
         strangers = [self.outside.rpartition("@")[2]] if self.outside else []
         strangers += sorted(self.province.settings.ministry_domains)

@@ -316,6 +316,13 @@ def test_an_ssh_that_breaks_says_what_it_said_and_no_token() -> None:
         list(host.ask_each("send", "probes", ["x"], tokens=["t"]))
 
 
+def test_a_command_that_fails_is_named_without_its_words() -> None:
+    ssh = SimpleNamespace(run=lambda words: SimpleNamespace(rc=1, stdout="", stderr="no space left\n"))
+    host = HostAudit("h", "h.test", ssh, "login", "password", "token", 0, Any)
+    with pytest.raises(AuditError, match=r"^h: edumail-audit open: no space left$"):
+        host.open_again("kiemtra@ngoai.test")
+
+
 def test_requests_are_bounded_and_whole() -> None:
     asked: list[str] = []
 
