@@ -13,12 +13,12 @@ PACKED = re.compile(r"SRS[01][=+-][^\s@<>]*@?", re.IGNORECASE)
 
 
 class Veil:
-    """Replaces the addresses of the province's people by their id in the roster and their posts.
+    """Replaces the addresses of the province's people by their id in the roster and their posts, and the auditor's own.
 
     A person's old address, a sub-address (``name+word@``) and an address that was cut at its end are theirs too.
     """
 
-    def __init__(self, province: Province):
+    def __init__(self, province: Province, auditor: str | None = None):
         self.people: dict[str, str] = {}
         for person in province.people:
             posts = ", ".join(province.posts[code].name for code in person.posts)
@@ -27,6 +27,8 @@ class Veil:
             former.address: self.people[former.to] for former in province.former if former.to in self.people
         }
         self.people |= {left.address: f"[{left.id} đã nghỉ / left]" for left in province.left}
+        if auditor:
+            self.people.setdefault(auditor.lower(), "[người kiểm tra / the auditor]")
         self._sorted = sorted(self.people)
 
     def __call__(self, line: str) -> str:

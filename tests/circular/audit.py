@@ -91,7 +91,8 @@ class HostAudit:
             words = f"printf %s {shlex.quote(json.dumps(request))} | {words}"
         result = self.run(words)
         if result.rc != 0:
-            raise AuditError(f"{self.name}: edumail-audit {command}: {result.stderr.strip()[:300]}")
+            what = command.partition(" ")[0]  # and not with what: tokens, or somebody's address
+            raise AuditError(f"{self.name}: edumail-audit {what}: {result.stderr.strip()[:300]}")
         return json.loads(result.stdout) if result.stdout.strip() else None
 
     @cached_property
@@ -219,6 +220,7 @@ class Audit:
     """The auditor's own address outside the province."""
     hosts: dict[str, HostAudit] = field(init=False)
     unreachable: dict[str, str] = field(default_factory=dict)
+    """By host why no audit is open there, in words that evidence may have."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
     homes: dict[str, Any] = field(default_factory=dict)
@@ -228,7 +230,7 @@ class Audit:
     def __post_init__(self) -> None:
         self.mail = Mail(self.province)
         self.contents = Contents(self.folder, self.province)
-        self.veil = Veil(self.province)
+        self.veil = Veil(self.province, self.outside)
         self.hosts = Opened(self.unreachable)
         strangers = [self.outside.rpartition("@")[2]] if self.outside else []
         strangers += sorted(self.province.settings.ministry_domains)
@@ -269,7 +271,7 @@ class Audit:
                     raise AuditError(result.stderr.strip()[:300])
                 answer = json.loads(result.stdout)
             except Exception as error:  # whatever keeps us out, it is this host that stays unaudited, not the run
-                self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                self.unreachable[host.name] = brief(f"{type(error).__name__}: {error}")
                 continue
             opened = HostAudit(
                 host.name,
@@ -298,7 +300,7 @@ class Audit:
             try:
                 host.open_again(self.outside)
             except Exception as error:  # as when it was opened
-                self.unreachable[host.name] = f"{type(error).__name__}: {error}"
+                self.unreachable[host.name] = brief(f"{type(error).__name__}: {error}")
                 _close(host)
                 del self.hosts[host.name]
 

@@ -32,11 +32,12 @@ class Seen:
 class Browser:
     """Chromium without a window, a phone's screen and no JavaScript of the page's own; closed with the block.
 
-    addresses: name → IP address, since names are looked up as the rest of the audit looks them up. Chains are judged by
-    other questions, so the browser trusts every certificate. Raises RuntimeError where this machine has no browser.
+    addresses: name → IP address, since names are looked up as the rest of the audit looks them up; None: nowhere.
+    Chains are judged by other questions, so the browser trusts every certificate. Raises RuntimeError where this
+    machine has no browser.
     """
 
-    def __init__(self, addresses: Mapping[str, str]):
+    def __init__(self, addresses: Mapping[str, str | None]):
         path = next(filter(None, map(shutil.which, BROWSERS)), None)
         if path is None:
             raise RuntimeError(f"máy này không có trình duyệt / this machine has no browser ({', '.join(BROWSERS)})")
@@ -46,7 +47,7 @@ class Browser:
         except ImportError as error:
             raise RuntimeError(f"máy này thiếu / this machine has no: {error.name}") from error
         self._axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
-        rules = ",".join(f"MAP {name} {address}" for name, address in addresses.items())
+        rules = ",".join(f"MAP {name} {_place(address)}" for name, address in addresses.items())
         self._playwright = sync_playwright().start()
         try:
             self._chromium = self._playwright.chromium.launch(
@@ -85,6 +86,11 @@ class Browser:
                 if page:
                     page.close()
         return Seen(url, max(0, int(overflow)), tuple(_violations(found["violations"])))
+
+
+def _place(address: str | None) -> str:
+    """As ``--host-resolver-rules`` takes it."""
+    return "~NOTFOUND" if address is None else f"[{address}]" if ":" in address else address
 
 
 def _violations(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -131,7 +131,7 @@ def audit(request: pytest.FixtureRequest) -> Iterator[Audit]:
     judged = audit.judged
     try:
         audit.open(request.config.getoption("--ssh-config"))
-        unreachable = {name: brief(why) for name, why in audit.unreachable.items() if name in judged}
+        unreachable = {name: why for name, why in audit.unreachable.items() if name in judged}
         request.config.stash[UNREACHABLE] = unreachable
         request.config.stash[INCOMPLETE] += [f"{name}: {NOT_REACHED}: {why}" for name, why in unreachable.items()]
         yield audit
@@ -229,7 +229,7 @@ def _reached(request: pytest.FixtureRequest, _progress: None) -> None:
     if "audit" in request.fixturenames:
         why = request.getfixturevalue("audit").unreachable.get(_host(request.node))
         if why is not None:
-            raise AuditError(f"{_host(request.node)}: {NOT_REACHED}: {brief(why)}")
+            raise AuditError(f"{_host(request.node)}: {NOT_REACHED}: {why}")
 
 
 def _host(item: pytest.Item) -> str:
@@ -254,7 +254,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         host, stash = _host(item), item.config.stash
         why = stash[UNREACHABLE].get(host)
         if why is None:
-            why = brief(f"{call.excinfo.typename}: {call.excinfo.value}")
+            veil = item.funcargs["audit"].veil if "audit" in getattr(item, "funcargs", {}) else str
+            why = veil(brief(f"{call.excinfo.typename}: {call.excinfo.value}"))
             stash[INCOMPLETE].append(f"{item.name}: {why}")
             why = f"phép kiểm tra bị hỏng / the check broke: {why}"
         else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import smtplib
 import socket
 from collections.abc import Callable, Iterable, Mapping
 
 from edumail.circular.verdicts import Verdict
 from tests.circular.audit import Audit
-from tests.circular.exchangers import FAILURES, UNSAID, Reply
+from tests.circular.exchangers import FAILURES, FOR_GOOD, FOR_NOW, UNSAID, Reply
 from tests.circular.network import Confined
 
 Seen = tuple[bool | None, str]
@@ -51,3 +52,10 @@ def greeting(connection: socket.socket) -> str:
     if not said or said.startswith(BUSY):
         raise ConnectionAbortedError(said or "ngắt ngay / hung up at once")
     return said
+
+
+def for_good(said: tuple[int, bytes]) -> int:
+    """The code of a server's reply. Raises smtplib.SMTPResponseException where another time it may be another."""
+    if FOR_NOW <= said[0] < FOR_GOOD:
+        raise smtplib.SMTPResponseException(*said)
+    return said[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import smtplib
 import ssl
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from tests.circular.network import Network
+from tests.circular.network import NO_WAY, Confined, Network
 
 WAIT_SECONDS = float(os.environ.get("EDUMAIL_AUDIT_WAIT", "60"))
 """How long nothing may come after the last letter was sent; then what is not there is not coming."""
@@ -31,11 +30,10 @@ REFUSALS = 8
 """After so many a dialogue is begun anew: Postfix slows down at ten in one connection, and hangs up at twenty."""
 LINES = 8
 """Connections to one exchanger at a time."""
-FAILURES = (OSError, smtplib.SMTPException, ValueError)
-"""ValueError: an address that can't stand in a command."""
+FAILURES = (OSError, smtplib.SMTPException, ValueError, Confined)
+"""ValueError: an address that can't stand in a command. Confined: this machine's network, which hides no other door."""
 BROKEN = (TimeoutError, ConnectionError, ssl.SSLEOFError, smtplib.SMTPServerDisconnected)
 SHUT = ConnectionRefusedError.__name__
-NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 
 T = TypeVar("T")
 
@@ -53,6 +51,8 @@ class Reply(NamedTuple):
     """Whether nothing was said because a connection was refused or broke, or nobody was there."""
     silent: bool = False
     """Whether nobody came to a door behind which others, asked from the same machine, have somebody."""
+    confined: bool = False
+    """Whether it is this machine's network that let nobody ask."""
 
     @property
     def settled(self) -> bool:
@@ -65,7 +65,7 @@ class Reply(NamedTuple):
 
         A shut door is one, and so is a door to which nobody comes: it was tried again after all pauses.
         """
-        return not (self.settled or self.silent or self.text.startswith(SHUT))
+        return self.confined or not (self.settled or self.silent or self.text.startswith(SHUT))
 
     @classmethod
     def of(cls, said: tuple[int, bytes]) -> Reply:
@@ -84,6 +84,8 @@ class Reply(NamedTuple):
         if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code > 0:
             said = error.smtp_error
             return cls(error.smtp_code, said.decode(errors="replace") if isinstance(said, bytes) else str(said))
+        if isinstance(error, Confined):
+            return cls(0, str(error), confined=True)
         broke = isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno in NO_WAY)
         return cls(0, f"{type(error).__name__}: {error}", broke, isinstance(error, Silence))
 
@@ -142,24 +144,15 @@ class Line:
             raise self.dead
         if self._client is None:
             try:
-                client = self._reached()
+                client = _reached(self.network, self.exchanger)
                 if self.secure:
                     client.starttls(context=self.network.context())
                     client.ehlo()
-            except (OSError, smtplib.SMTPException) as error:
+            except FAILURES as error:
                 self.dead = error
                 raise
             self._client = client
         return self._client
-
-    def _reached(self) -> smtplib.SMTP:
-        try:
-            return self.network.smtp(self.exchanger)
-        except TimeoutError as error:
-            # Confined, were all strangers' shut too; where none is known this machine's own network may be why.
-            if _strangers_known(self.network):
-                raise Silence(str(error)) from error
-            raise
 
     def close(self) -> None:
         """Hang up."""
@@ -193,7 +186,7 @@ class Exchangers:
         for domain in domains:
             try:
                 exchangers[domain] = self.network.exchanger(domain)
-            except OSError as error:
+            except (OSError, Confined) as error:
                 found[domain] = Reply.lacking(error)
 
         def ask(exchanger: str, _: Sequence[str]) -> None:
@@ -209,9 +202,9 @@ class Exchangers:
 
     def _greeted(self, exchanger: str) -> Greeting | Reply:
         try:
-            with self.network.smtp(exchanger) as client:
+            with _reached(self.network, exchanger) as client:
                 return Greeting(exchanger, client.does_esmtp, tuple(client.esmtp_features))
-        except (OSError, smtplib.SMTPException) as error:
+        except FAILURES as error:
             return Reply.lacking(error)
 
     def rcpts(self, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
@@ -229,7 +222,7 @@ class Exchangers:
                 continue
             try:
                 by_exchanger.setdefault(self.network.exchanger(address.partition("@")[2]), []).append(address)
-            except OSError as error:
+            except (OSError, Confined) as error:
                 found[address] = Reply.lacking(error)
 
         def ask(exchanger: str, theirs: Sequence[str]) -> None:
@@ -308,6 +301,17 @@ class Exchangers:
             if envelope.at_rcpt:
                 line.close()  # refusals are counted, over all letters of a connection
         line.close()
+
+
+def _reached(network: Network, exchanger: str) -> smtplib.SMTP:
+    """A dialogue at port 25. Raises :data:`FAILURES`; Silence where nobody came to the door."""
+    try:
+        return network.smtp(exchanger)
+    except OSError as error:
+        # Confined, were all strangers' shut too; where none is known this machine's own network may be why.
+        if (isinstance(error, TimeoutError) or error.errno in NO_WAY) and _strangers_known(network):
+            raise Silence(str(error)) from error
+        raise
 
 
 def _strangers_known(network: Network) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 import socket
@@ -20,7 +21,7 @@ from edumail.ports import doors
 from roles.base.render import units
 from roles.common.paths import has_mail
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
-from tests.circular.network import TIMEOUT, Confined
+from tests.circular.network import NO_WAY, TIMEOUT, Confined
 from tests.rendered import render_one
 
 SCRIPT = Path(__file__).with_name("hostfacts.py")
@@ -300,13 +301,13 @@ def still_good(today: date) -> date | None:
 
 
 def knock(address: str, port: int, seconds: float = KNOCK_SECONDS) -> bool | None:
-    """Whether a TCP port takes a connection from here; None: nothing came back."""
+    """Whether a TCP port takes a connection from here; None: nothing came back, or a router's word alone."""
     try:
         socket.create_connection((address, port), timeout=seconds).close()
     except TimeoutError:
         return None
-    except OSError:
-        return False
+    except OSError as error:
+        return None if error.errno in NO_WAY else False
     return True
 
 
@@ -326,20 +327,26 @@ def shut_on_the_way(audit: Audit, port: int) -> str:
     SSH leads to each of them, its own packet filter lets the port in, and still nothing comes back, not even a refusal.
     Where a host does not tell its filter, that is said: then nobody knows where the port is shut.
     """
-    hosts = list(audit.hosts.values())
-    try:
-        if not all(port in facts_of(audit, on.name).filter_ports for on in hosts):
-            return ""
-    except AuditError as error:
-        return (
-            f"không biết cổng {port} bị chặn ở máy chủ hay trên đường đi"
-            f" / whether port {port} is shut at the host or on the way is not known: {error}"
-        )
-    addresses = [audit.network.address(on.fqdn) for on in hosts]
-    with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+    hosts: list[HostAudit] = []
+    addresses, untold = list[str](), ""
+    for on in audit.hosts.values():
+        try:
+            if port not in facts_of(audit, on.name).filter_ports:
+                return ""
+        except AuditError as error:
+            untold = str(error)
+        with contextlib.suppress(OSError, Confined):  # who can't be knocked at vouches for nothing
+            addresses.append(audit.network.address(on.fqdn))
+            hosts.append(on)
+    with ThreadPoolExecutor(max(1, len(addresses))) as pool:
         answers = list(pool.map(lambda address: knock(address, port, TIMEOUT), addresses))
     if not hosts or any(answer is not None for answer in answers):
         return ""
+    if untold:
+        return (
+            f"không biết cổng {port} bị chặn ở máy chủ hay trên đường đi"
+            f" / whether port {port} is shut at the host or on the way is not known: {untold}"
+        )
     names = ", ".join(on.name for on in hosts)
     return (
         f"cổng {port} không máy chủ nào ({names}) trả lời máy này, dù tường lửa của chính chúng cho vào: bị chặn trên"

@@ -18,10 +18,10 @@ from typing import Literal, NamedTuple
 
 from edumail.circular.catalogue import requirements
 from edumail.model import Unit
-from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError
+from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, brief
 from tests.circular.exchangers import WAIT_SECONDS, Envelope, Reply
 from tests.circular.network import Confined
-from tests.circular.portal import home_of
+from tests.circular.portal import homes_of
 from tests.circular.texts import PLAIN, VIETNAMESE, signed
 
 PAUSE_SECONDS = 1.0
@@ -171,10 +171,9 @@ def author(audit: Audit, unit: Unit, group: str) -> str:
 
 
 def _published(audit: Audit, on: str) -> Iterator[Letter]:
-    for unit in audit.units(on):
-        found = home_of(audit, unit).mailto
-        if found:
-            yield Letter(found[0], behind(audit, found[0]))
+    for _, home in homes_of(audit, audit.units(on))[0]:
+        if home.mailto:
+            yield Letter(home.mailto[0], behind(audit, home.mailto[0]))
 
 
 def _to_contact(requirement: str) -> Callable[[Audit, str], Iterator[Letter]]:
@@ -260,7 +259,9 @@ class Post:
     """The requirements whose letters could not be planned, sent or looked for, and why."""
 
     def letter(self, recipient: str, sender: str = "", text: Text = "plain") -> Letter:
-        """One of the letters that were planned."""
+        """One of the letters that were planned. Raises AuditError where it was not: its page was not seen in time."""
+        if (sender, recipient, text) not in self.letters:
+            raise AuditError(f"chưa có thư nào được gửi / no letter was sent: {sender} → {recipient}")
         return self.letters[sender, recipient, text]
 
     def exchange(self, asked: Iterable[str]) -> None:
@@ -277,12 +278,7 @@ class Post:
         try:
             self.audit.renew()
             _hand_in(self.audit, [letter for letter in new if letter.sender])
-            brought = [letter for letter in new if not letter.sender]
-            try:
-                _bring(self.audit, brought)
-            except Confined as error:  # what else the questions see decides them, or our own hosts' letters
-                for letter in brought:
-                    letter.unsent = "" if letter.reply else str(error)
+            _bring(self.audit, [letter for letter in new if not letter.sender])
             collect(self.audit, new)
             _follow(self.audit, new)
         except Exception as error:  # nobody may take for lost what nobody has looked for
@@ -299,13 +295,13 @@ class Post:
 def post(audit: Audit, turn: str, requirement: str) -> Post:
     """The letters of a host's turn, after they were exchanged: at the first call those of all that is asked of it.
 
-    Raises whatever kept those of ``requirement`` from that.
+    Raises AuditError with whatever kept those of ``requirement`` from that.
     """
     made: Post = audit.kept.setdefault(f"post of {turn}", Post(audit, turn))
     if requirement not in made.planned:
         made.exchange({requirement, *audit.asked.get(turn, ())})
-    if requirement in made.broken:
-        raise made.broken[requirement]
+    if why := made.broken.get(requirement):
+        raise AuditError(brief(f"{type(why).__name__}: {why}")) from why
     return made
 
 
@@ -348,6 +344,9 @@ def _bring(audit: Audit, letters: Collection[Letter]) -> None:
             exchanger = audit.network.exchanger(letter.recipient.partition("@")[2])
         except OSError as error:
             letter.reply = Reply.lacking(error).text
+            continue
+        except Confined as error:
+            letter.unsent = str(error)
             continue
         envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, audit.tokens))))
     audit.exchangers.send(envelope for _, envelope in envelopes)
@@ -401,7 +400,7 @@ def collect(audit: Audit, letters: Iterable[Letter]) -> None:
 
 def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[str]) -> bool:
     """Look once into mailboxes that still lack a letter; what is found leaves ``left``. Whether anything was."""
-    silent: dict[str, OSError] = {}
+    silent: dict[str, Exception] = {}
 
     def look(mailbox: str) -> dict[str, bytes] | Exception:
         host = audit.mail.home[mailbox]
@@ -410,7 +409,7 @@ def _look(audit: Audit, left: dict[str, dict[str, Letter]], mailboxes: Sequence[
         whole = {message_id for message_id, letter in left[mailbox].items() if letter.text != "plain"}
         try:
             return audit.hosts[host].take(mailbox, left[mailbox].keys(), whole)
-        except OSError as error:
+        except (OSError, Confined) as error:
             silent[host] = error  # or each of its mailboxes would wait for nobody
             return error
         except imaplib.IMAP4.error as error:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError
-from tests.circular.exchangers import ACCEPTED, Greeting, Reply
+from tests.circular.exchangers import ACCEPTED, Reply
 from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, post
 from tests.circular.network import Confined
 from tests.circular.portal import Answer
@@ -74,7 +74,7 @@ def finished(
     undecided = Undecided()
     heard = undecided.heard(answers)
     waiting = [answer for _, answer in heard if isinstance(answer, Mailed)]
-    replies = rcpts(audit, (address for answer in waiting for address in answer.rcpt))
+    replies = audit.exchangers.rcpts(address for answer in waiting for address in answer.rcpt)
     people = {person.address for person in audit.province.people} if replies else set()
     for unit, answer in heard:
         if not isinstance(answer, Mailed):
@@ -87,27 +87,6 @@ def finished(
         if found:
             yield unit, found
     undecided.tell()
-
-
-def rcpts(audit: Audit, addresses: Iterable[str], sender: str = "<>") -> dict[str, Reply]:
-    """What exchangers say to addresses at RCPT; where this machine's network lets nobody ask, that, and only for now.
-
-    So what else is known of a unit is judged all the same.
-    """
-    asked = list(addresses)
-    try:
-        return audit.exchangers.rcpts(asked, sender)
-    except Confined as error:
-        return dict.fromkeys(asked, Reply(0, str(error), broke=True))
-
-
-def greetings(audit: Audit, domains: Iterable[str]) -> dict[str, Greeting | Reply]:
-    """What the exchangers of domains say to EHLO, or why not, as :func:`rcpts` has it."""
-    asked = list(domains)
-    try:
-        return audit.exchangers.greetings(asked)
-    except Confined as error:
-        return dict.fromkeys(asked, Reply(0, str(error), broke=True))
 
 
 def _taken(answer: Mailed, replies: Mapping[str, Reply], people: Collection[str]) -> tuple[Verdict, list[str]]:

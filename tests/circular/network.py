@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import imaplib
 import smtplib
 import socket
@@ -33,8 +34,12 @@ from edumail.model import Nameserver, Province
 TIMEOUT = 15
 KNOCKS = 32
 """Doors that are knocked at together."""
+READY = 220
+"""What SMTP says where TLS may begin (RFC 3207)."""
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
+NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+"""What is said on the way, by nobody who was to be reached: a router's word is as good as a silence."""
 HTTPS_PORT, SMTP_PORT, IMAPS_PORT = 443, 25, 993
 WEB_PORTS = (80, HTTPS_PORT)
 LARGEST_PAGE = 2_000_000
@@ -123,14 +128,15 @@ class Network:
         self._open = None
 
     def lookup(self, name: str, kind: str) -> list[str]:
-        """Records as text, sorted; none when there are none. Raises OSError when no server answers.
+        """Records as text, sorted; none when there are none. Raises OSError when no server answers, and Confined when
+        none answers this machine of a name of the province's, though its resolver knows the zone.
 
         An address in the place of a name is given as it is: nobody has to be asked.
         """
         if of := literal(name):
             return [name] if of == kind else []
         if (name, kind) not in self._answers:
-            self._answers[name, kind] = _elsewhere(name, kind) if self._silent else self._looked_up(name, kind)
+            self._answers[name, kind] = self._instead(name, kind) if self._silent else self._looked_up(name, kind)
         return self._answers[name, kind]
 
     def _looked_up(self, name: str, kind: str) -> list[str]:
@@ -147,7 +153,16 @@ class Network:
             if zone and not self.known_elsewhere(zone):
                 raise OSError(f"DNS {kind} {name}: {error}") from error
             self._silent = bool(zone) and isinstance(error, dns.exception.Timeout)
+            return self._instead(name, kind)
+
+    def _instead(self, name: str, kind: str) -> list[str]:
+        """What this machine's resolver says where the province's servers say nothing to this machine."""
+        try:
             return _elsewhere(name, kind)
+        except OSError as error:
+            if deepest_zone(name, self.province.settings.zones):
+                raise Confined(f"{UNASKED}: {error}") from error
+            raise
 
     def known_elsewhere(self, apex: str) -> bool:
         """Whether this machine's resolver knows a zone: then a silence of its servers is not everybody's."""
@@ -248,7 +263,7 @@ class Network:
             return why
         if port == SMTP_PORT:
             return ""
-        if port in WEB_PORTS or not isinstance(error, TimeoutError):
+        if port in WEB_PORTS or not (isinstance(error, TimeoutError) or error.errno in NO_WAY):
             return ""
         if port not in self._shut:
             self._shut[port] = self.shut(port)
@@ -266,7 +281,7 @@ class Network:
         for doors in (strangers, hosts):
             asked: dict[tuple[str, int], str] = {}
             for name, port in doors:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, Confined):
                     asked |= {(address, port): name for address in self.lookup(name, "AAAA")[:1]}
             with ThreadPoolExecutor(KNOCKS) as pool:
                 if any(pool.map(_answers, asked)):
@@ -543,10 +558,10 @@ def certificate_text(connection: ssl.SSLSocket) -> str:
 def offers_version(network: Network, host: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
     """Whether a server accepts exactly this TLS version, and what was seen.
 
-    Raises OSError when it hangs up on a new version: whoever refuses one says so. Raises RuntimeError when nothing was
-    learnt: this machine's own TLS library can't speak the version, or an old one met something else than the server's
-    own refusal, which may be anybody's on the way. That it hangs up without a word counts as one where the same door
-    speaks TLS 1.2.
+    Raises OSError when it hangs up on a new version, since whoever refuses one says so, and when it lets no TLS begin.
+    Raises RuntimeError when nothing was learnt: this machine's own TLS library can't speak the version, or an old one
+    met something else than the server's own refusal, which may be anybody's on the way. That it hangs up without a word
+    counts as one where the same door speaks TLS 1.2.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -585,6 +600,9 @@ def _door(network: Network, host: str, port: int, starttls: bool) -> socket.sock
     if not starttls:
         return network.connect(host, port)
     client = network.smtp(host, port)
-    client.docmd("STARTTLS")
+    code, said = client.docmd("STARTTLS")
+    if code != READY:
+        client.close()
+        raise smtplib.SMTPResponseException(code, said)
     assert client.sock is not None
     return client.sock

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from edumail.model import Person, Unit
 from edumail.portal.model import Content
 from edumail.text import fold
 from tests.circular.audit import Audit
+from tests.circular.network import Confined
 from tests.circular.pages import Links, Page, Portal, answered
 
 
@@ -163,6 +164,17 @@ def home_of(audit: Audit, unit: Unit) -> Home:
         forget(audit, about)
     seen: Home = audit.homes[unit.id]
     return seen
+
+
+def homes_of(audit: Audit, units: Iterable[Unit]) -> tuple[list[tuple[Unit, Home]], list[str]]:
+    """The home pages of units; and a line for each that this machine's network keeps from being seen."""
+    found, unseen = [], []
+    for unit in units:
+        try:
+            found.append((unit, home_of(audit, unit)))
+        except Confined as error:
+            unseen.append(f"{unit.id}: {error}")
+    return found, unseen
 
 
 def reading(audit: Audit, unit: Unit) -> Reading:

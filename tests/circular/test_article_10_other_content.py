@@ -10,8 +10,9 @@ import pytest
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each, each_unit
+from tests.circular.dialogues import VERDICTS, folded
 from tests.circular.mailed import Undecided
-from tests.circular.portal import Answer, Reading, home, home_of, reading
+from tests.circular.portal import Answer, Reading, home, homes_of, reading
 
 SWITCHED = {
     "C37-10.2": "elearning",
@@ -28,7 +29,8 @@ SWITCHED = {
 def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
     undecided = Undecided()
     for unit, _ in undecided.heard(of_pages):
-        record(unit.id, "C37-10.1.1", *department(reading(audit, unit)))
+        with undecided.of(unit):
+            record(unit.id, "C37-10.1.1", *department(reading(audit, unit)))
     undecided.tell()
 
 
@@ -43,9 +45,7 @@ def department(above: Reading) -> Answer:
     else:
         evidence.append("KHÔNG liên kết nào tới Bộ trả lời / NO link to the Ministry answers")
     evidence += broken + unseen
-    if not good or not up or broken:
-        return "fail", evidence
-    return "not-tested" if unseen else "pass", evidence
+    return VERDICTS[folded([good, bool(up) and not broken, None if unseen else True])], evidence
 
 
 @pytest.mark.requirement("C37-10.1.2")
@@ -53,14 +53,18 @@ def department(above: Reading) -> Answer:
 def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_pages: Answers, record: Record) -> None:
     undecided = Undecided()
     for unit, _ in undecided.heard(of_pages):
-        office = reading(audit, unit)
-        good, evidence = _ladder(audit, office)
-        parent = audit.province.units[office.unit.parent or ""]
-        up = f"https://{parent.portal}/" in {url for url, _ in office.portal.page("/lien-ket/").links()}
-        said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
-        evidence.append(f"https://{parent.portal}/: {said}")
-        record(office.unit.id, "C37-10.1.2", "pass" if good and up else "fail", evidence)
+        with undecided.of(unit):
+            record(unit.id, "C37-10.1.2", *office(reading(audit, unit)))
     undecided.tell()
+
+
+def office(above: Reading) -> Answer:
+    """The links of an office: to the department, and to every school below (10.1)."""
+    good, evidence = _ladder(above.audit, above)
+    parent = above.audit.province.units[above.unit.parent or ""]
+    up = f"https://{parent.portal}/" in {url for url, _ in above.portal.page("/lien-ket/").links()}
+    said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
+    return VERDICTS[folded([good, up])], [*evidence, f"https://{parent.portal}/: {said}"]
 
 
 def _switched(section: str, reading: Reading) -> Answer:
@@ -78,18 +82,19 @@ def test_what_is_switched_on_is_there(of_pages: Answers, requirement: str, recor
         record(unit.id, requirement, *answer)
 
 
-def _ladder(audit: Audit, above: Reading) -> tuple[bool, list[str]]:
-    """Whether the page of links leads to every unit below, each of which answers, and to none that is not there."""
+def _ladder(audit: Audit, above: Reading) -> tuple[bool | None, list[str]]:
+    """Whether the page of links leads to every unit below, each of which answers; None: of some nobody can tell."""
     page = above.portal.page("/lien-ket/")
     below = [unit for unit in audit.mail.units.below(above.unit.id) if unit.id != above.unit.id]
     shown = {url for part in (page, *above.portal.below("/lien-ket/")) for url, _ in part.links()}
     wanted = {f"https://{unit.portal}/": unit for unit in below}
     absent = [url for url in wanted if url not in shown]
-    silent = [home.said for unit in below if not (home := home_of(audit, unit)).good]
+    homes, unseen = homes_of(audit, below)
+    silent = [home.said for _, home in homes if not home.good]
     number = f"{len(wanted) - len(absent)}/{len(wanted)}"
     evidence = [f"{page.said}: {number} đơn vị cấp dưới có liên kết / units below linked"]
-    evidence += [f"không có liên kết / not linked: {url}" for url in absent[:10]] + silent[:10]
-    return page.good and not absent and not silent, evidence
+    evidence += [f"không có liên kết / not linked: {url}" for url in absent[:10]] + silent[:10] + unseen[:10]
+    return folded([page.good and not absent and not silent, None if unseen else True]), evidence
 
 
 def _lies_in(url: str, domains: frozenset[str]) -> bool:

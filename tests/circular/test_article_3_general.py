@@ -12,8 +12,8 @@ from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import SHUT, HostFacts, facts_of
-from tests.circular.mailed import Undecided, all_settled, rcpts
-from tests.circular.portal import Answer, Reading, home, home_of
+from tests.circular.mailed import Undecided, all_settled
+from tests.circular.portal import Answer, Reading, home, homes_of
 
 SUPPORTED_DEBIAN = ("13",)
 LIST_DAYS = 2
@@ -85,7 +85,7 @@ def test_a_name_below_edu_vn_leads_to_the_portal(audit: Audit, of_pages: Answers
     """At any depth: in Vietnam's counting edu.vn itself is the second level. And mail is taken there."""
     undecided = Undecided()
     answers: list[tuple[Unit, Answer]] = undecided.heard(of_pages)
-    replies = rcpts(audit, (unit.public_address for unit, (verdict, _) in answers if verdict == "pass"))
+    replies = audit.exchangers.rcpts((unit.public_address for unit, (verdict, _) in answers if verdict == "pass"))
     for unit, (verdict, evidence) in answers:
         with undecided.of(unit):
             if verdict == "pass":
@@ -109,17 +109,19 @@ def test_every_school_below_has_a_portal_of_its_own(audit: Audit, of_pages: Answ
             none = "không có trường trực thuộc / no school stands below this unit"
             record(above.id, "C37-3.1c", "not-applicable", [none])
             continue
-        silent = []
-        for school in schools:
-            home = home_of(audit, school)
-            if not home.good or school.name not in home.title:
-                silent.append(f"{home.said}; {school.id}: không thấy tên trường / the school's name is not there")
+        homes, unseen = homes_of(audit, schools)
+        silent = [
+            f"{home.said}; {school.id}: không thấy tên trường / the school's name is not there"
+            for school, home in homes
+            if not home.good or school.name not in home.title
+        ]
         evidence = [
-            f"{len(schools) - len(silent)}/{len(schools)} trường trả lời ở tên riêng và hiện tên trường"
+            f"{len(homes) - len(silent)}/{len(schools)} trường trả lời ở tên riêng và hiện tên trường"
             " / schools answer under their own name with it",
             *silent,
+            *unseen,
         ]
-        record(above.id, "C37-3.1c", "fail" if silent else "pass", evidence[:20])
+        record(above.id, "C37-3.1c", "fail" if silent else "not-tested" if unseen else "pass", evidence[:20])
     undecided.tell()
 
 

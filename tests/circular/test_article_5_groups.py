@@ -13,7 +13,7 @@ from tests.circular.conftest import Record
 from tests.circular.dialogues import Seen
 from tests.circular.exchangers import ACCEPTED, FOR_GOOD, Reply
 from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, Letter, author, post
-from tests.circular.mailed import Undecided, all_settled, rcpts, refusals
+from tests.circular.mailed import Undecided, all_settled, refusals
 from tests.circular.test_article_4_mail import NO_LETTER, opened, tables_lead
 
 LOG_DAYS = 30
@@ -38,7 +38,7 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
         logged_of = audit.hosts[on].trace([letter.message_id for letter in sent.values()])
     except AuditError as error:  # which hides no letter that is lost
         logged_of = error
-    replies = rcpts(audit, (address for unit in units for address in groups[unit.id]))
+    replies = audit.exchangers.rcpts(address for unit in units for address in groups[unit.id])
     # What a unit sends is also copied to the service that tells citizens of answers: no member, no mailbox.
     copies = f"@{feedback_domain(audit.province.hosts[on])}"
     undecided = Undecided()
@@ -97,7 +97,9 @@ def _reaches_its_members(
     )
     if where.lost or recipients - expected:
         return False, said
-    return (None, "; ".join(unclear)) if unclear else (recipients == expected, said)
+    if not unclear and recipients != expected:  # all have it: it is the log that does not tell of all yet
+        unclear.append(f"{said}; nhật ký chưa đủ / the log is not whole")
+    return (None, "; ".join(unclear)) if unclear else (True, said)
 
 
 @pytest.mark.requirement("C37-5.2.3")
@@ -139,7 +141,7 @@ def test_mail_of_the_ministry_s_lists_is_taken(audit: Audit, on: str, record: Re
         pairs = ((ministry.director_list, ministry.director), (ministry.clerk_list, ministry.clerk))
         for sender, recipient in pairs:
             dialogue = f"MAIL FROM:<{sender}> RCPT TO:<{recipient}>"
-            reply = replies[dialogue] = rcpts(audit, [recipient], sender)[recipient]
+            reply = replies[dialogue] = audit.exchangers.rcpts([recipient], sender)[recipient]
             evidence.append(f"{dialogue}: {reply.code} {reply.text[:100]}")
         refused = refusals(replies, replies)
         with undecided.of(unit):

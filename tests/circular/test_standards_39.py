@@ -17,11 +17,11 @@ import pytest
 from edumail.model import Unit
 from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, drawn, each_unit
-from tests.circular.dialogues import VERDICTS, Seen, folded, greeting, seen_at
+from tests.circular.dialogues import VERDICTS, Seen, folded, for_good, greeting, seen_at
 from tests.circular.exchangers import Greeting, Reply
 from tests.circular.host import facts_of, knock
 from tests.circular.letters import LOST, UNSETTLED, post
-from tests.circular.mailed import Undecided, greetings
+from tests.circular.mailed import Undecided
 from tests.circular.network import (
     HTTPS_PORT,
     IP,
@@ -43,7 +43,7 @@ LDAP = (389, 636)
 @pytest.mark.requirement("C37-S39-smtp")
 def test_mail_is_taken_by_esmtp(audit: Audit, on: str, record: Record) -> None:
     units, undecided = audit.units(on), Undecided()
-    greeted = greetings(audit, (unit.domain for unit in units))
+    greeted = audit.exchangers.greetings(unit.domain for unit in units)
     for unit in units:
         seen = greeted[unit.domain]
         if isinstance(seen, Greeting):
@@ -74,7 +74,7 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
     there = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
     own = folded(good for good, _ in there.values())
     units, undecided = audit.units(on), Undecided()
-    greeted = greetings(audit, (unit.domain for unit in units))
+    greeted = audit.exchangers.greetings(unit.domain for unit in units)
     for unit in units:
         seen = greeted[unit.domain]
         starttls = isinstance(seen, Greeting) and "starttls" in seen.features
@@ -100,7 +100,7 @@ def _over_tls(network: Network, host: str) -> Seen:
 def _over_starttls(network: Network, host: str) -> Seen:
     """Whether submission at port 587 lets nobody sign in before STARTTLS."""
     with network.smtp(host, 587) as client:
-        code = client.docmd("AUTH", "PLAIN AGEAYg==")[0]
+        code = for_good(client.docmd("AUTH", "PLAIN AGEAYg=="))
         offered = client.has_extn("auth")
         there = "có / offered" if offered else "không có / not offered"
         good = code >= 500 and not offered and client.has_extn("starttls")
@@ -128,7 +128,7 @@ def _plain_imap_refused(audit: Audit, host: str) -> Seen:
     unclear = f"{host}:143 không biết đóng hay mở / open or closed is not known"
     try:
         client = imaplib.IMAP4(audit.network.address(host), 143, timeout=TIMEOUT)
-    except (ConnectionRefusedError, ConnectionResetError) as error:
+    except ConnectionRefusedError as error:
         return True, f"{host}:143 đóng / closed ({type(error).__name__})"
     except (OSError, imaplib.IMAP4.error, Confined) as error:
         return None, f"{unclear}: {type(error).__name__}: {error}"
@@ -163,7 +163,10 @@ def _pop3(network: Network, host: str) -> Seen:
         banner = greeting(connection)
         connection.sendall(b"CAPA\r\n")
         lines = b""
-        while b"\r\n.\r\n" not in lines and (part := connection.recv(500)):
+        while b"\r\n.\r\n" not in lines and not lines.startswith(b"-ERR"):
+            part = connection.recv(500)
+            if not part:
+                raise ConnectionAbortedError("ngắt giữa chừng / hung up midway")
             lines += part
     capa = " ".join(lines.decode(errors="replace").split())
     good = banner.startswith("+OK") and capa.startswith("+OK") and "UIDL" in capa

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import imaplib
 import json
 import re
@@ -140,6 +141,33 @@ def test_names_are_asked_at_this_machines_resolver_where_the_provinces_servers_c
     with contextlib.suppress(OSError):
         network.lookup(f"2.{APEX}", "A")
     assert len(asked) == (1 if ours is TIMED_OUT else 2)  # a silence is waited for once
+
+
+def test_a_name_that_only_this_machines_resolver_could_tell_and_does_not_is_no_finding(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(name: str, kind: str) -> list[str]:
+        raise TIMED_OUT
+
+    def other(name: str, kind: str) -> list[str]:
+        if kind != "SOA":
+            raise OSError("DNS: timed out")
+        return ["soa"]
+
+    monkeypatch.setattr(network.resolver, "resolve", resolve)
+    monkeypatch.setattr(network_of, "_elsewhere", other)
+    for _ in range(2):
+        with pytest.raises(Confined, match=r"from another network: DNS: timed out"):
+            network.lookup(f"www.{APEX}", "A")
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    doors = {
+        "MX": partial(network.exchanger_reached, APEX, "A"),
+        "A": partial(network.reached, f"www.{APEX}", 443, "A"),
+    }
+    assert [good for good, _ in seen_at(audit, doors).values()] == [None, None]
+    assert audit.exchangers.rcpts([f"a@{APEX}"])[f"a@{APEX}"].for_now
+    with pytest.raises(OSError, match="timed out"):
+        network.lookup("moet.gov.vn", "A")
 
 
 Answering = Callable[[dns.message.Message], None]
@@ -362,6 +390,8 @@ def audited(monkeypatch: pytest.MonkeyPatch, network: Network, *ports: int) -> A
         (TimeoutError(), [("", 993)], [], False),  # a host has shut it itself
         (ConnectionRefusedError(), [("", 993)], [993], False),  # somebody is there, and nobody listens
         (TimeoutError(), [("", 443)], [443], False),
+        (OSError(errno.EHOSTUNREACH, "a router says no"), [("", 993)], [993], True),
+        (OSError(errno.EHOSTUNREACH, "a router says no"), [("192.0.2.1", 993)], [993], False),
     ],
 )
 def test_a_port_that_is_shut_on_the_way_to_all_hosts_is_no_finding_about_one(
@@ -514,6 +544,31 @@ def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
         network.connect("a.test", 993)
 
 
+@pytest.mark.parametrize("shut_by", ["its own filter", "nobody"])
+def test_a_host_that_does_not_tell_its_filter_hides_none_that_shuts_a_port_itself_or_is_reached_there(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any, shut_by: str
+) -> None:
+    way(TimeoutError(), *([("", 993)] if shut_by == "its own filter" else [("192.0.2.1", 993)]))
+    audited(monkeypatch, network)
+
+    def told(audit: Any, on: str) -> Any:
+        if on == "a":
+            raise AuditError("a: Traceback")
+        return SimpleNamespace(filter_ports=set() if shut_by == "its own filter" else {993})
+
+    monkeypatch.setattr(host_of, "facts_of", told)
+    assert network.reached("a.test", 993, "A")[0] is False
+
+
+def test_a_host_without_an_address_makes_no_other_fail(
+    network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
+) -> None:
+    way(TimeoutError(), ("", 993))
+    audited(monkeypatch, network, 993)
+    monkeypatch.setattr(network, "lookup", names({("a.test", "A"): ["192.0.2.1"]}))
+    assert network.reached("a.test", 993, "A")[0] is None
+
+
 def test_an_audit_compares_with_the_ministry_of_the_circular_where_the_inventory_names_none(
     province: Province,
 ) -> None:
@@ -564,7 +619,10 @@ def test_an_exchanger_that_is_not_ready_is_greeted_again_and_judges_nobody(
     monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
     tls = SimpleNamespace(recv=lambda size: b"220 ready")
     network: Any = SimpleNamespace(
-        exchanger=lambda domain: "mx.test", smtp=smtp, tls=lambda host, port: contextlib.nullcontext(tls)
+        exchanger=lambda domain: "mx.test",
+        smtp=smtp,
+        tls=lambda host, port: contextlib.nullcontext(tls),
+        strangers=(),
     )
     units = [SimpleNamespace(id=str(n), domain=f"{n}.test") for n in range(3)]
     hosts = {"a": SimpleNamespace(fqdn="a.test")}
@@ -685,6 +743,91 @@ def test_a_door_that_breaks_is_asked_again_and_one_that_stays_broken_is_a_findin
         assert sum(pauses) == waited, "nobody waits twice for a door that stays shut"
 
 
+@pytest.mark.parametrize(
+    ("answers", "verdict", "dialogues"),
+    [
+        ([b"+OK ready", b"+OK\r\nUI", b"", b"+OK ready", b"+OK\r\nUI", b"DL\r\n.\r\n"], "pass", 2),
+        ([b"+OK ready", b"-ERR what?\r\n"], "fail", 1),
+        ([b"+OK ready", b"+OK\r\n", b""] * 3, "fail", 3),
+    ],
+)
+def test_pop3_that_hangs_up_midway_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, answers: list[bytes], verdict: str, dialogues: int
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    network: Any = Doors()
+    sound = network.tls
+    pop3 = SimpleNamespace(recv=lambda size: answers.pop(0), sendall=lambda words: None)
+
+    def tls(host: str, port: int) -> Any:
+        opened = sound(host, port)
+        return contextlib.nullcontext(pop3) if port == 995 else opened
+
+    network.tls = tls
+    audit = SimpleNamespace(
+        province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
+        network=network,
+        units=lambda on: [SimpleNamespace(id="u")],
+        exchangers=exchangers_of.Exchangers(network),
+    )
+    found = verdicts(standards.test_mailboxes_are_offered_by_imap_and_pop3, audit, on="a")
+    assert found["u", "C37-S39-mbox"][0] == verdict
+    assert network.asked.count(995) == dialogues
+    assert not answers
+
+
+@pytest.mark.parametrize(
+    ("codes", "good"), [([454, 530], True), ([421, 530], True), ([454], False), ([235], False), ([530], True)]
+)
+def test_a_sign_in_that_is_refused_for_now_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, codes: list[int], good: bool
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+    def docmd(*words: str) -> tuple[int, bytes]:
+        return (codes.pop(0) if len(codes) > 1 else codes[0]), b"so"
+
+    client = SimpleNamespace(docmd=docmd, has_extn=lambda name: name == "starttls")
+    network: Any = SimpleNamespace(smtp=lambda host, port: contextlib.nullcontext(client))
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    assert seen_at(audit, {"587": partial(standards._over_starttls, network, "a.test")})["587"][0] is good
+
+
+@pytest.mark.parametrize(
+    ("codes", "asked", "good"), [([454] * 9, 3, False), ([502], 1, False), ([454, *[220] * 4], 5, True)]
+)
+def test_starttls_that_is_refused_for_now_says_nothing_of_a_version(
+    monkeypatch: pytest.MonkeyPatch, codes: list[int], asked: int, good: bool
+) -> None:
+    said: list[int] = []
+
+    def docmd(word: str) -> tuple[int, bytes]:
+        said.append(codes.pop(0))
+        return said[-1], b"so"
+
+    class Tls(contextlib.AbstractContextManager[Any]):
+        def __exit__(self, *_: object) -> None: ...
+        def version(self) -> str:
+            return "TLS"
+
+    def wrapped(self: ssl.SSLContext, raw: Any, server_hostname: str) -> Any:
+        if self.minimum_version in OLD:
+            error = ssl.SSLError(1, "refused")
+            error.reason = "TLSV1_ALERT_PROTOCOL_VERSION"
+            raise error
+        return Tls()
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
+    there = SimpleNamespace(close=lambda: None)
+    client = SimpleNamespace(docmd=docmd, sock=there, close=lambda: None)
+    network: Any = SimpleNamespace(smtp=lambda host, port: client)
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    spoken = partial(standards._versions, network, "a.test", 587, starttls=True)
+    assert seen_at(audit, {"587": spoken})["587"][0] is good
+    assert len(said) == asked
+
+
 @pytest.mark.parametrize(("port", "other"), [(465, 587), (587, 465)])
 def test_a_door_that_the_network_shuts_hides_no_other_that_is_broken(
     monkeypatch: pytest.MonkeyPatch, port: int, other: int
@@ -706,7 +849,7 @@ def test_a_network_that_lets_no_mail_out_hides_no_submission_door_that_is_shut(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def greetings(domains: Any) -> Any:
-        raise Confined("no way out to port 25")
+        return dict.fromkeys(domains, exchangers_of.Reply.lacking(Confined("no way out to port 25")))
 
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(standards, "certificate_text", lambda connection: "")
@@ -750,7 +893,7 @@ def test_a_way_out_is_a_route() -> None:
     ("error", "verdict"),
     [
         (ConnectionRefusedError(), "pass"),
-        (ConnectionResetError(), "pass"),
+        (ConnectionResetError(), "not-tested"),  # somebody took the connection
         (TimeoutError(), "not-tested"),
         (imaplib.IMAP4.abort("socket error: EOF"), "not-tested"),
     ],
@@ -1026,6 +1169,23 @@ def test_an_alias_that_leads_to_another_machine_is_noticed_before_an_audit_is_op
     assert {"mail-so", "mail-thpt"} <= audit.hosts.keys()
     if not audited:
         assert f"SSH leads to {called.strip()}, not to mail-xa.minhha.test" in audit.unreachable["mail-xa"]
+
+
+def test_a_host_that_ssh_does_not_reach_is_told_without_the_command_and_the_auditor_s_address(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(words: str) -> Any:
+        if words == audit_of.CALLED:
+            return SimpleNamespace(stdout="")
+        said = "exit_status=255, _stdout=b'', _stderr=b'x\\nConnection closed\\n'"
+        raise RuntimeError(f"CommandResult(command={words.encode()!r}, {said})")
+
+    shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: SimpleNamespace(run=run))
+    monkeypatch.setattr(audit_of, "testinfra", shell)
+    audit = Audit(LAB, province, frozenset(province.hosts), outside="kiemtra@ngoai.test")
+    audit.open(None)
+    assert set(audit.unreachable.values()) == {"SSH: Connection closed"}
+    assert host_of.unseen(audit, "mail-xa").endswith("/ not under audit: SSH: Connection closed")
 
 
 def test_authorities_lie_in_a_file_or_in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_letters_that_can_not_be_planned_stop_no_others(audit: Any, monkeypatch:
 
     monkeypatch.setattr(letters, "PLANS", {**PLANS, "C37-4.2.3": breaks})
     assert post(audit, HOST, "C37-4.5").letters
-    with pytest.raises(KeyError, match="nothing there"):
+    with pytest.raises(AuditError, match="KeyError: 'nothing there'"):
         post(audit, HOST, "C37-4.2.3")
 
 
@@ -187,15 +187,16 @@ def test_an_exchange_that_breaks_is_no_finding(audit: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(letters, step, breaks)
     for requirement in ("C37-4.5", "C37-4.1", "C37-4.5"):
-        with pytest.raises(RuntimeError, match="out of memory"):
+        with pytest.raises(AuditError, match="RuntimeError: out of memory"):
             post(audit, HOST, requirement)
 
 
 def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_to_bring(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(envelopes: object) -> None:
-        raise Confined("mx.example")
+    def confined(envelopes: Any) -> None:
+        for envelope in envelopes:
+            envelope.reply = exchangers.Reply.lacking(Confined("mx.example"))
 
     monkeypatch.setattr(audit, "send", confined)
     made = post(audit, HOST, "C37-4.1")
@@ -205,6 +206,24 @@ def test_a_network_that_lets_no_mail_out_leaves_open_what_a_stranger_would_have_
                 made.letter(unit.public_address, text=text).arrived(unit.public_address)
     for unit, other in letters.partners(audit, HOST):
         assert made.letter(other.public_address, unit.public_address).arrived(other.public_address)
+
+
+def test_a_page_that_the_network_shuts_keeps_no_letter_of_another_s_from_going(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shut, sound, *_ = audit.units(HOST)
+    del audit.homes[shut.id]
+
+    def https(*words: object) -> Any:
+        raise Confined("no way out by IPv4")
+
+    monkeypatch.setattr(audit, "https", https)
+    monkeypatch.setattr(audit, "asked", {HOST: {"C37-4.2.3"}})
+    monkeypatch.setattr(audit, "contents", SimpleNamespace(forget=lambda unit: None), raising=False)
+    made = post(audit, HOST, "C37-4.2.3")
+    assert made.letter(sound.public_address).arrived(sound.public_address)
+    with pytest.raises(AuditError, match="no letter was sent"):
+        made.letter(shut.public_address)
 
 
 def test_a_host_that_ssh_does_not_reach_any_more_is_no_finding(audit: Any) -> None:
@@ -253,9 +272,11 @@ def test_a_mailbox_that_can_not_be_opened_leaves_only_its_own_letters_open(audit
     assert made.letter(other, text="vietnamese").arrived(other)
 
 
-def test_a_host_that_does_not_answer_is_not_asked_for_each_mailbox(audit: Any) -> None:
+@pytest.mark.parametrize("error", [TimeoutError("nobody"), Confined("nobody")])
+def test_a_host_that_does_not_answer_is_not_asked_for_each_mailbox(audit: Any, error: Exception) -> None:
+    """And what the network shuts on the way to it hides no letter of another host's."""
     mailboxes = [person.address for person in audit.province.people if audit.mail.home[person.address] == HOST]
-    audit.hosts[HOST].broken = dict.fromkeys(mailboxes, TimeoutError("nobody"))
+    audit.hosts[HOST].broken = dict.fromkeys(mailboxes, error)
     sent = [Letter(name, (name,), message_id=name, reply="250") for name in mailboxes]
     left = {letter.recipient: {letter.message_id: letter} for letter in sent}
     assert not letters._look(audit, left, mailboxes)
@@ -293,6 +314,13 @@ def test_an_ssh_that_breaks_says_what_it_said_and_no_token() -> None:
     host = HostAudit("h", "h.test", Ssh(), "login", "password", "token", 0, Any)
     with pytest.raises(AuditError, match=r"^h: SSH: Broken pipe$"):
         list(host.ask_each("send", "probes", ["x"], tokens=["t"]))
+
+
+def test_a_command_that_fails_is_named_without_its_words() -> None:
+    ssh = SimpleNamespace(run=lambda words: SimpleNamespace(rc=1, stdout="", stderr="no space left\n"))
+    host = HostAudit("h", "h.test", ssh, "login", "password", "token", 0, Any)
+    with pytest.raises(AuditError, match=r"^h: edumail-audit open: no space left$"):
+        host.open_again("kiemtra@ngoai.test")
 
 
 def test_requests_are_bounded_and_whole() -> None:
@@ -447,9 +475,10 @@ def test_an_exchanger_that_nobody_reaches_is_not_tried_for_each_letter(clock: Cl
     assert clock.now == sum(exchangers.PAUSES)  # nobody waits for it twice
 
 
+@pytest.mark.parametrize("error", [TimeoutError("nobody"), OSError(errno.EHOSTUNREACH, "No route to host")])
 @pytest.mark.parametrize(("strangers", "for_now"), [((), True), (("no.test",), True), (("no.test", "bo.test"), False)])
 def test_a_door_to_which_nobody_comes_is_a_finding_where_a_stranger_s_is_open(
-    strangers: tuple[str, ...], for_now: bool, clock: Clock
+    strangers: tuple[str, ...], for_now: bool, error: OSError, clock: Clock
 ) -> None:
     """The network says that it is confined where the strangers' are shut as well."""
 
@@ -459,7 +488,7 @@ def test_a_door_to_which_nobody_comes_is_a_finding_where_a_stranger_s_is_open(
         return "mx"
 
     def closed(host: str) -> Dialogue:
-        raise TimeoutError("nobody")
+        raise error
 
     network, mouths = made(fine)
     network.strangers, network.exchanger, network.smtp = strangers, exchanger, closed
@@ -467,8 +496,30 @@ def test_a_door_to_which_nobody_comes_is_a_finding_where_a_stranger_s_is_open(
     (reply,) = mouths.rcpts(["a@x.test"]).values()
     (letter,) = single(1)
     mouths.send([letter])
-    assert (reply.for_now, letter.reply.for_now) == (for_now, for_now)
+    (greeting,) = mouths.greetings(["x.test"]).values()
+    assert (reply.for_now, letter.reply.for_now, greeting.for_now) == (for_now, for_now, for_now)
     assert clock.now == sum(exchangers.PAUSES)
+
+
+def test_an_exchanger_that_the_network_shuts_hides_no_word_of_another(clock: Clock) -> None:
+    def reached(host: str) -> Dialogue:
+        if host == "mx.shut.test":
+            raise Confined("shut on the way")
+        return Dialogue(lambda dialogue, verb, word: (550, b"no") if verb == "RCPT" else (250, b"ok"))
+
+    network, mouths = made(fine)
+    network.smtp, network.exchanger = reached, lambda domain: f"mx.{domain}"
+    replies = mouths.rcpts(["a@open.test", "a@shut.test", "b@open.test"])
+    assert {address: (reply.code, reply.for_now) for address, reply in replies.items()} == {
+        "a@open.test": (550, False),
+        "a@shut.test": (0, True),
+        "b@open.test": (550, False),
+    }
+    envelopes = [Envelope(f"mx.{name}.test", f"a@{name}.test", b"") for name in ("shut", "open")]
+    mouths.send(envelopes)
+    assert [(one.reply.code, one.reply.for_now) for one in envelopes] == [(0, True), (550, False)]
+    assert mouths.greetings(["shut.test"])["shut.test"].for_now
+    assert clock.now == 0
 
 
 def test_an_address_is_asked_about_once_in_an_audit() -> None:
@@ -564,6 +615,7 @@ def test_what_is_refused_for_now_to_the_end_is_asked_again_by_the_next_and_waite
         (smtplib.SMTPConnectError(421, b"busy"), True, True),
         (smtplib.SMTPDataError(451, b"later"), True, True),
         (OSError(errno.ENETUNREACH, "no way"), True, True),
+        (Confined("shut on the way"), False, True),
         (ConnectionRefusedError("shut"), True, False),
         (smtplib.SMTPDataError(554, b"no"), False, False),
         (smtplib.SMTPNotSupportedError("no STARTTLS"), False, False),

@@ -231,6 +231,18 @@ def test_letters_that_are_changed_on_the_way(audit: Any) -> None:
     assert red(audit) == {(u, r) for u in (OFFICE, PRIMARY, SECONDARY) for r in ("C37-12.1", "C37-S39-utf8")}
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [b"multipart/mixed; boundary=x", b"text/html; charset=utf-8", b"text/plain; charset=nobodys", b"message/rfc822"],
+)
+def test_a_text_that_was_made_into_something_else_is_changed(audit: Any, kind: bytes) -> None:
+    """And no exception, which would leave all units open."""
+    audit.changed = lambda message: message.replace(
+        b"text/plain; charset=utf-8\r\nContent-Transfer", kind + b"\r\nContent-Transfer"
+    )
+    assert red(audit) == {(u, r) for u in (OFFICE, PRIMARY, SECONDARY) for r in ("C37-12.1", "C37-S39-utf8")}
+
+
 def test_a_signature_that_is_broken_on_the_way(audit: Any) -> None:
     audit.changed = lambda message: message.replace(b"signed message", b"changed")
     assert red(audit) == {(unit, "C37-S39-smime") for unit in (OFFICE, PRIMARY, SECONDARY)}
@@ -340,6 +352,18 @@ def test_a_letter_to_the_outside_that_was_not_sent_leaves_its_own_unit_open(audi
     assert found.keys() & {(unit, "C37-4.1") for unit in (OFFICE, PRIMARY, SECONDARY)} == {(SECONDARY, "C37-4.1")}
 
 
+NO_WAY_OUT = Reply.lacking(Confined("no way out to port 25"))
+
+
+def confined(addresses: Iterable[str], *sender: str) -> dict[str, Reply]:
+    return dict.fromkeys(addresses, NO_WAY_OUT)
+
+
+def unsent(envelopes: Any) -> None:
+    for envelope in envelopes:
+        envelope.reply = NO_WAY_OUT
+
+
 LATER = Reply(450, "4.2.0 greylisted")
 FULL = Reply(552, "5.2.2 <a@x.test>: Recipient address rejected: hop thu day / the mailbox is full")
 SAID_BEHIND = Reply(552, f"5.1.1 <a@x.test>: undeliverable address: host mail-xa said: 552 {FULL.text}")
@@ -372,9 +396,6 @@ def test_what_is_refused_only_for_now_is_open_for_that_unit_and_judged_for_the_o
 def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_our_hosts(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     monkeypatch.setattr(audit, "rcpts", confined)
     found = verdicts(audit)
     assert audit.left.keys() == {"C37-4.3.1", "C37-4.3.4", "C37-5.3"}
@@ -383,7 +404,7 @@ def test_a_network_that_lets_no_mail_out_hides_no_account_and_no_letter_between_
     assert "fail" not in found.values()
     home = audit.homes[PRIMARY]
     audit.homes[PRIMARY] = Home(home.good, home.said, home.title, ())
-    monkeypatch.setattr(audit, "send", confined)
+    monkeypatch.setattr(audit, "send", unsent)
     audit.kept.clear()
     assert verdicts(audit)[PRIMARY, "C37-4.2.3"] == "fail"
     assert {"C37-4.2.3", "C37-12.1", "C37-S39-smime"} <= audit.left.keys()
@@ -469,6 +490,18 @@ def test_submission_is_asked_again_where_it_broke(
     network: Any = SimpleNamespace(smtp=smtp, context=lambda: None)
     audit: Any = SimpleNamespace(network=network, exchangers=Exchangers(network))
     assert article_4._submission_doors(audit, SimpleNamespace(fqdn="a.test"))[0] is good
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_a_unit_writes_to_itself_is_no_exchange_with_others(audit: Any, lost: bool) -> None:
+    """No host of another unit was reached."""
+    only = audit.hosts["mail-thpt"]
+    audit.hosts, audit.outside = {"mail-thpt": only}, None
+    only.lost = {audit.province.units["thpt-song-que"].public_address} if lost else set()
+    said: dict[str, Verdict] = {}
+    with nullcontext() if lost else pytest.raises(AuditError, match=r"thpt-song-que: .*all other units"):
+        QUESTIONS["C37-4.1"](audit, "mail-thpt", lambda unit, _, verdict, evidence: said.update({unit: verdict}))
+    assert said == ({"thpt-song-que": "fail"} if lost else {})
 
 
 def test_a_submission_door_that_the_network_shuts_hides_no_letter_that_is_lost(
@@ -581,6 +614,14 @@ def test_a_member_who_is_not_seen_hides_no_stranger_whom_a_group_reaches(audit: 
     assert verdicts(audit)[OFFICE, "C37-5.3"] == "fail"
 
 
+def test_a_log_that_lacks_a_member_who_has_the_letter_fails_nobody(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = Host.trace
+    monkeypatch.setattr(Host, "trace", lambda self, ids: {name: rows[:1] for name, rows in usual(self, ids).items()})
+    found = verdicts(audit)
+    assert (OFFICE, "C37-5.3") not in found
+    assert "the log is not whole" in audit.left["C37-5.3"]
+
+
 def test_a_log_that_is_not_told_hides_no_letter_that_is_lost(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def trace(self: Host, message_ids: Iterable[str]) -> Any:
         raise AuditError("journalctl: no")
@@ -607,6 +648,28 @@ def test_a_letter_between_our_hosts_that_is_open_hides_none_that_does_not_leave_
     boxes = (audit.province.units[unit].public_address for unit in (OFFICE, PRIMARY))
     audit.hosts[HOST].broken = dict.fromkeys(boxes, imaplib.IMAP4.error("no sign-in"))
     assert {verdicts(audit)[about] for about in OUTSIDE} == {"fail"}
+
+
+def test_a_log_that_is_not_told_any_more_hides_no_letter_of_which_it_was(
+    audit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one letter the gateway said that it came back; of the other it said nothing, and then nothing any more."""
+    row = {"to": audit.outside, "relay": "none", "status": "bounced", "reply": "mail transport unavailable"}
+    said: list[str] = []
+
+    def logged(host: str) -> list[dict[str, str]]:
+        said.append(host)
+        if len(said) > 2:
+            raise AuditError("journalctl: no")
+        return [row] if len(said) == 1 else []
+
+    log_of_what_leaves(audit, monkeypatch, logged)
+    monkeypatch.setattr(letters, "_follow", lambda audit, new: None)
+    found = verdicts(audit)
+    first = next(unit.id for unit in audit.units(HOST) if (unit.id, "C37-4.1") in OUTSIDE)
+    assert {about for about in OUTSIDE if about in found} == {(first, "C37-4.1")}
+    assert found[first, "C37-4.1"] == "fail"
+    assert "journalctl: no" in audit.left["C37-4.1"]
 
 
 def test_a_host_that_does_not_tell_who_sees_a_mailbox_hides_no_letter_that_is_lost(
@@ -667,9 +730,6 @@ def test_mail_of_the_ministry_is_judged_by_how_it_ended(
 def test_a_network_that_lets_no_mail_out_hides_nothing_that_became_of_the_ministry_s(
     audit: Any, monkeypatch: pytest.MonkeyPatch, status: str, verdict: Verdict | None
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     monkeypatch.setattr(audit, "rcpts", confined)
     audit.hosts["mail-so"].ask = lambda command, request: [{"from": "a", "to": "b", "status": status}]
     said: dict[str, Verdict] = {}
@@ -700,9 +760,6 @@ def test_a_name_below_edu_vn_counts_when_mail_is_taken_there(audit: Any) -> None
 def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_that_fails(
     audit: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def confined(addresses: Iterable[str], *sender: str) -> Any:
-        raise Confined("no way out to port 25")
-
     def heard() -> Any:
         for unit in audit.units(HOST):
             if unit.id != SECONDARY:

@@ -28,8 +28,10 @@ from edumail.portal.sections import BY_ID, incomplete, missing
 from edumail.portal.site import Portals
 from edumail.portal.view import Views
 from edumail.text import fold
+from tests.circular import browser as browser_of
 from tests.circular import mailed, sections
 from tests.circular import test_article_2_terms as article_2
+from tests.circular import test_article_3_general as article_3
 from tests.circular import test_article_7_principles as article_7
 from tests.circular import test_article_8_managing_bodies as article_8
 from tests.circular import test_article_9_schools as article_9
@@ -334,7 +336,7 @@ def test_what_mail_can_not_decide_leaves_that_unit_open_and_no_other(
     monkeypatch.setattr(mailed, "post", lambda audit, serving, requirement: Later(True))
     unit = reading(files, "thcs-suoi-mo")
     replies = {"a@x.test": Reply(451, "later"), "b@x.test": Reply(250, "ok")}
-    unit.audit.exchangers.rcpts = lambda addresses, sender: {address: replies[address] for address in addresses}
+    unit.audit.exchangers.rcpts = lambda addresses: {address: replies[address] for address in addresses}
     letter = unit.unit.public_address
     asked = [
         Mailed("pass", ["1"], rcpt=("a@x.test", "b@x.test")),
@@ -355,7 +357,7 @@ def test_a_leader_whose_mailbox_is_full_has_one(files: Files) -> None:
     unit = reading(files, "thcs-suoi-mo")
     person, public = unit.audit.province.people[0].address, unit.unit.public_address
     full = Reply(552, "5.2.2 hop thu day / the mailbox is full")
-    unit.audit.exchangers.rcpts = lambda addresses, sender: dict.fromkeys(addresses, full)
+    unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(addresses, full)
     answers = [(unit.unit, Mailed("pass", [], rcpt=(address,))) for address in (person, public)]
     assert [verdict for _, (verdict, _) in finished(unit.audit, "mail-xa", "C37-9.1a.2", answers)] == ["pass", "fail"]
 
@@ -364,7 +366,7 @@ def test_full_mailboxes_are_named_and_not_counted_among_those_that_accept(files:
     unit = reading(files, "thcs-suoi-mo")
     first, other = (person.address for person in unit.audit.province.people[:2])
     replies = {first: Reply(250, "ok"), other: Reply(552, "5.2.2 hop thu day / the mailbox is full")}
-    unit.audit.exchangers.rcpts = lambda addresses, sender: replies
+    unit.audit.exchangers.rcpts = lambda addresses: replies
     asked = Mailed("pass", [], rcpt=(first, other))
     ((_, (verdict, evidence)),) = finished(unit.audit, "mail-xa", "C37-9.1a.2", [(unit.unit, asked)])
     assert verdict == "pass"
@@ -382,7 +384,9 @@ def test_a_network_that_lets_no_mail_out_leaves_open_only_what_pages_do_not_deci
 
     unit = reading(files, "thcs-suoi-mo")
     monkeypatch.setattr(mailed, "post", confined)
-    unit.audit.exchangers.rcpts = lambda addresses, sender: confined() if list(addresses) else {}
+    unit.audit.exchangers.rcpts = lambda addresses: dict.fromkeys(
+        addresses, Reply.lacking(Confined("no way out to port 25"))
+    )
     said: Any = {"rcpt": ("a@x.test",)} if where == "rcpt" else {"letter": unit.unit.public_address}
     asked = [("pass", ["1"]), Mailed("pass", ["2"], **said), Mailed("fail", ["3"], **said), ("pass", ["4"])]
     found = finished(unit.audit, "mail-xa", "C37-9.1b", [(unit.unit, one) for one in asked])
@@ -678,6 +682,83 @@ def test_what_another_s_server_keeps_from_an_auditor_is_no_fault_of_the_unit(
     found, evidence = answer(requirement, reading(files, unit))
     assert found == verdict, evidence
     assert "GET https://" in " | ".join(evidence)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_page_that_the_network_shuts_leaves_its_own_unit_open_and_hides_no_fault(
+    files: Files, monkeypatch: pytest.MonkeyPatch, broken: bool
+) -> None:
+    units = files.province.units
+    shut, other = units["th-suoi-mo"], units["thcs-suoi-mo"]
+    usual = Files.https
+
+    def https(self: Files, host: str, path: str = "/", form: object = None, port: int = 443) -> tuple[Response, bytes]:
+        if host == shut.portal:
+            raise Confined("no way out by IPv4")
+        if broken and host == other.portal:
+            return Response(503, {}), b""
+        return usual(self, host, path, form, port)
+
+    monkeypatch.setattr(Files, "https", https)
+    above = reading(files, "vhxh-suoi-mo")
+    audit: Any = above.audit
+    said: dict[str, tuple[str, list[str]]] = {}
+
+    def record(unit: str, requirement: str, verdict: str, evidence: list[str]) -> None:
+        said[requirement] = (verdict, evidence)
+
+    pages = [(above.unit, None)]
+    article_3.test_every_school_below_has_a_portal_of_its_own(audit, of_pages=iter(pages), record=record)
+    article_10.test_an_office_links_to_its_department_and_its_schools(audit, of_pages=iter(pages), record=record)
+    so = [(units["so"], None)]
+    article_10.test_the_department_links_to_the_ministry_and_to_all_units(audit, of_pages=iter(so), record=record)
+    assert {verdict for verdict, _ in said.values()} == {"fail" if broken else "not-tested"}
+    assert all(f"{shut.id}: no way out by IPv4" in evidence for _, evidence in said.values())
+    with pytest.raises(AuditError, match=f"^{shut.id}: no way out"):
+        article_10.test_an_office_links_to_its_department_and_its_schools(
+            audit, of_pages=iter([(shut, None), *pages]), record=record
+        )
+
+
+def test_the_browser_finds_names_by_ipv6_too_and_none_that_has_no_address() -> None:
+    assert [browser_of._place(address) for address in ("192.0.2.1", "2001:db8::1", None)] == [
+        "192.0.2.1",
+        "[2001:db8::1]",
+        "~NOTFOUND",
+    ]
+
+
+def test_a_portal_without_an_address_ends_no_other_s_look_by_the_browser(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = [files.province.units[name] for name in ("th-suoi-mo", "thcs-suoi-mo", "vhxh-suoi-mo")]
+    none, shut, sound = (unit.portal for unit in units)
+
+    def address(name: str) -> str:
+        if name == none:
+            raise OSError("no A record")
+        if name == shut:
+            raise Confined("no way out by IPv4")
+        return "192.0.2.1"
+
+    def look(reading: Reading, browser: object) -> Any:
+        if reading.unit.portal == shut:
+            raise Confined("no way out by IPv4")
+        verdict = "pass" if reading.unit.portal == sound else "fail"
+        return (verdict, ["seen"]), (verdict, ["seen"])
+
+    monkeypatch.setattr(article_12, "_rendered", look)
+    audit: Any = reading(files, "so").audit
+    audit.network = SimpleNamespace(address=address)
+    audit.judged, audit.pages, audit.bound = {"h", ""}, lambda host: units, lambda name, units: units
+    assert article_12._addresses(audit) == {none: None, shut: None, sound: "192.0.2.1"}
+    said: dict[str, str] = {}
+    chromium: Any = object()
+    with pytest.raises(AuditError, match=f"^{units[1].id}: no way out"):
+        article_12.test_pages_serve_phones_and_people_with_disabilities(
+            audit, "h", chromium, lambda unit, requirement, verdict, evidence: said.update({unit: verdict})
+        )
+    assert said == {units[0].id: "fail", units[2].id: "pass"}
 
 
 @pytest.mark.parametrize(("outside", "verdict"), [(answers(403), "not-tested"), (answers(404), "fail")])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from edumail.circular.privacy import Veil
 from edumail.circular.verdicts import Finding
 from edumail.cli.audit import Answers, judge
 from edumail.model import Former, Province
+from tests.circular import conftest as asked
 
 
 def test_people_are_told_by_id_and_post_and_units_by_address(province: Province) -> None:
@@ -69,3 +73,30 @@ def test_no_word_of_an_audit_leaves_with_a_person_s_address(province: Province) 
     said = [line for finding in findings for line in finding.evidence] + incomplete
     assert sum("[sq-06 " in line for line in said) == 4
     assert not [line for line in said if "dungpa" in line]
+
+
+def test_the_auditor_s_own_address_outside_is_nobody_s_to_read(province: Province) -> None:
+    veil = Veil(province, "Kiemtra@ngoai.test")
+    said = "→ kiemtra@ngoai.test: bounced mx.ngoai.test: <kiemtra+audit@ngoai.test>: unknown; lienhe@ngoai.test"
+    auditor = "[người kiểm tra / the auditor]"
+    assert veil(said) == f"→ {auditor}: bounced mx.ngoai.test: <{auditor}>: unknown; lienhe@ngoai.test"
+
+
+def test_why_a_question_stayed_open_names_no_person_and_not_the_auditor(province: Province) -> None:
+    veil = Veil(province, "kiemtra@ngoai.test")
+    person = province.people[0].address
+    error = SimpleNamespace(
+        errisinstance=lambda kind: False, typename="AuditError", value=f"{person}, kiemtra@ngoai.test: later"
+    )
+    stash = {asked.UNREACHABLE: {}, asked.INCOMPLETE: [], asked.OPEN: []}
+    item: Any = SimpleNamespace(
+        name="test_x", config=SimpleNamespace(stash=stash), funcargs={"audit": SimpleNamespace(veil=veil)}
+    )
+    item.iter_markers = lambda name: []
+    hook: Any = asked.pytest_runtest_makereport(item, SimpleNamespace(excinfo=error, when="call"))  # type: ignore[arg-type]
+    next(hook)
+    with pytest.raises(StopIteration):
+        hook.send(SimpleNamespace(get_result=lambda: SimpleNamespace(failed=True)))
+    (said,), (left,) = stash[asked.INCOMPLETE], stash[asked.OPEN]
+    assert said.endswith("[người kiểm tra / the auditor]: later")
+    assert "@" not in said + left["why"]
