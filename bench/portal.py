@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from edumail.portal.view import Views
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = {"sở": "so", "phòng": "vhxh-suoi-mo", "school": "thcs-suoi-mo"}
-"""By the circular's word for a unit, the unit of the lab whose content it gets."""
+MODELS = {"sở": "so", "phòng": "vhxh-suoi-mo", "school": "thcs-suoi-mo", "mamnon": "mn-hoa-sen"}
+"""By the circular's word for a unit, or its level, the unit of the lab whose content it gets."""
 LAB_ADDRESS = re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:minhha|thptsongque)\.test\b")
 SEED = 1
 
@@ -44,7 +44,8 @@ def publish(folder: Path) -> None:
     lab, province = load(ROOT / "inventories" / "lab"), load(folder)
     ours, theirs = Views(lab), Views(province)
     for unit in province.units.values():
-        model = lab.units[MODELS[province.kinds[unit.kind].binds]]
+        binds = province.kinds[unit.kind].binds
+        model = lab.units[MODELS["mamnon" if unit.levels == ("mamnon",) else binds]]
         source, target = ROOT / "inventories" / "lab" / "content" / model.id, folder / "content" / unit.id
         shutil.copytree(source, target)
         people = [person.id for person in theirs.leaders(unit)]

@@ -96,7 +96,8 @@ def zones(province: Province, host: Host) -> str:
         "feedback/etc/nginx/zones.conf.j2",
         names=names,
         hosts={name: province.hosts[name].fqdn for name in sorted(set(names.values()))},
-        gateway=gateway.ipv4,
+        # From its own address it would be a stranger to itself.
+        gateway="127.0.0.1" if gateway == host else gateway.ipv4,
         socket=SOCKET,
         tls=TLS,
     )

@@ -38,6 +38,17 @@ def test_it_goes_to_the_host_of_the_mailboxes_by_that_host_s_own_name(moved: Pro
     assert "mail-xa.minhha.test" not in elsewhere(moved, gateway)
 
 
+def test_a_gateway_with_the_portal_asks_itself_for_the_way_as_one_of_the_hosts(inventory: Inventory) -> None:
+    page = f"  portal: {PORTAL}\n"
+    inventory.replace("units/suoi-mo.yml", page, f"{page}  portal_host: mail-so\n")
+    province = load(inventory.folder)
+    gateway = province.hosts["mail-so"]
+    assert "server 127.0.0.1:443;" in render.zones(province, gateway)
+    stream = nginx(province, gateway, {}).files["stream.conf"].content.decode()
+    assert "127.0.0.1 host;" in stream
+    assert "host:mail-xa.minhha.test 198.18.37.12:443;" in stream
+
+
 def test_only_hosts_of_the_province_may_ask_there(moved: Province) -> None:
     location = render.peer_location(moved, moved.hosts["mail-xa"])
     site = peers(moved.hosts["mail-xa"], [location])
