@@ -81,15 +81,12 @@ if front:
     mtasts.activate()
 certificates.activate(inventory, target)
 
-# Who begins or leaves waits for nothing else.
-if mail:
-    accounts.configure(inventory, target)
-    accounts.activate(inventory, target)
-
-# Mail.
+# Mail. Nothing of it is live before all of it is staged; accounts and then Postfix at once, for what the one does not
+# know yet, or any longer, the other must not take.
 if antivirus:
     clamav.configure(inventory)
 if mail:
+    accounts.configure(inventory, target)
     selfservice.configure(inventory, target)
     feedback.configure(inventory, target)
     rspamd.configure(inventory, target)
@@ -103,12 +100,13 @@ if antivirus:
 if authors:
     srs.activate(target)
 if mail:
-    selfservice.activate(inventory, target)
     rspamd.activate(inventory, target)
     feedback.activate(inventory, target)
-    # Postfix first: where a host becomes the gateway, the ports for submission pass from it to Dovecot.
+    accounts.activate(inventory, target)
+    # Before Dovecot: where a host becomes the gateway, the ports for submission pass from it to Dovecot.
     postfix.activate(inventory, target)
     dovecot.activate(inventory, target)
+    selfservice.activate(inventory, target)
     audit.activate(inventory)
 
 # Pages come last: to bring those of thousands of units takes longest.

@@ -96,9 +96,10 @@ class HostMail:
     srs: dict[str, Host]
     """Domain of packed authors' addresses → its host: all on the gateway, elsewhere the host's own if it packs any."""
     peers: dict[str, tuple[str, ...]]
-    """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's.
+    """Host that hands us mail → the senders it is trusted for; empty for the gateway, which carries everybody's, and
+    for a host whose mailboxes have all moved away: it gives back what came there for them.
 
-    A host without mailboxes has no mail to hand over, and is none of them."""
+    A host for pages alone has no mail to hand over, and is none of them."""
     handed_on: tuple[str, ...]
     """On the gateway: every mailbox and its former addresses. Whoever sent it, a host may hand back what came there for
     somebody who has moved away meanwhile; to no group, since who may write there is judged by the sender."""
@@ -342,5 +343,5 @@ class Mail:
     def _peers(self, name: str) -> dict[str, tuple[str, ...]]:
         if name != self.gateway.name:
             return {self.gateway.name: ()}
-        others = ((other, tuple(boxes)) for other, boxes in sorted(self.mailboxes.items()) if boxes)
-        return {other: boxes for other, boxes in others if other != self.gateway.name}
+        others = (host.name for host in self.province.hosts.values() if host.has_mail and host != self.gateway)
+        return {other: tuple(self.mailboxes[other]) for other in sorted(others)}

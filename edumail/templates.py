@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from base64 import b64encode
 from functools import cache
 from pathlib import Path
@@ -26,14 +27,21 @@ class _Compiled(FileSystemBytecodeCache):
     def get_source_checksum(self, source: str) -> str:
         return super().get_source_checksum(self._rules + source)
 
+    def _ours(self) -> bool:
+        """Whether nobody else can write there: what lies there is run."""
+        folder = Path(self.directory).stat()
+        return folder.st_uid == os.geteuid() and not folder.st_mode & 0o022
+
     def dump_bytecode(self, bucket: Bucket) -> None:
         with contextlib.suppress(OSError):  # without a place to keep it the next run just takes longer
             Path(self.directory).mkdir(parents=True, exist_ok=True, mode=0o700)
-            super().dump_bytecode(bucket)
+            if self._ours():
+                super().dump_bytecode(bucket)
 
     def load_bytecode(self, bucket: Bucket) -> None:
         try:
-            super().load_bytecode(bucket)
+            if self._ours():
+                super().load_bytecode(bucket)
         except Exception:  # what is broken there can break in any way, and is made again
             bucket.reset()
 

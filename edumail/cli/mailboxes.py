@@ -182,7 +182,7 @@ def _asked(remote: Remote, host: str, words: Sequence[str]) -> Any:
     try:
         return answer(host, remote.run(host, words))
     except HostError as error:
-        if "invalid choice" in error.en or "not found" in error.en:
+        if "invalid choice" in error.en or error.en.endswith("not found"):
             raise _another_release(host) from None
         raise
 

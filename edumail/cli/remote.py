@@ -93,7 +93,7 @@ class Remote:
         return child
 
     def _wait(self, children: Sequence[tuple[str, subprocess.Popen[bytes]]]) -> None:
-        """Until all have ended. Raises HostError for the first that failed."""
+        """Until all have ended. Raises HostError with what each that failed has said."""
         try:
             for _, child in children:
                 while True:
@@ -101,9 +101,8 @@ class Remote:
                         child.wait(0.5)
                         break
                     self.tick()
-            for host, child in children:
-                if child.returncode:
-                    raise _failure(host, child)
+            if failed := [_failure(host, child) for host, child in children if child.returncode]:
+                raise HostError("; ".join(error.vi for error in failed), "; ".join(error.en for error in failed))
         finally:
             for _, child in children:
                 if child.poll() is None:

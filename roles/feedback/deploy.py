@@ -20,7 +20,8 @@ def _tree(inventory: Inventory, host: Host) -> Tree:
         unit.id: inventory.pages.unit(unit)[f"shells/{unit.id}.html"].content
         for unit in render.away(inventory.province, host)
     }
-    return render.tree(inventory.province, inventory.mail.host(host.name), shells)
+    most_days = max(policies.feedback_days or 0 for policies in inventory.mail.policies.values())
+    return render.tree(inventory.province, inventory.mail.host(host.name), shells, most_days)
 
 
 def configure(inventory: Inventory, host: Host) -> None:

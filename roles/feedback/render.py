@@ -25,10 +25,11 @@ def away(province: Province, host: Host) -> list[Unit]:
     return [unit for unit in province.units.values() if unit.host == host.name != portal_host(unit)]
 
 
-def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tree:
+def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes], most_days: int) -> Tree:
     """The service, for the units whose mailboxes live on the host of ``mail``.
 
-    shells: unit → the layout of its pages, of those whose portal another host has.
+    shells: unit → the layout of its pages, of those whose portal another host has; most_days: how long any unit of the
+    province keeps what citizens asked.
     """
     values = {
         "live": live("feedback"),
@@ -37,6 +38,7 @@ def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tre
         "port": SIEVE_PORT,
         "socket_group": "www-data" if has_web(mail.host) else "root",
     }
+    known = {"own": sorted(mail.own), "gateway": mail.gateway.fqdn, "most_days": most_days}
     return Tree.of(
         {
             "edumail_page.py": PAGE.read_bytes(),
@@ -46,7 +48,7 @@ def tree(province: Province, mail: HostMail, shells: Mapping[str, bytes]) -> Tre
             "edumail_feedback_web.py": (APP / "edumail_feedback_web.py").read_bytes(),
             "edumail_feedback_cli.py": File((APP / "edumail_feedback_cli.py").read_bytes(), executable=True),
             "units.json": json.dumps(_units(province, mail), ensure_ascii=False, indent=1) + "\n",
-            "province.json": json.dumps({"own": sorted(mail.own), "gateway": mail.gateway.fqdn}, indent=1) + "\n",
+            "province.json": json.dumps(known, indent=1) + "\n",
             **{f"shells/{unit}.html": shell for unit, shell in shells.items()},
             "sysusers.conf": "u edumail-feedback - 'edumail feedback'\n",
             "copy.sh": File(render("feedback/copy.sh.j2", **values).encode(), executable=True),
@@ -65,7 +67,7 @@ def _units(province: Province, mail: HostMail) -> dict[str, dict[str, object]]:
             "portal": unit.portal,
             "address": unit.public_address,
             "holders": mail.senders[unit.public_address],
-            # Whose name is in the address to answer to: letters keep it, whichever host the unit moves to.
+            # Whose name is in the address to answer to: letters keep it, and every host takes answers at any.
             "host": mail.gateway.fqdn,
             "days": mail.policies[unit.id].feedback_days,
         }

@@ -35,9 +35,13 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
     parts = dict.fromkeys(mail.part_domains, REFUSED)
     posting = {address: _rule(rule) for address, rule in mail.posting.items()}
     peer = f"peer:[{{}}]:{PEER_PORT}".format
-    # What is written to the service's address is handed to that of this host; only who signed in here gets so far.
-    answers, service = f"{FEEDBACK}@{mail.gateway.fqdn}", f"{FEEDBACK}@{feedback_domain(mail.host)}"
-    feedback = [answers, service]
+    # What is written to the service's address, at the name of any host, is handed to that of this host: a letter that
+    # waits for an answer may be older than the gateway. Only who signed in here gets so far.
+    answers, service = (
+        [f"{FEEDBACK}@{host.fqdn}" for host in mail.part_domains.values()],
+        f"{FEEDBACK}@{feedback_domain(mail.host)}",
+    )
+    feedback = [*answers, service]
     result = {
         "domains": _table(
             dict.fromkeys([*mail.domains, *{a.partition("@")[2] for a in learn}, feedback_domain(mail.host)], "-")
@@ -52,7 +56,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             | {f"{part}@{feedback_domain(mail.host)}": "copies:" for part in FEEDBACK_COPIES}
         ),
         "aliases": _table(
-            {address: ", ".join(members) for address, members in mail.aliases.items()} | {answers: service}
+            {address: ", ".join(members) for address, members in mail.aliases.items()} | dict.fromkeys(answers, service)
         ),
         "senders": _table({address: ", ".join(logins) for address, logins in mail.senders.items()}),
         # Reports on a message go to its sender: one from a part would be expanded, one from there would train.
@@ -106,7 +110,7 @@ def tables(mail: HostMail, published: Mapping[str, Published]) -> dict[str, str]
             result["handed_on"] = _table(dict.fromkeys(mail.handed_on, "OK"))
         result["posting_peer"] = _table(posting | parts | known | dict.fromkeys(learn, "learn_peer"))
     for name, senders in mail.peers.items():
-        if senders:
+        if mail.host == mail.gateway:
             # Bounces have no sender; the host that made one could not send it otherwise.
             packed = (domain for domain, host in mail.srs.items() if host.name == name)
             result[f"peer_{peer_word(name)}"] = _table({**dict.fromkeys([*senders, *packed], "OK"), "<>": "OK"})
@@ -126,7 +130,7 @@ def peer_word(host: str) -> str:
 def tree(mail: HostMail, message_size_limit_mb: int, published: Mapping[str, Published]) -> Tree:
     """All of Postfix on the host of ``mail``."""
     host = mail.host
-    peers = {peer_word(name): "senders" if senders else "gateway" for name, senders in mail.peers.items()}
+    peers = dict.fromkeys(map(peer_word, mail.peers), "senders" if host == mail.gateway else "gateway")
     rules = {_rule(name): name for name in mail.rules}
     returning = [SRS_HERE, SRS_ELSEWHERE] if host == mail.gateway and mail.srs else []
     peer_classes = [f"peer_{name}" for name in peers] + (["learn_peer"] if host == mail.gateway else [])

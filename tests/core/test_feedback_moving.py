@@ -85,8 +85,9 @@ def test_whoever_is_cut_begins_again_and_nothing_is_there_twice(tmp_path: Path) 
     for code in "AB":
         ask(old, code)
     before, said = rows(old), list(moving.give(old, UNIT))
-    with pytest.raises(moving.Cut):
-        list(moving.take(new, UNIT, said[:-1]))
+    for cut in (said[:-1], [said[0], said[1][:20]]):
+        with pytest.raises(moving.Cut):
+            list(moving.take(new, UNIT, cut))
     assert new.units() == {}
     safe = list(moving.take(new, UNIT, said))
     with pytest.raises(moving.Cut):
@@ -103,14 +104,59 @@ def test_whoever_is_cut_begins_again_and_nothing_is_there_twice(tmp_path: Path) 
     assert rows(old) == []
 
 
-def test_what_the_new_place_can_not_keep_stays(tmp_path: Path) -> None:
-    """The same plain letter was registered at both, under two codes."""
+def test_a_letter_that_both_places_registered_stays_under_the_newer_code(tmp_path: Path) -> None:
+    """It was in both hosts' queues; the citizen has both codes, and the matter is there."""
     old, new = host(tmp_path / "old"), host(tmp_path / "new")
     ask(old, "A", message_id="<same@x.test>")
     ask(new, "B", message_id="<same@x.test>")
-    assert moving.left(old, UNIT, moving.take(new, UNIT, moving.give(old, UNIT))) == 0
-    assert old.by_code(UNIT, "A")
+    assert moving.left(old, UNIT, moving.take(new, UNIT, moving.give(old, UNIT))) == 1
+    assert old.units() == {}
+    assert new.units() == {UNIT: 1}
     assert new.by_code(UNIT, "B")
+
+
+def test_one_letter_to_two_units_is_a_matter_of_each(tmp_path: Path) -> None:
+    old, new = host(tmp_path / "old"), host(tmp_path / "new")
+    ask(old, "A", message_id="<same@x.test>")
+    ask(new, "B", OTHER, message_id="<same@x.test>")
+    assert moving.left(old, UNIT, moving.take(new, UNIT, moving.give(old, UNIT))) == 1
+    assert new.units() == {UNIT: 1, OTHER: 1}
+    assert new.by_code(UNIT, "A")
+
+
+def test_whoever_moved_back_brings_what_was_answered_meanwhile(tmp_path: Path) -> None:
+    """The way there was cut before the old place was emptied."""
+    old, new = host(tmp_path / "old"), host(tmp_path / "new")
+    ask(old, "A")
+    list(moving.take(new, UNIT, moving.give(old, UNIT)))
+    matter = new.by_code(UNIT, "A")
+    assert matter is not None
+    new.answer(matter, "<1@th.test>", "Có.", True, [], matter.received + 60)
+    assert moving.left(new, UNIT, moving.take(old, UNIT, moving.give(new, UNIT))) == 1
+    back = old.by_code(UNIT, "A")
+    assert back is not None
+    assert (back.answer, back.state, back.published) == ("Có.", "answered", 1)
+
+
+def test_what_an_older_release_kept_is_kept(tmp_path: Path) -> None:
+    cases = host(tmp_path / "old")
+    ask(cases, "A", message_id="<same@x.test>")
+    with sqlite3.connect(cases.path) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        table = store.SCHEMA.partition(";")[0].replace("message_id TEXT NOT NULL,", "message_id TEXT NOT NULL UNIQUE,")
+        table = table.replace(",\n  UNIQUE (unit, message_id)", "").replace("matter", "former", 1)
+        connection.executescript(
+            f"{table}; INSERT INTO former SELECT * FROM matter; DROP TABLE matter; ALTER TABLE former RENAME TO matter"
+        )
+        assert "NOT NULL UNIQUE, received" in str(connection.execute("SELECT sql FROM sqlite_schema").fetchall())
+    before = rows(cases)
+    assert len(before) == 2  # the matter, and its letter
+    again = store.Store(tmp_path / "old")
+    assert rows(again) == before
+    ask(again, "B", OTHER, message_id="<same@x.test>")
+    with sqlite3.connect(again.path) as connection:
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'published'").fetchone()
 
 
 def test_what_waits_to_be_sent_waits_for_the_way(tmp_path: Path) -> None:
@@ -159,10 +205,14 @@ def test_who_has_moved_is_told_by_the_inventory() -> None:
 
 
 def test_letters_are_answered_at_an_address_that_is_good_on_every_host() -> None:
+    """Also when the gateway has become another since."""
     mail = Mail(load(LAB))
     for name, known in mail.province.hosts.items():
-        aliases = tables(mail.host(name), {})["aliases"]
-        assert f"phan-anh@{mail.host(name).gateway.fqdn} phan-anh@feedback.{known.fqdn}" in " ".join(aliases.split())
+        found = tables(mail.host(name), {})
+        for other in mail.province.hosts.values():
+            address = f"phan-anh@{other.fqdn}"
+            assert f"{address} phan-anh@feedback.{known.fqdn}" in " ".join(found["aliases"].split())
+            assert f"{address} REJECT" in " ".join(found["posting_outside"].split())
 
 
 @pytest.mark.parametrize("left", [0, 1])

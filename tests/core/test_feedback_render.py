@@ -60,13 +60,13 @@ def test_only_hosts_of_the_province_may_ask_there(moved: Province) -> None:
 
 
 def test_the_service_there_knows_the_unit_and_its_layout(moved: Province) -> None:
-    files = render.tree(moved, Mail(moved).host("mail-xa"), {"th-suoi-mo": b"<main>"}).files
+    files = render.tree(moved, Mail(moved).host("mail-xa"), {"th-suoi-mo": b"<main>"}, 365).files
     unit = json.loads(files["units.json"].content)[PORTAL]
     assert unit["address"] == "thsuoimo@suoimo.minhha.test"
     assert "nhilt@suoimo.minhha.test" in unit["holders"]
     assert files["shells/th-suoi-mo.html"].content == b"<main>"
     assert [unit.id for unit in render.away(moved, moved.hosts["mail-xa"])] == ["th-suoi-mo"]
-    elsewhere_known = render.tree(moved, Mail(moved).host("mail-thpt"), {}).files["units.json"].content.decode()
+    elsewhere_known = render.tree(moved, Mail(moved).host("mail-thpt"), {}, 365).files["units.json"].content.decode()
     assert PORTAL not in elsewhere_known
 
 

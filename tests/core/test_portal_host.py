@@ -47,6 +47,18 @@ def test_nobody_takes_mail_from_it(pages: Province) -> None:
         assert KEY not in files["peers"].content.decode()
 
 
+def test_a_host_whose_mailboxes_have_all_moved_away_gives_back_what_came_there(inventory: Inventory) -> None:
+    units = (inventory.folder / "units" / "suoi-mo.yml").read_text(encoding="utf-8")
+    inventory.write("units/suoi-mo.yml", units.replace("host: mail-xa", "host: mail-so"))
+    province = load(inventory.folder)
+    assert "mail-xa" not in {unit.host for unit in province.units.values()}
+    files = tree(Mail(province).host("mail-so"), 25, {"mail-xa": Published(identity=KEY)}).files
+    assert f"{KEY} peer_mail_xa\n" in files["peers"].content.decode()
+    assert files["peer_mail_xa"].content.decode().split() == ["<>", "OK"]
+    main = files["main.cf"].content.decode()
+    assert "check_sender_access cdb:" in main.partition("\npeer_mail_xa =")[2].partition("\npeer_")[0]
+
+
 def test_the_page_s_name_leads_to_it_through_the_gateway_and_the_mail_elsewhere(pages: Province) -> None:
     lines = zones(pages, 1)["minhha.test"].splitlines()
     assert ["thsuoimo.suoimo", "A", "198.18.37.11"] in [line.split() for line in lines]

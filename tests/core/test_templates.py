@@ -72,6 +72,13 @@ def test_what_is_broken_is_made_again(compiled: list[str], tmp_path: Path, damag
     assert compiled == [NAME, NAME]
 
 
+def test_what_others_may_write_is_not_run(compiled: list[str], tmp_path: Path) -> None:
+    whole = said()
+    (tmp_path / "cache" / "edumail" / "templates").chmod(0o777)
+    assert said() == whole
+    assert compiled == [NAME, NAME]
+
+
 def test_without_a_place_to_keep_it_all_goes_on(compiled: list[str], tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     assert said() == said()

@@ -31,10 +31,11 @@ A_DAY = 5, 20
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS matter (id INTEGER PRIMARY KEY, unit TEXT NOT NULL, code TEXT NOT NULL UNIQUE,
-  token TEXT UNIQUE, key TEXT NOT NULL UNIQUE, message_id TEXT NOT NULL UNIQUE, received INTEGER NOT NULL,
+  token TEXT UNIQUE, key TEXT NOT NULL UNIQUE, message_id TEXT NOT NULL, received INTEGER NOT NULL,
   name TEXT NOT NULL, email TEXT NOT NULL, phone TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('received', 'delivered', 'answered')), delivered INTEGER, answered INTEGER,
-  answer TEXT NOT NULL DEFAULT '', published INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL) STRICT;
+  answer TEXT NOT NULL DEFAULT '', published INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL,
+  UNIQUE (unit, message_id)) STRICT;
 CREATE INDEX IF NOT EXISTS published ON matter (unit, answered) WHERE published;
 CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY, matter INTEGER NOT NULL REFERENCES matter ON DELETE CASCADE,
   kind TEXT NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL, message BLOB NOT NULL, due INTEGER NOT NULL,
@@ -158,6 +159,19 @@ class Store:
         self.path = folder / "feedback.db"
         with self._open() as connection:
             connection.executescript(SCHEMA)
+            self._one_letter_to_many(connection)
+
+    @staticmethod
+    def _one_letter_to_many(connection: sqlite3.Connection) -> None:
+        """An older release took a letter to several units for one matter. SQLite changes no table's rules in place."""
+        made = "SELECT sql FROM sqlite_schema WHERE name = 'matter'"
+        if "message_id TEXT NOT NULL UNIQUE" in connection.execute(made).fetchone()[0]:
+            table = SCHEMA.partition(";")[0].replace("IF NOT EXISTS matter", "matter_new")
+            connection.executescript(
+                f"PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE; {table}; INSERT INTO matter_new SELECT * FROM matter;"
+                " DROP TABLE matter; ALTER TABLE matter_new RENAME TO matter; COMMIT; PRAGMA foreign_keys = ON;"
+            )
+            connection.executescript(SCHEMA)  # the indexes went with the old table
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
@@ -195,8 +209,8 @@ class Store:
         """
         with self._change() as connection:
             known = connection.execute(
-                "SELECT 1 FROM matter WHERE code = ? OR token = ? OR message_id = ?",
-                (digest(code), digest(token) if token else None, matter.message_id),
+                "SELECT 1 FROM matter WHERE code = ? OR token = ? OR (unit = ? AND message_id = ?)",
+                (digest(code), digest(token) if token else None, matter.unit, matter.message_id),
             ).fetchone()
             if known or (answered and not self._may_acknowledge(connection, answered, matter)):
                 return False
@@ -364,9 +378,9 @@ class Store:
                 yield row["code"], {name: row[name] for name in MOVED}, [dict(letter) for letter in letters]
 
     def adopt(self, given: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> list[str]:
-        """Keep matters that another host had, each with what is still to be sent; one that is here stays as it is.
+        """Keep matters that another host had, each with what is still to be sent; of two the one that changed last.
 
-        Gives the digests of the codes that citizens can ask for here by now.
+        Gives the digests of the codes whose matters are here by now.
         """
         names = ("unit", "code", *MOVED)
         matter = f"INSERT OR IGNORE INTO matter ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})"
@@ -374,11 +388,17 @@ class Store:
         here = []
         with self._change() as connection:
             for fields, letters in given:
+                # Whoever moved there and back has one of long ago here.
+                connection.execute(
+                    "DELETE FROM matter WHERE unit = :unit AND code = :code AND changed < :changed", fields
+                )
                 cursor = connection.execute(matter, fields)
                 if cursor.rowcount:
                     rows = ({**letter, "matter": cursor.lastrowid} for letter in letters)
                     connection.executemany(f"INSERT INTO outbox (matter, {POSTED}) VALUES (:matter, {marks})", rows)
-                if connection.execute("SELECT 1 FROM matter WHERE unit = :unit AND code = :code", fields).fetchone():
+                # A letter that was in both hosts' queues is registered here already: the citizen has that code as well.
+                known = "SELECT 1 FROM matter WHERE unit = :unit AND (code = :code OR message_id = :message_id)"
+                if connection.execute(known, fields).fetchone():
                     here.append(str(fields["code"]))
         return here
 
@@ -388,12 +408,15 @@ class Store:
             rows = [(unit, code) for code in codes]
             return connection.executemany("DELETE FROM matter WHERE unit = ? AND code = ?", rows).rowcount
 
-    def forget(self, days: dict[str, int], now: float) -> int:
-        """Deletes what its unit does not keep any longer, by the last change: unit → days."""
+    def forget(self, days: dict[str, int], most: int, now: float) -> int:
+        """Deletes what its unit does not keep any longer, by the last change.
+
+        days: unit → days; most: for units that are not here any more, and may have to move yet.
+        """
         gone = 0
         with self._change() as connection:
             for (unit,) in connection.execute("SELECT DISTINCT unit FROM matter").fetchall():
-                before = int(now) - days.get(unit, max(days.values(), default=0)) * 86400
+                before = int(now) - days.get(unit, most) * 86400
                 gone += connection.execute("DELETE FROM matter WHERE unit = ? AND changed < ?", (unit, before)).rowcount
             connection.execute("DELETE FROM heard WHERE at < ?", (int(now) - 400 * 86400,))
         return gone

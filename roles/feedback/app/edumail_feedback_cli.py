@@ -61,7 +61,8 @@ def work(cases: store.Store, state: Path, port: int) -> NoReturn:
         now = time.time()
         try:
             if now - forgotten > 86400:
-                gone = cases.forget({name: unit["days"] for name, unit in known.items()}, now)
+                days = {name: unit["days"] for name, unit in known.items()}
+                gone = cases.forget(days, province["most_days"], now)
                 print(f"{gone} matters deleted", flush=True)
                 forgotten = now
             # What a unit that lives elsewhere by now has to send, moves there first.

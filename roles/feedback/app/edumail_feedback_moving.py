@@ -33,10 +33,10 @@ def give(cases: Store, unit: str) -> Iterator[str]:
 def take(cases: Store, unit: str, lines: Iterable[str]) -> Iterator[str]:
     """Keep what another host gave, all at once: the digests of the codes that are here by now; then :data:`END`.
 
-    What is here already stays as it is. Raises Cut, and keeps nothing.
+    Of what is here already the one stays that changed last. Raises Cut, and keeps nothing.
     """
     given: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []
-    for line in _whole(lines):
+    for line in list(_whole(lines)):
         row = json.loads(line)
         letters = [letter | {"message": base64.b64decode(letter["message"])} for letter in row["letters"]]
         given.append((row["matter"] | {"code": row["code"], "unit": unit}, letters))
