@@ -26,7 +26,7 @@ def give(cases: Store, unit: str) -> Iterator[str]:
     """The unit's matters, each with what is still to be sent, as lines; then :data:`END`."""
     for code, fields, letters in cases.whole(unit):
         posted = [letter | {"message": base64.b64encode(letter["message"]).decode()} for letter in letters]
-        yield json.dumps({"code": code, "matter": fields, "letters": posted}, ensure_ascii=False)
+        yield json.dumps({"code": code, "matter": fields, "letters": posted})  # ASCII, whatever the locale
     yield END
 
 
