@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
 
+from edumail.model import Unit
 from edumail.portal.sections import SECTIONS
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each, each_unit
@@ -24,14 +26,19 @@ SWITCHED = {
 }
 
 
-@pytest.mark.requirement("C37-10.1.1")
-@each_unit(home)
-def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
+def _judged(of_pages: Answers, judge: Callable[[Unit], None]) -> None:
+    """Judge unit by unit: one that can't be judged ends nothing for the others."""
     undecided = Undecided()
     for unit, _ in undecided.heard(of_pages):
         with undecided.of(unit):
-            record(unit.id, "C37-10.1.1", *department(reading(audit, unit)))
+            judge(unit)
     undecided.tell()
+
+
+@pytest.mark.requirement("C37-10.1.1")
+@each_unit(home)
+def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_pages: Answers, record: Record) -> None:
+    _judged(of_pages, lambda unit: record(unit.id, "C37-10.1.1", *department(reading(audit, unit))))
 
 
 def department(above: Reading) -> Answer:
@@ -51,11 +58,7 @@ def department(above: Reading) -> Answer:
 @pytest.mark.requirement("C37-10.1.2")
 @each_unit(home)
 def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_pages: Answers, record: Record) -> None:
-    undecided = Undecided()
-    for unit, _ in undecided.heard(of_pages):
-        with undecided.of(unit):
-            record(unit.id, "C37-10.1.2", *office(reading(audit, unit)))
-    undecided.tell()
+    _judged(of_pages, lambda unit: record(unit.id, "C37-10.1.2", *office(reading(audit, unit))))
 
 
 def office(above: Reading) -> Answer:
