@@ -451,7 +451,7 @@ class Network:
                 return self._exchange(kept[1], host, path, form)
         if kept:
             kept[1].close()
-        connection = HTTPSConnection(host, port, timeout=TIMEOUT)
+        connection = HTTPSConnection(host, port, timeout=TIMEOUT, context=self.context())
         connection.sock = self.tls(host, port)
         return self._exchange(connection, host, path, form)
 

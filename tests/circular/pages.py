@@ -63,11 +63,11 @@ class Page:
         except lxml.etree.LxmlError:  # nothing, or a comment alone
             return lxml.html.document_fromstring(b"<html></html>", UTF8)
 
-    @property
+    @cached_property
     def main(self) -> lxml.html.HtmlElement:
         """What is the page's own: its ``<main>``; without one, everything."""
-        found = self.root.xpath("//main")
-        return found[0] if found else self.root
+        found = self.root.find(".//main")
+        return self.root if found is None else found
 
     @cached_property
     def words(self) -> str:
@@ -108,9 +108,14 @@ class Page:
     def metadata(self, name: str) -> list[str]:
         """Contents of ``<meta name=…>`` or ``<meta property=…>``, without regard to case; blank ones are none."""
         wanted = name.lower()
-        found = self.root.xpath("//meta[@content]")
-        named = [m for m in found if wanted in ((m.get("name") or "").lower(), (m.get("property") or "").lower())]
-        return [m.get("content").strip() for m in named if m.get("content").strip()]
+        return [content for names, content in self._metadata if wanted in names]
+
+    @cached_property
+    def _metadata(self) -> list[tuple[tuple[str, str], str]]:
+        """Both names, in lower case, and content of each ``<meta>`` that has any."""
+        found = self.root.iterfind(".//meta[@content]")
+        pairs = (((m.get("name", "").lower(), m.get("property", "").lower()), m.get("content").strip()) for m in found)
+        return [(names, content) for names, content in pairs if content]
 
     def table(self, *columns: str) -> list[dict[str, str]]:
         """Rows of the first table that has all ``columns`` (marks and case aside), by column; cells as plain words."""

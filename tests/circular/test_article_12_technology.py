@@ -23,7 +23,7 @@ from edumail.dnscheck import Signature
 from edumail.text import fold
 from tests.circular import portal, sections
 from tests.circular.audit import Audit, AuditError
-from tests.circular.browser import PHONE, RULES, Browser, Seen
+from tests.circular.browser import OUTLINE, PHONE, RULES, Browser, Seen
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import VERDICTS, folded, seen_at
 from tests.circular.letters import post
@@ -190,7 +190,7 @@ def _rendered(reading: Reading, browser: Browser) -> tuple[Answer, Answer]:
         f"viewport: {'có khai / declared' if viewport else 'KHÔNG khai / NOT declared'}",
     ]
     for_all = [
-        f"axe-core, {', '.join(RULES)}: {len(seen)} trang, {len(broken)} lỗi"
+        f"axe-core, {', '.join(RULES + OUTLINE)}: {len(seen)} trang, {len(broken)} lỗi"
         f" / {len(seen)} pages, {len(broken)} violations",
         *broken[:5],
         *closed,

@@ -72,11 +72,16 @@ def _marked(text: str) -> bool:
     return len(apart) == 1
 
 
+def _bears_a_mark(page: Page) -> bool:
+    # Few pages have the word at all, and each piece of text costs more than to know that.
+    return "MẬT" in page.main.text_content() and any(map(_marked, page.main.xpath(".//text()")))
+
+
 def _secrecy(reading: Reading) -> Answer:
     documents = reading.portal.page("/van-ban/")
     listed = [page for page in (documents, *map(reading.portal.page, POSTED)) if page.good]
     pages = [*listed, *(item for path in POSTED for item in reading.portal.below(path)), *_articles(reading)]
-    marked = [page.url for page in pages if page.good and any(map(_marked, page.main.xpath(".//text()")))]
+    marked = [page.url for page in pages if page.good and _bears_a_mark(page)]
     files = {url for page in pages for url, _ in page.links() if urlsplit(url).path.startswith("/files/")}
     kinds = Counter(url.rpartition(".")[2] for url in files)
     count = f"{len(pages)} trang đã đọc / pages read; {len(marked)} có dấu mật / with a mark of secrecy"
