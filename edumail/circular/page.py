@@ -16,7 +16,7 @@ from edumail.circular.assessment import Assessment
 from edumail.circular.catalogue import Basis, Words, requirements
 from edumail.circular.differences import Differences
 from edumail.circular.figures import figures
-from edumail.circular.ranking import Score
+from edumail.circular.ranking import Score, left_to_lots
 from edumail.circular.sheet import Sheet
 from edumail.circular.texts import Text, topics
 from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts
@@ -153,6 +153,7 @@ def page(
         unit_kinds=province.kinds,
         sheet=sheet,
         scores=scores,
+        lots=left_to_lots(assessment, sheet),
         worst=[score for score in sorted(scores, key=_most_fails) if score.counts["fail"]][:10],
         cells={id: _cells(findings) for id, findings in by_unit.items()},
         bars={score.unit: bar(score.counts) for score in scores},

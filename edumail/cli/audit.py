@@ -217,9 +217,10 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
             where = page_turn(unit, hosts) if name in answers.pages else unit.host
             if where in hosts:
                 why = answers.reasons.get((where, name), _UNANSWERED)
-                unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
+                unanswered.append(Finding(unit.id, name, "not-tested", (why,), gap="unasked"))
             else:
-                unwanted.append(Finding(unit.id, name, "not-tested", (f"không hỏi {where} / {where} was not asked",)))
+                why = f"không hỏi {where} / {where} was not asked"
+                unwanted.append(Finding(unit.id, name, "not-tested", (why,), gap="unasked"))
     incomplete = list(answers.incomplete)
     if unanswered and not incomplete:
         incomplete.append(f"{len(unanswered)} câu hỏi không có câu trả lời / {len(unanswered)} questions got no answer")

@@ -23,7 +23,7 @@ from edumail.circular.catalogue import requirements
 from edumail.circular.differences import differences
 from edumail.circular.junit import junit
 from edumail.circular.page import page
-from edumail.circular.ranking import as_csv, ranked
+from edumail.circular.ranking import as_csv, left_to_lots, ranked
 from edumail.circular.sheet import Item, Sheet, no_sheet, read_sheet
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.model import Province
@@ -152,6 +152,49 @@ def test_units_are_ranked_under_their_authority_among_their_like(province: Provi
     assert (scores["thpt-song-que"].rank, scores["thpt-song-que"].among) == (1, 1)
 
 
+ALIKE = ("th-suoi-mo", "mn-hoa-sen")
+"""Two schools of one authority."""
+
+
+def by_lots(province: Province, drawn: str) -> Assessment:
+    """Both schools pass all that was asked; only ``drawn`` was asked 12.2 and S39-utf8."""
+    left = {"C37-12.2", "C37-S39-utf8"}
+    given = [
+        Finding(unit, name, "not-tested", ("not drawn",), gap="lots")
+        if name in left and unit != drawn
+        else found(unit, name, "pass")
+        for unit in ALIKE
+        for name, row in requirements().items()
+        if not row.follows_from and row.applies_to(province.kinds[province.units[unit].kind])
+    ]
+    return assessment(province, *given)
+
+
+def test_lots_rank_nobody(province: Province) -> None:
+    of = sheet(
+        Item(name="Kỹ thuật", requirements=("C37-12.*",), points=60),
+        Item(name="Điện thoại", requirements=("C37-3.1a",), points=40),
+    )
+    for drawn in ALIKE:
+        audit = by_lots(province, drawn)
+        assert {points(province, audit, of)[unit] for unit in ALIKE} == {100}
+        assert left_to_lots(audit, of) == ["C37-3.1a", "C37-12.2"]
+        (first, *_) = csv.DictReader(io.StringIO(as_csv(province, audit, of, ranked(province, audit, of))[1:]))
+        assert first["không tính vì bốc thăm/not counted, left to lots"] == "C37-3.1a, C37-12.2"
+        assert "Counted for no unit" in part(html(province, audit, of), "units")
+    assert "Counted for no unit" not in html(province, assessment(province), of)
+
+
+def test_a_fail_of_a_unit_that_was_drawn_ranks_it_only_once_all_are_asked(province: Province) -> None:
+    of = sheet(Item(name="x", requirements=("C37-12.2", "C37-12.1"), points=100))
+    fails = [found("th-suoi-mo", "C37-12.2", "fail"), *(found(unit, "C37-12.1", "pass") for unit in ALIKE)]
+    left = Finding("mn-hoa-sen", "C37-12.2", "not-tested", ("not drawn",), gap="lots")
+    got = points(province, assessment(province, *fails, left), of)
+    assert [got[unit] for unit in ALIKE] == [100, 100]
+    got = points(province, assessment(province, *fails, found("mn-hoa-sen", "C37-12.2", "pass")), of)
+    assert [got[unit] for unit in ALIKE] == [50, 100]
+
+
 def test_without_a_sheet_only_what_binds_as_written_counts(province: Province) -> None:
     (item,) = no_sheet().items
     assert {requirements()[name].strength for name in item.names} == {"M"}
@@ -237,6 +280,14 @@ def test_what_changed_since_last_time(province: Province) -> None:
     text = page(province, replace(now, findings=later), of, ranked(province, replace(now, findings=later), of), since)
     for words in ("nay không đạt", "nay đạt", "th-cu"):
         assert words in text
+
+
+def test_lots_are_no_difference(province: Province) -> None:
+    before, now = (by_lots(province, drawn) for drawn in ALIKE)
+    assert differences(before, now, province.units).changes == {}
+    failed = assessment(province, found("mn-hoa-sen", "C37-12.2", "fail"))
+    assert differences(before, failed, province.units).changes.get("fail") is None
+    assert [c.unit for c in differences(now, failed, province.units).changes["fail"]] == ["mn-hoa-sen"]
 
 
 # --- the page ---
