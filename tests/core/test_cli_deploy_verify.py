@@ -519,10 +519,18 @@ def test_an_interrupted_audit_leaves_no_report(child: Child, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_a_report_that_can_not_be_written_asks_nobody(child: Child, said: Say, tmp_path: Path) -> None:
+def test_a_report_that_can_not_be_written_asks_nobody(
+    child: Child, said: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cli.main(["report", str(LAB), "--out", str(tmp_path / "a" / "b"), "--lang", "en"]) == 1
     assert "there is no folder" in said()
     assert cli.main(["report", str(LAB), "--out", str(tmp_path / "r"), "--weights", str(tmp_path / "none.yml")]) == 1
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert cli.main(["report", str(LAB), "--out", ".", "--lang", "en"]) == 1
+    assert "choose a new folder" in said()
+    assert cli.main(["report", str(LAB), "--out", "/proc/r", "--lang", "en"]) == 1  # where nobody can write
+    assert "can't write into /proc" in said()
     assert not child.commands
 
 

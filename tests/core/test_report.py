@@ -458,6 +458,23 @@ def test_a_report_is_its_files_and_nothing_is_overwritten(
     assert {path.name for path in full.iterdir()} == {"mine.txt"}
 
 
+@pytest.mark.parametrize("words", [("--sample", "0"), ("--sample", "5"), ("--resume",), ("--host", "mail-so")])
+def test_questions_to_hosts_that_are_not_asked_are_a_mistake(
+    verdicts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert make(verdicts, tmp_path / "r", *words) == 2
+    assert f"{words[0]} is not allowed with --verdicts" in capsys.readouterr().err
+    assert check(tmp_path, *words) == 2
+    assert f"{words[0]} is not allowed with --check" in capsys.readouterr().err
+
+
+def test_a_report_takes_the_place_of_an_empty_folder_by_whatever_name(verdicts: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    assert make(verdicts, tmp_path / "empty" / ".." / "link") == 1
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == FILES
+
+
 def test_nothing_is_left_of_a_report_that_could_not_be_made(
     verdicts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
