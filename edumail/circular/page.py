@@ -18,7 +18,7 @@ from edumail.circular.differences import Differences
 from edumail.circular.figures import figures
 from edumail.circular.ranking import Score, left_to_lots
 from edumail.circular.sheet import Sheet
-from edumail.circular.texts import Text, topics
+from edumail.circular.texts import Text, in_force, topics
 from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts
 from edumail.model import Province
 from edumail.templates import render
@@ -240,8 +240,7 @@ def _reasons(findings: Iterable[Finding]) -> list[tuple[tuple[str, ...], list[st
 def _cited(on: date) -> dict[str, _Cited]:
     result = {}
     for topic, texts in topics().items():
-        now = next((text for text in texts if text.in_force(on)), None)
         earlier = tuple(text for text in texts if text.until is not None and text.until < on)
         later = tuple(text for text in texts if text.since is not None and text.since > on)
-        result[topic] = _Cited(now, earlier, later)
+        result[topic] = _Cited(in_force(topic, on), earlier, later)
     return result

@@ -342,6 +342,15 @@ def test_a_requirement_says_what_is_law_and_what_is_local_and_which_text_held_on
     assert "Dẫn chiếu" in part(html(province, audit), "C37-S39-tls")
 
 
+def test_a_first_day_says_how_it_is_known_and_one_that_is_not_known_says_so(province: Province) -> None:
+    text = part(html(province, assessment(province)), "texts")
+    of = {row[0]: row for row in re.findall(r'<tr id="text-([a-z-]+)">(.*?)</tr>', text)}
+    assert "từ 01/10/2020 (theo trí nhớ" in of["anti-spam"][1]
+    assert "từ 19/07/2024; đọc trong bản pháp điển" in of["disclosure"][1]
+    assert "the day is not known here" in of["metadata"][1]
+    assert "the day is not known here" not in of["anti-spam"][1]
+
+
 def test_what_people_attest_stands_apart_and_is_no_pass(province: Province) -> None:
     text = html(province, assessment(province))
     assert "31/QĐ-THPTSQ" in part(text, "attested")
