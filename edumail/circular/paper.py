@@ -20,7 +20,7 @@ from edumail.circular.catalogue import Requirement, requirements
 from edumail.circular.page import WORDS
 from edumail.circular.ranking import Score, left_to_lots
 from edumail.circular.sheet import Sheet
-from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.circular.verdicts import Finding, Verdict, counts, seen_by
 from edumail.fonts import register_fonts
 from edumail.model import Province
 
@@ -183,15 +183,21 @@ def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
         row = requirements()[finding.requirement]
         lines = [line[:_LETTERS] + ("…" if len(line) > _LETTERS else "") for line in finding.evidence[:_LINES]]
         more = ["…"] if len(finding.evidence) > _LINES else []
+        trace = " · ".join(filter(None, [seen_by([finding]), finding.mark]))
         rows.append([
             Paragraph(_said(province.units[finding.unit].name), _CELL),
             Paragraph(f"<font name='bold'>{row.id}</font>{_footing(row)}<br/>{_said(row.vi)}", _CELL),
-            Paragraph("<br/>".join(map(_said, [*lines, *more])), _SMALL),
+            Paragraph("<br/>".join(map(_said, [*lines, *more, trace])), _SMALL),
         ])  # fmt: skip
     if not fails:
         return [Paragraph("Không đạt", _SECTION), Paragraph("Không có điểm nào không đạt.", _PLAIN)]
+    note = (
+        "Dòng cuối của bằng chứng: máy được hỏi, lúc hỏi (UTC), và mười hai chữ số đầu của digest, để tìm kết luận ấy "
+        "trong verdicts.json."
+    )
     table = _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])
-    return [Paragraph(f"Không đạt: {len(fails)}", _SECTION), table]
+    heading = Paragraph(f"Không đạt: {len(fails)}", _SECTION)
+    return [heading, Paragraph(note, _SMALL), Spacer(1, 2 * mm), table]
 
 
 def _footing(row: Requirement) -> str:

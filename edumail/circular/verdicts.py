@@ -46,11 +46,16 @@ class Finding:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that the finding says, so that a line on paper can be held against the file."""
+        """SHA-256 over all that the finding says: a report prints its first digits (:attr:`mark`)."""
         said = [self.unit, self.requirement, self.verdict, *self.evidence, self.host, self.at]
         if self.gap:  # what was written before there were gaps keeps its digest
             said.append(self.gap)
         return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """By what a line of a report, on paper too, is found in the file: the digest's first 12 digits."""
+        return self.digest[:12]
 
     def __post_init__(self) -> None:
         if self.verdict not in get_args(Verdict):
@@ -190,6 +195,13 @@ def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
             )
         result.append(finding)
     return result
+
+
+def seen_by(findings: Sequence[Finding]) -> str:
+    """The hosts on whose turns it was found, and when: from the first to the last. Empty where no host was asked."""
+    hosts = sorted({finding.host for finding in findings} - {""})
+    times = sorted({finding.at for finding in findings} - {""})
+    return " · ".join(filter(None, [", ".join(hosts), " – ".join(dict.fromkeys((*times[:1], *times[-1:])))]))
 
 
 def counts(findings: Iterable[Finding]) -> Counter[Verdict]:

@@ -377,6 +377,42 @@ def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: 
         assert words in text
 
 
+def test_each_answer_on_a_page_is_found_in_the_file_by_host_time_and_digest(province: Province) -> None:
+    def seen(unit: str, name: str, verdict: Verdict, second: int) -> Finding:
+        return Finding(unit, name, verdict, (f"{name} seen",), "mail-xa", f"2026-11-29T18:30:0{second}Z")
+
+    given = [
+        seen("th-suoi-mo", "C37-4.1", "fail", 1),
+        seen("th-suoi-mo", "C37-4.2.1", "pass", 2),
+        seen("th-suoi-mo", "C37-12.1", "pass", 3),
+    ]
+    few = assessment(province, *given)
+    (attested, *_) = [f for f in few.findings if f.verdict == "attested"]
+    text = html(province, few)
+    unit = part(text, "unit-th-suoi-mo")
+    for finding in given:
+        assert f"mail-xa · {finding.at} · {finding.digest[:12]}" in unit
+    assert attested.digest[:12] in part(text, f"unit-{attested.unit}")
+    assert attested.digest[:12] in part(text, "attested")
+    assert given[0].digest[:12] in part(text, "C37-4.1")
+    file = "".join(written(few))
+    assert all(f'"digest": "{finding.digest[:12]}' in file for finding in given)
+
+    school = province.units["th-suoi-mo"]
+    many = {f"th-{n}": school.model_copy(update={"id": f"th-{n}"}) for n in range(250)}
+    large = province.model_copy(update={"units": province.units | many})
+    unit = part(html(large, replace(few, findings=complete(large, large.units, given))), "unit-th-suoi-mo")
+    assert f"mail-xa · {given[0].at} · {given[0].digest[:12]}" in unit
+    assert f"4.2.1 {given[1].digest[:12]}, 12.1 {given[2].digest[:12]}" in unit
+    assert f"mail-xa · {given[1].at} – {given[2].at}" in unit
+
+
+def test_what_follows_says_from_what(province: Province) -> None:
+    unit = part(html(province, assessment(province, found("so", "C37-S39-tls", "fail"))), "unit-so")
+    start = unit.index("suy từ <span")
+    assert '<a href="#C37-S39-tls">' in unit[start : unit.index("</p>", start)]
+
+
 def test_an_incomplete_page_says_so_first(province: Province) -> None:
     assert "chưa trọn vẹn" not in html(province, assessment(province))
     text = html(province, assessment(province, incomplete=["mail-xa was not reached"]))
@@ -401,7 +437,8 @@ def test_of_thousands_of_units_the_page_lists_some_and_says_how_many_more(provin
 def verdicts(province: Province, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished audit, with a fail. It is not spoilt."""
     file = tmp_path_factory.mktemp("verdicts") / "v.json"
-    file.write_text("".join(written(assessment(province, found("so", "C37-4.1", "fail", HOSTILE)))), encoding="utf-8")
+    fail = Finding("so", "C37-4.1", "fail", (HOSTILE,), "mail-so", "2026-11-29T18:00:00Z")
+    file.write_text("".join(written(assessment(province, fail))), encoding="utf-8")
     return file
 
 
@@ -529,9 +566,11 @@ def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Pa
     make(verdicts, tmp_path / "r")
     done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
     text = " ".join(done.stdout.decode().split())
+    (fail,) = (row["digest"] for row in json.loads(verdicts.read_text())["findings"] if row["verdict"] == "fail")
     digest = (tmp_path / "r" / "SHA256SUMS").read_text().partition("  verdicts.json")[0].split()[-1]
     for words in ("Tỉnh Minh Hà", "Không phải là chứng nhận".lower(), "Người kiểm tra", "C37-4.1", "<script>alert(1)",
-                  "Trường Tiểu học Suối Mơ", "not a certificate", "trang 1/", digest[:32], digest[32:]):  # fmt: skip
+                  "Trường Tiểu học Suối Mơ", "not a certificate", "trang 1/", digest[:32], digest[32:], fail[:12],
+                  "mail-so · 2026-11-29T18:00:00Z"):  # fmt: skip
         assert words in text
 
 
