@@ -27,7 +27,7 @@ class Differences:
     since: datetime
     """When the earlier one ended (aware)."""
     changes: dict[Verdict, list[Change]]
-    """By the answer of now; in the order of units and of the circular."""
+    """By the answer of now; in the order of units and of the circular. What lots left open on either day is none."""
     new: tuple[str, ...]
     """Units that were not assessed last time."""
     gone: tuple[str, ...]
@@ -38,12 +38,12 @@ class Differences:
 
 def differences(before: Assessment, now: Assessment, units: Collection[str]) -> Differences:
     """What changed from ``before`` to ``now``; ``units``: those that the inventory has."""
-    old = {(finding.unit, finding.requirement): finding.verdict for finding in before.findings}
+    old = {(finding.unit, finding.requirement): finding for finding in before.findings}
     changes: dict[Verdict, list[Change]] = {}
     for finding in now.findings:
-        was = old.get((finding.unit, finding.requirement), finding.verdict)
-        if was != finding.verdict:
-            change = Change(finding.unit, finding.requirement, was, finding.verdict)
+        was = old.get((finding.unit, finding.requirement), finding)
+        if was.verdict != finding.verdict and "lots" not in (was.gap, finding.gap):
+            change = Change(finding.unit, finding.requirement, was.verdict, finding.verdict)
             changes.setdefault(finding.verdict, []).append(change)
     earlier, later = {finding.unit for finding in before.findings}, {finding.unit for finding in now.findings}
     return Differences(

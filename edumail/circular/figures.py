@@ -71,10 +71,7 @@ def figures(province: Province, units: Collection[str], names: Collection[str]) 
             if setting.source:
                 origin = Words(f"{origin.vi}: {setting.source}", f"{origin.en}: {setting.source}")
             result[name] = Figure(name, Words(setting.vi, setting.en), shown(value), origin, others)
-        elif name in _ELSEWHERE:
+        else:
             meaning, read, origin = _ELSEWHERE[name]
             result[name] = Figure(name, meaning, read(province), origin, 0)
-        else:
-            unknown = Words("chính sách địa phương", "local policy")
-            result[name] = Figure(name, unknown, "–", unknown, 0)
     return result

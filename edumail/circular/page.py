@@ -16,10 +16,10 @@ from edumail.circular.assessment import Assessment
 from edumail.circular.catalogue import Basis, Words, requirements
 from edumail.circular.differences import Differences
 from edumail.circular.figures import figures
-from edumail.circular.ranking import Score
+from edumail.circular.ranking import Score, left_to_lots
 from edumail.circular.sheet import Sheet
-from edumail.circular.texts import Text, topics
-from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts
+from edumail.circular.texts import Text, in_force, topics
+from edumail.circular.verdicts import VIETNAMESE, Finding, Verdict, counts, seen_by
 from edumail.model import Province
 from edumail.templates import render
 
@@ -96,7 +96,17 @@ class _Group:
 
     verdict: Verdict
     evidence: tuple[str, ...]
-    names: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The requirements."""
+        return [finding.requirement for finding in self.findings]
+
+    @property
+    def seen_by(self) -> str:
+        """The hosts that were asked, and when."""
+        return seen_by(self.findings)
 
 
 def page(
@@ -153,6 +163,7 @@ def page(
         unit_kinds=province.kinds,
         sheet=sheet,
         scores=scores,
+        lots=left_to_lots(assessment, sheet),
         worst=[score for score in sorted(scores, key=_most_fails) if score.counts["fail"]][:10],
         cells={id: _cells(findings) for id, findings in by_unit.items()},
         bars={score.unit: bar(score.counts) for score in scores},
@@ -162,6 +173,7 @@ def page(
         attested=[finding for finding in assessment.findings if finding.verdict == "attested"],
         open=_reasons(assessment.findings),
         since=since and replace(since, changes={verdict: since.changes.get(verdict, []) for verdict in WORDS}),
+        seen_by=seen_by,
         cut=_cut if many else lambda evidence: evidence,
     )
 
@@ -207,17 +219,17 @@ def _groups(findings: Iterable[Finding], many: bool) -> list[_Group]:
     With ``many`` units only fails and attestations, and reasons of several questions, keep their words: the reason why
     a single question is open is its own, and stands on its page.
     """
-    groups: dict[tuple[Verdict, tuple[str, ...]], list[str]] = defaultdict(list)
+    groups: dict[tuple[Verdict, tuple[str, ...]], list[Finding]] = defaultdict(list)
     for finding in findings:
-        groups[finding.verdict, finding.evidence].append(finding.requirement)
+        groups[finding.verdict, finding.evidence].append(finding)
     if many:
         groups, whole = defaultdict(list), groups
-        for (verdict, evidence), names in whole.items():
-            said = verdict in ("fail", "attested") or (verdict == "not-tested" and len(names) > 1)
-            groups[verdict, _cut(evidence) if said else ()] += names
+        for (verdict, evidence), same in whole.items():
+            said = verdict in ("fail", "attested") or (verdict == "not-tested" and len(same) > 1)
+            groups[verdict, _cut(evidence) if said else ()] += same
     order = list(WORDS)
     found = sorted(groups.items(), key=lambda group: order.index(group[0][0]))
-    return [_Group(verdict, evidence, tuple(names)) for (verdict, evidence), names in found]
+    return [_Group(verdict, evidence, tuple(same)) for (verdict, evidence), same in found]
 
 
 def _cut(evidence: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,8 +251,7 @@ def _reasons(findings: Iterable[Finding]) -> list[tuple[tuple[str, ...], list[st
 def _cited(on: date) -> dict[str, _Cited]:
     result = {}
     for topic, texts in topics().items():
-        now = next((text for text in texts if text.in_force(on)), None)
         earlier = tuple(text for text in texts if text.until is not None and text.until < on)
         later = tuple(text for text in texts if text.since is not None and text.since > on)
-        result[topic] = _Cited(now, earlier, later)
+        result[topic] = _Cited(in_force(topic, on), earlier, later)
     return result

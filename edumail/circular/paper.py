@@ -18,9 +18,9 @@ from reportlab.platypus import CondPageBreak, Flowable, LongTable, Paragraph, Si
 from edumail.circular.assessment import Assessment
 from edumail.circular.catalogue import Requirement, requirements
 from edumail.circular.page import WORDS
-from edumail.circular.ranking import Score
+from edumail.circular.ranking import Score, left_to_lots
 from edumail.circular.sheet import Sheet
-from edumail.circular.verdicts import Finding, Verdict, counts
+from edumail.circular.verdicts import Finding, Verdict, counts, seen_by
 from edumail.fonts import register_fonts
 from edumail.model import Province
 
@@ -67,7 +67,7 @@ def pdf(province: Province, assessment: Assessment, sheet: Sheet, scores: Sequen
     fails = [finding for finding in assessment.findings if finding.verdict == "fail"]
     story = [
         *_cover(province, assessment, digest, len(scores)),
-        *_units(province, sheet, scores),
+        *_units(province, sheet, scores, left_to_lots(assessment, sheet)),
         *(_by_requirement(fails) if len(fails) > _MANY_FAILS else _fails(province, fails)),
     ]
     foot = f"{province.settings.name} · {assessment.local:%d/%m/%Y} · verdicts.json SHA-256 {digest[:16]}…"
@@ -156,7 +156,7 @@ def _cover(province: Province, assessment: Assessment, digest: str, units: int) 
     ]
 
 
-def _units(province: Province, sheet: Sheet, scores: Sequence[Score]) -> list[Flowable]:
+def _units(province: Province, sheet: Sheet, scores: Sequence[Score], lots: Sequence[str]) -> list[Flowable]:
     head = ["Đơn vị", "đạt", "không đạt", "xác nhận", "chưa thử", f"điểm/{sheet.total:g}", "mức", "hạng"]
     rows: list[list[Flowable]] = [[Paragraph(word, _HEAD) for word in head]]
     for score in scores:
@@ -166,10 +166,12 @@ def _units(province: Province, sheet: Sheet, scores: Sequence[Score]) -> list[Fl
             [Paragraph(_said(province.units[score.unit].name), _CELL), *(Paragraph(_said(c), _RIGHT) for c in cells)]
         )
     widths = [11 * mm, 14 * mm, 13 * mm, 13 * mm, 19 * mm, 21 * mm, 17 * mm]
+    uncounted = "Không tính vào điểm của đơn vị nào, vì hôm ấy chỉ thử ở đơn vị trúng thăm (--sample 0 thử tất cả): "
     return [
         Paragraph("Theo đơn vị", _SECTION),
         Paragraph(f"Bảng điểm: {_said(sheet.name)}; {_said(sheet.authority)}. Trọng số là chính sách của cơ quan "
                   "xếp hạng, không phải luật. Hạng: giữa đơn vị cùng loại, cùng cơ quan quản lý (Điều 16).", _SMALL),
+        *([Paragraph(f"{uncounted}{', '.join(lots)}.", _SMALL)] if lots else []),
         Spacer(1, 2 * mm),
         _table(rows, [_WIDTH - sum(widths), *widths]),
     ]  # fmt: skip
@@ -181,15 +183,21 @@ def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
         row = requirements()[finding.requirement]
         lines = [line[:_LETTERS] + ("…" if len(line) > _LETTERS else "") for line in finding.evidence[:_LINES]]
         more = ["…"] if len(finding.evidence) > _LINES else []
+        trace = " · ".join(filter(None, [seen_by([finding]), finding.mark]))
         rows.append([
             Paragraph(_said(province.units[finding.unit].name), _CELL),
             Paragraph(f"<font name='bold'>{row.id}</font>{_footing(row)}<br/>{_said(row.vi)}", _CELL),
-            Paragraph("<br/>".join(map(_said, [*lines, *more])), _SMALL),
+            Paragraph("<br/>".join(map(_said, [*lines, *more, trace])), _SMALL),
         ])  # fmt: skip
     if not fails:
         return [Paragraph("Không đạt", _SECTION), Paragraph("Không có điểm nào không đạt.", _PLAIN)]
+    note = (
+        "Dòng cuối của bằng chứng: máy được hỏi, lúc hỏi (UTC), và mười hai chữ số đầu của digest, để tìm kết luận ấy "
+        "trong verdicts.json."
+    )
     table = _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])
-    return [Paragraph(f"Không đạt: {len(fails)}", _SECTION), table]
+    heading = Paragraph(f"Không đạt: {len(fails)}", _SECTION)
+    return [heading, Paragraph(note, _SMALL), Spacer(1, 2 * mm), table]
 
 
 def _footing(row: Requirement) -> str:

@@ -1,4 +1,7 @@
-"""Units ranked by points among those under the same authority (16.4: a department's; 16.5: a bureau's), and as CSV."""
+"""Units ranked by points among those under the same authority (16.4: a department's; 16.5: a bureau's), and as CSV.
+
+Lots rank nobody: a requirement that was open to some units by lots alone counts for none.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edumail.circular.assessment import Assessment
+from edumail.circular.catalogue import requirements
 from edumail.circular.sheet import Item, Sheet
 from edumail.circular.verdicts import Finding, Verdict, counts
 from edumail.model import Province
@@ -16,6 +20,7 @@ from edumail.model import Province
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "attested", "not-tested", "not-applicable")
 _COLUMNS = ("hạng/rank", "trong số/of", "mã/unit", "tên/name", "loại/kind", "cơ quan xếp hạng/ranked by", "điểm/points",
             "tối đa/out of", "mức/grade")  # fmt: skip
+_LOTS = "không tính vì bốc thăm/not counted, left to lots"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,7 @@ class Score:
     points: float
     """Out of the sheet's total; from the items that bind it, raised to that total."""
     parts: tuple[float | None, ...]
-    """The points of each item; None where nothing of it binds the unit."""
+    """The points of each item; None where nothing of it that counts binds the unit."""
     grade: str
     counts: Counter[Verdict]
     rank: int = 0
@@ -41,7 +46,8 @@ def ranked(province: Province, assessment: Assessment, sheet: Sheet) -> list[Sco
 
     What a bureau is asked differs from what a school is asked: under one authority the two are ranked apart.
     """
-    names = [frozenset(item.names) for item in sheet.items]
+    lots = set(left_to_lots(assessment, sheet))
+    names = [frozenset(item.names) - lots for item in sheet.items]
     fields: dict[tuple[str, str], list[Score]] = defaultdict(list)
     for id, findings in assessment.by_unit().items():
         unit = province.units[id]
@@ -55,6 +61,12 @@ def ranked(province: Province, assessment: Assessment, sheet: Sheet) -> list[Sco
             rank = result[-1].rank if place and result[-1].points == score.points else place + 1
             result.append(replace(score, rank=rank, among=len(field)))
     return result
+
+
+def left_to_lots(assessment: Assessment, sheet: Sheet) -> list[str]:
+    """What the sheet counts and this ranking does not, in the circular's order: lots left it open for some unit."""
+    lots = {finding.requirement for finding in assessment.findings if finding.gap == "lots"}
+    return [name for name in requirements() if name in lots and any(name in item.names for item in sheet.items)]
 
 
 def _score(
@@ -83,14 +95,15 @@ def as_csv(province: Province, assessment: Assessment, sheet: Sheet, scores: Ite
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\r\n").writerow
     items = [_plain(f"{item.name} ({item.points:g})") for item in sheet.items]
-    write([*_COLUMNS, *VERDICTS, *items, "lần kiểm tra/run", "bảng điểm/sheet", "của/set by"])
+    write([*_COLUMNS, *VERDICTS, *items, "lần kiểm tra/run", "bảng điểm/sheet", "của/set by", _LOTS])
     whole = "chưa trọn vẹn/incomplete" if assessment.incomplete else "trọn vẹn/whole"
+    lots = ", ".join(left_to_lots(assessment, sheet))
     for score in scores:
         unit = province.units[score.unit]
         words = [score.unit, unit.name, province.kinds[unit.kind].name, score.authority]
         parts = ["" if part is None else f"{part:.2f}" for part in score.parts]
         number = [score.counts[verdict] for verdict in VERDICTS]
-        last = [f"{whole} {assessment.local:%Y-%m-%d}", sheet.name, sheet.authority]
+        last = [f"{whole} {assessment.local:%Y-%m-%d}", sheet.name, sheet.authority, lots]
         row = [score.rank, score.among, *map(_plain, words), f"{score.points:.2f}", f"{sheet.total:g}"]
         write([*row, _plain(score.grade), *number, *parts, *map(_plain, last)])
     return "\ufeff" + out.getvalue()

@@ -22,11 +22,13 @@ class Text:
     vi: str
     en: str
     since: date | None
-    """Its first day in force; None: before the circular's."""
+    """Its first day in force; None: before the circular's, and which day is not known here."""
     until: date | None
     """Its last day; None: no end is known."""
     known: Known
     note: str = ""
+    since_known: Known | None = None
+    """How its first day is known, where that is otherwise."""
 
     def in_force(self, on: date) -> bool:
         """Whether it holds on a day."""

@@ -21,6 +21,9 @@ VIETNAMESE: dict[Verdict, str] = {
     "not-tested": "chưa thử",
     "not-applicable": "không áp dụng",
 }
+Gap = Literal["", "lots", "unasked"]
+"""Why an open question was put to no host: lots fell on other units (``--sample``), for it or for what it follows from;
+or nobody asked the host, or got an answer. Empty where it is open for another reason."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,29 @@ class Finding:
     """On whose turn it was found; empty where no host was asked."""
     at: str = ""
     """When, in UTC (RFC 3339); empty where no host was asked."""
+    gap: Gap = ""
+    """Only of what is not tested."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 over all that the finding says, so that a line on paper can be held against the file."""
+        """SHA-256 over all that the finding says: a report prints its first digits (:attr:`mark`)."""
         said = [self.unit, self.requirement, self.verdict, *self.evidence, self.host, self.at]
+        if self.gap:  # what was written before there were gaps keeps its digest
+            said.append(self.gap)
         return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+    @property
+    def mark(self) -> str:
+        """By what a line of a report, on paper too, is found in the file: the digest's first 12 digits."""
+        return self.digest[:12]
 
     def __post_init__(self) -> None:
         if self.verdict not in get_args(Verdict):
             raise ValueError(f"not a verdict: {self.verdict}")
         if self.requirement not in requirements():
             raise ValueError(f"not a requirement of the circular: {self.requirement}")
+        if self.gap not in (get_args(Gap) if self.verdict == "not-tested" else ("",)):
+            raise ValueError(f"not a gap of what is {self.verdict}: {self.gap}")
         if not self.evidence:
             raise ValueError(f"{self.unit} {self.requirement}: a verdict needs evidence or a reason")
 
@@ -94,7 +108,7 @@ def _following(finding: Finding, sources: Sequence[Finding]) -> Finding:
     binding = [source for source in sources if source.verdict != "not-applicable"]
     if not binding:
         why = "không điều nào mà nó suy từ ràng buộc đơn vị này / nothing that it follows from binds this unit"
-        return replace(finding, verdict="not-applicable", evidence=(why,))
+        return replace(finding, verdict="not-applicable", evidence=(why,), gap="")
     order: tuple[Verdict, ...] = ("fail", "not-tested", "attested", "pass")
     verdict = min((source.verdict for source in binding), key=order.index)
     number = counts(binding)
@@ -104,11 +118,16 @@ def _following(finding: Finding, sources: Sequence[Finding]) -> Finding:
     if verdict != "pass":
         names = ", ".join(source.requirement for source in binding if source.verdict == verdict)
         evidence.append(f"{VIETNAMESE[verdict]} / {verdict}: {names}")
-    return replace(finding, verdict=verdict, evidence=tuple(evidence))
+    # With other lots it could be another answer, whatever else is open.
+    lots = verdict == "not-tested" and any(source.gap == "lots" for source in binding)
+    return replace(finding, verdict=verdict, evidence=tuple(evidence), gap="lots" if lots else "")
 
 
 def _with_attestations(finding: Finding, said: Iterable[Attestation], today: date) -> Finding:
-    """What hosts left open is answered by who attests it, as long as that counts. What they disprove stays so."""
+    """What hosts left open is answered by who attests it, as long as that counts. What they disprove stays so.
+
+    So does what they were not asked: nobody can attest the half that they would have shown, or disproved.
+    """
     if not requirements()[finding.requirement].attested or finding.verdict == "not-applicable":
         return finding
     evidence, holds = list(finding.evidence), False
@@ -124,15 +143,16 @@ def _with_attestations(finding: Finding, said: Iterable[Attestation], today: dat
             f"{said_so}: {attestation.document} · {attestation.by} · {attestation.on} → {attestation.until} · SHA-256"
             f" {attestation.sha256[:16]}…; ngoài người ấy chưa ai xem / nobody but they has seen it"
         )
-    verdict = "attested" if holds and finding.verdict == "not-tested" else finding.verdict
+    verdict = "attested" if holds and finding.verdict == "not-tested" and not finding.gap else finding.verdict
     return replace(finding, verdict=verdict, evidence=tuple(evidence))
 
 
 _ORDER: tuple[Verdict, ...] = ("fail", "not-tested", "pass", "attested", "not-applicable")
+_GAPS: tuple[Gap, ...] = ("unasked", "", "lots")
 
 
 def _worse(first: Finding, second: Finding) -> Finding:
-    worse = min(first, second, key=lambda finding: _ORDER.index(finding.verdict))
+    worse = min(first, second, key=lambda finding: (_ORDER.index(finding.verdict), _GAPS.index(finding.gap)))
     return replace(worse, evidence=(*first.evidence, *second.evidence))
 
 
@@ -156,8 +176,11 @@ def _open(unit: str, requirement: Requirement, applies: bool) -> Finding:
 
 
 def as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Plain data for a JSON file."""
-    return [{**vars(finding), "digest": finding.digest} for finding in findings]
+    """Plain data for a JSON file. ``gap`` is there only where there is one."""
+    return [
+        {name: value for name, value in vars(finding).items() if value or name != "gap"} | {"digest": finding.digest}
+        for finding in findings
+    ]
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
@@ -165,13 +188,20 @@ def from_json(rows: Iterable[Mapping[str, Any]]) -> list[Finding]:
     result = []
     for row in rows:
         words = (row["unit"], row["requirement"], row["verdict"], tuple(row["evidence"]), row["host"], row["at"])
-        finding = Finding(*words)
+        finding = Finding(*words, gap=row.get("gap", ""))
         if row["digest"] != finding.digest:
             raise ValueError(
                 f"{finding.unit} {finding.requirement}: đã bị sửa sau khi ghi / was changed after it was written"
             )
         result.append(finding)
     return result
+
+
+def seen_by(findings: Sequence[Finding]) -> str:
+    """The hosts on whose turns it was found, and when: from the first to the last. Empty where no host was asked."""
+    hosts = sorted({finding.host for finding in findings} - {""})
+    times = sorted({finding.at for finding in findings} - {""})
+    return " · ".join(filter(None, [", ".join(hosts), " – ".join(dict.fromkeys((*times[:1], *times[-1:])))]))
 
 
 def counts(findings: Iterable[Finding]) -> Counter[Verdict]:

@@ -29,6 +29,7 @@ from edumail.units import page_turn, portal_host
 GOOD, SOME_FAIL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 130
 ASSESSABLE = "C37-16.1"
 """The one requirement that the audit itself answers."""
+_ITSELF = Check("edumail/cli/audit.py", "Whether this audit got an answer to every question about the unit.")
 _PYTEST_RAN = (0, 1)
 """All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
 _UNSAID = "một phép thử không đạt mà không nói của đơn vị nào / a check failed without saying for which unit"
@@ -105,7 +106,7 @@ def audit(args: Namespace, province: Province) -> tuple[Assessment, str]:
         hosts=tuple(hosts),
         incomplete=tuple(incomplete),
         asked=tuple(shown(answers.asked)),
-        checks=answers.checks,
+        checks={**answers.checks, ASSESSABLE: (_ITSELF,)},
         findings=findings,
     )
     return assessment, log.name
@@ -217,9 +218,10 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
             where = page_turn(unit, hosts) if name in answers.pages else unit.host
             if where in hosts:
                 why = answers.reasons.get((where, name), _UNANSWERED)
-                unanswered.append(Finding(unit.id, name, "not-tested", (why,)))
+                unanswered.append(Finding(unit.id, name, "not-tested", (why,), gap="unasked"))
             else:
-                unwanted.append(Finding(unit.id, name, "not-tested", (f"không hỏi {where} / {where} was not asked",)))
+                why = f"không hỏi {where} / {where} was not asked"
+                unwanted.append(Finding(unit.id, name, "not-tested", (why,), gap="unasked"))
     incomplete = list(answers.incomplete)
     if unanswered and not incomplete:
         incomplete.append(f"{len(unanswered)} câu hỏi không có câu trả lời / {len(unanswered)} questions got no answer")
@@ -233,12 +235,15 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
 
 def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:
     """16.1: a unit can be inspected when every question about it got an answer, and this audit is the proof."""
-    answers = Counter(finding.unit for finding in found)
+    found = list(found)
+    answers = Counter(finding.unit for finding in found if finding.verdict != "not-tested")
+    still_open = Counter(finding.unit for finding in found if finding.verdict == "not-tested")
     gaps = Counter(finding.unit for finding in left)
     for unit in units:
+        yes, half, no = answers[unit.id], still_open[unit.id], gaps[unit.id]
         said = (
-            f"máy chủ trả lời {answers[unit.id]} câu hỏi của lần kiểm tra này, {gaps[unit.id]} câu không có câu trả lời"
-            f" / {answers[unit.id]} answers of hosts to this audit's questions, {gaps[unit.id]} questions without one"
+            f"câu hỏi của lần kiểm tra này: {yes} câu có câu trả lời, {half} câu để ngỏ, {no} câu không được trả lời"
+            f" / questions of this audit: {yes} answered, {half} left open, {no} without an answer"
         )
-        sound = answers[unit.id] and not gaps[unit.id]
+        sound = yes and not no
         yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,))

@@ -26,6 +26,8 @@ from edumail.load import load
 from edumail.model import Province
 
 _UNKNOWN_KEY = 3
+_QUESTIONS = ("host", "outside", "sample", "resume")
+"""The options of :func:`edumail.cli.audit.add_questions`."""
 _VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS = (
     "verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "weights.yml",
 )  # fmt: skip
@@ -103,13 +105,14 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Make a report, or check one."""
     if args.check:
-        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", "host", "outside", "resume")
+        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", *_QUESTIONS)
         return _check(args.check, args.inventory)
     if args.inventory is None:
         raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
     if args.verdicts:
-        _refuse_beside("--verdicts", args, "host", "outside", "resume")
-    _refuse(args.out)
+        _refuse_beside("--verdicts", args, *_QUESTIONS)
+    out = args.out.resolve()
+    _refuse(out)
     refuse_no_font()
     if args.key:
         _refuse_key(args.key)
@@ -128,7 +131,7 @@ def run(args: Namespace) -> int:
             )
     else:
         assessment, log = audit(args, province)
-    with _whole(args.out) as folder:
+    with _whole(out) as folder:
         _fill(folder, province, assessment, before, sheet)
         if text is not None:
             (folder / _WEIGHTS).write_text(text, encoding="utf-8")
@@ -178,14 +181,15 @@ def _fill(folder: Path, province: Province, assessment: Assessment, before: Asse
 def _refuse_beside(option: str, args: Namespace, *names: str) -> None:
     """What would have no effect is a mistake."""
     for name in names:
-        if getattr(args, name):
+        given = getattr(args, name)
+        if given is not None and given is not False and given != []:  # --sample 0 is given
             raise UserError(
                 f"--{name} không dùng cùng với {option}", f"--{name} is not allowed with {option}", status=2
             )
 
 
 def _refuse(out: Path) -> None:
-    """Nothing that is there is overwritten: the last report is what the next is compared with."""
+    """Before the audit, not after it. Nothing that is there is overwritten: the next report is compared with it."""
     if (out / seal.SUMS).exists():
         raise UserError(
             f"{out} đã có một báo cáo; chọn thư mục khác, và thêm --previous {out} để so với lần ấy",
@@ -197,12 +201,24 @@ def _refuse(out: Path) -> None:
         )
     if not out.parent.is_dir():
         raise UserError(f"không có thư mục {out.parent}", f"there is no folder {out.parent}")
+    if out == Path.cwd():  # it is put in its place by renaming, and whoever stands in it would stand nowhere
+        raise UserError(f"{out} là thư mục đang đứng; chọn thư mục mới", f"you are in {out}; choose a new folder")
+    try:
+        with _beside(out):
+            pass
+    except OSError as error:
+        why = error.strerror
+        raise UserError(f"không ghi được vào {out.parent}: {why}", f"can't write into {out.parent}: {why}") from None
+
+
+def _beside(out: Path) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
 
 
 @contextmanager
 def _whole(out: Path) -> Iterator[Path]:
     """A folder beside ``out`` that becomes it when all went well, and vanishes otherwise."""
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+    with _beside(out) as scratch:
         folder = Path(scratch) / out.name
         folder.mkdir()
         yield folder

@@ -13,7 +13,7 @@ import shlex
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -24,6 +24,7 @@ import testinfra
 
 from edumail.circular.catalogue import requirements
 from edumail.circular.privacy import Veil
+from edumail.circular.verdicts import Gap, Verdict
 from edumail.mail import HostMail, Mail
 from edumail.model import Host, Province, Unit
 from edumail.portal.load import Contents
@@ -343,6 +344,11 @@ class Audit:
             f"không trúng thăm: ngày {day} chỉ thử {self.sample} đơn vị của {host} (--sample 0 thử tất cả)"
             f" / not among the {self.sample} units of {host} that were drawn for {day} (--sample 0 asks all)"
         )
+
+    def gap(self, unit: str, verdict: Verdict, evidence: Sequence[str]) -> Gap:
+        """Whether a question is open by lots: that the unit was left out is then a line of its own."""
+        left_out = verdict == "not-tested" and self.left_out(self.province.units[unit])
+        return "lots" if left_out and left_out in evidence else ""
 
     def tables(self, host: str) -> HostMail:
         """What the inventory asks of ``host``."""

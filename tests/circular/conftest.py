@@ -187,12 +187,13 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
     """Say a verdict. The test fails in the end with all the fails it recorded, so that no unit hides another."""
     failed: list[str] = []
     request.node.stash[MINE] = []
-    veil = request.getfixturevalue("audit").veil
+    audit = request.getfixturevalue("audit")
 
     def say(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
-        evidence = [veil(line) for line in evidence]
+        gap = audit.gap(unit, verdict, evidence)
+        evidence = [audit.veil(line) for line in evidence]
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        finding = Finding(unit, requirement, verdict, tuple(evidence), _host(request.node), at)
+        finding = Finding(unit, requirement, verdict, tuple(evidence), _host(request.node), at, gap)
         request.config.stash[FINDINGS].append(finding)
         request.node.stash[MINE].append(finding)
         if verdict == "fail":

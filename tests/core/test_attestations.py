@@ -8,6 +8,7 @@ import pytest
 from conftest import Inventory
 
 from edumail.circular.verdicts import Finding, Verdict, complete
+from edumail.cli.audit import Answers, judge
 from edumail.load import load
 
 ENTRY = """\
@@ -59,6 +60,28 @@ def test_the_evidence_says_who_said_so_by_which_document_and_until_when(inventor
         assert words in said
     late = verdict(inventory, "C37-4.5", "not-tested", date(2028, 1, 1)).evidence
     assert "no longer counts" in late[-1]
+
+
+def test_what_a_host_was_not_asked_is_not_attested(inventory: Inventory) -> None:
+    inventory.write("attestations.yml", ENTRY)
+    province = load(inventory.folder, WITHIN)
+    asked = ["C37-4.5"]
+
+    def found(hosts: list[str], answers: Answers) -> Finding:
+        findings, _ = judge(province, hosts, answers)
+        return next(f for f in findings if (f.unit, f.requirement) == ("th-suoi-mo", "C37-4.5"))
+
+    school = province.units["th-suoi-mo"].model_copy(update={"portal_host": "mail-so"})
+    province = province.model_copy(update={"units": province.units | {"th-suoi-mo": school}})
+    reasons = {("mail-xa", "C37-4.5"): "mail-xa was not reached"}
+    for unasked in (
+        found(["mail-xa"], Answers(asked=asked, reasons=reasons)),
+        found(["mail-so"], Answers(asked=asked)),  # nobody wanted to ask mail-xa
+    ):
+        assert unasked.verdict == "not-tested"
+        assert "12/QĐ-THSM" in unasked.evidence[-1]  # and what is attested is shown
+    officer = Finding("th-suoi-mo", "C37-4.5", "not-tested", ("RCPT 250",))
+    assert found(["mail-xa"], Answers([officer], asked=asked)).verdict == "attested"
 
 
 def test_another_unit_is_not_attested(inventory: Inventory) -> None:

@@ -176,6 +176,20 @@ def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
     assert {words.partition(" open ")[2] for words in ran} == {said}
 
 
+def test_what_is_open_because_a_unit_was_not_drawn_says_so_and_what_is_open_otherwise_does_not(
+    province: Province,
+) -> None:
+    audit = Audit(LAB, province, frozenset(province.hosts), sample=1)
+    drawn, left = sorted(audit.units("mail-xa"), key=lambda unit: bool(audit.left_out(unit)))[:2]
+    why = audit.left_out(left)
+    assert why
+    assert not audit.left_out(drawn)
+    assert audit.gap(left.id, "not-tested", ["seen", why]) == "lots"
+    assert audit.gap(left.id, "not-tested", ["the decision is on paper", f"no letter: {why}"]) == ""
+    assert audit.gap(left.id, "fail", ["seen", why]) == ""
+    assert audit.gap(drawn.id, "not-tested", ["", "no browser"]) == ""
+
+
 def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
     province: Province, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edumail.circular.catalogue import closed, requirements
+from edumail.circular.figures import figures
 from edumail.circular.texts import in_force, topics
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.cli.audit import ASSESSABLE
 from edumail.model import Attestation, Province
+from edumail.policies import SETTINGS
 
 CHECKS = Path(__file__).parents[1] / "circular"
 
@@ -55,6 +58,16 @@ def test_the_catalogue_is_whole_and_each_row_stands_where_it_says() -> None:
         assert set(row.follows_from) <= set(rows)
         assert not any(rows[name].follows_from for name in row.follows_from)
         assert row.binds <= {"sở", "phòng", "school", "Ministry"}
+
+
+def test_what_hangs_on_local_policy_names_it(province: Province) -> None:
+    """A policy whose value a check reads off a unit stands in the catalogue, with a value to show."""
+    named = {name for row in requirements().values() for name in row.local}
+    code = "".join(path.read_text(encoding="utf-8") for path in CHECKS.glob("*.py"))
+    read = {name for name in SETTINGS if re.search(rf"policies(\(\w+\))?\.{re.escape(name)}\b", code)}
+    assert "official_mailbox_check_hours" in read
+    assert read <= named
+    assert all(figure.value for figure in figures(province, province.units, named).values())
 
 
 def test_what_is_looked_at_is_said_in_both_languages() -> None:

@@ -14,7 +14,7 @@ import pytest
 from conftest import LAB, ROOT, Inventory
 
 from edumail import cli
-from edumail.circular.verdicts import Finding, as_json
+from edumail.circular.verdicts import Finding, Verdict, as_json
 from edumail.cli import child as child_process
 from edumail.cli.pyinfra_output import Listener
 from edumail.cli.terminal import plain
@@ -335,7 +335,7 @@ def verdicts(province: Province, **changes: str) -> dict[str, Any]:
     [
         ({}, 0, 0, "No fail; 4 questions are left"),
         ({"so": "fail"}, 1, 1, "2 fail."),
-        ({"so": "not-tested"}, 0, 0, "6 questions are left"),
+        ({"so": "not-tested"}, 0, 0, "7 questions are left"),  # its two, and with no answer at all 16.1
     ],
 )
 def test_exit_status_of_a_whole_run(
@@ -405,6 +405,25 @@ def test_units_of_a_host_out_of_reach_are_open_and_the_others_stand(
             assert (row["verdict"], row["evidence"]) == ("not-tested", ["mail-xa was not reached: no route"])
         else:
             assert row["verdict"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "answered"),
+    [("pass", "pass"), ("fail", "pass"), ("not-applicable", "pass"), ("not-tested", "not-tested")],
+)
+def test_a_unit_can_be_inspected_when_hosts_answered_and_not_when_all_was_left_open(
+    child: Child, province: Province, tmp_path: Path, verdict: Verdict, answered: Verdict
+) -> None:
+    found = [Finding(unit, "C37-4.1", verdict, ("seen",)) for unit in province.units]
+    child.verdicts = {"findings": as_json(found), "incomplete": [], "asked": ["C37-4.1"], "open": []}
+    target, report = tmp_path / "v.json", tmp_path / "v.html"
+    cli.main(["verify", str(LAB), "--json", str(target), "--html", str(report)])
+    rows = json.loads(target.read_text(encoding="utf-8"))["findings"]
+    assert {row["verdict"] for row in rows if row["requirement"] == "C37-16.1"} == {answered}
+    text = report.read_text(encoding="utf-8")
+    page = text[text.index('<section class="page" id="C37-16.1"') :].partition("</section>")[0]
+    assert "this audit got an answer" in page
+    assert "no host was asked" not in page
 
 
 def test_files_hold_every_verdict_of_the_hosts_that_were_asked(
@@ -500,10 +519,18 @@ def test_an_interrupted_audit_leaves_no_report(child: Child, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_a_report_that_can_not_be_written_asks_nobody(child: Child, said: Say, tmp_path: Path) -> None:
+def test_a_report_that_can_not_be_written_asks_nobody(
+    child: Child, said: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert cli.main(["report", str(LAB), "--out", str(tmp_path / "a" / "b"), "--lang", "en"]) == 1
     assert "there is no folder" in said()
     assert cli.main(["report", str(LAB), "--out", str(tmp_path / "r"), "--weights", str(tmp_path / "none.yml")]) == 1
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert cli.main(["report", str(LAB), "--out", ".", "--lang", "en"]) == 1
+    assert "choose a new folder" in said()
+    assert cli.main(["report", str(LAB), "--out", "/proc/r", "--lang", "en"]) == 1  # where nobody can write
+    assert "can't write into /proc" in said()
     assert not child.commands
 
 

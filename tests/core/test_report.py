@@ -23,7 +23,7 @@ from edumail.circular.catalogue import requirements
 from edumail.circular.differences import differences
 from edumail.circular.junit import junit
 from edumail.circular.page import page
-from edumail.circular.ranking import as_csv, ranked
+from edumail.circular.ranking import as_csv, left_to_lots, ranked
 from edumail.circular.sheet import Item, Sheet, no_sheet, read_sheet
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.model import Province
@@ -152,6 +152,49 @@ def test_units_are_ranked_under_their_authority_among_their_like(province: Provi
     assert (scores["thpt-song-que"].rank, scores["thpt-song-que"].among) == (1, 1)
 
 
+ALIKE = ("th-suoi-mo", "mn-hoa-sen")
+"""Two schools of one authority."""
+
+
+def by_lots(province: Province, drawn: str) -> Assessment:
+    """Both schools pass all that was asked; only ``drawn`` was asked 12.2 and S39-utf8."""
+    left = {"C37-12.2", "C37-S39-utf8"}
+    given = [
+        Finding(unit, name, "not-tested", ("not drawn",), gap="lots")
+        if name in left and unit != drawn
+        else found(unit, name, "pass")
+        for unit in ALIKE
+        for name, row in requirements().items()
+        if not row.follows_from and row.applies_to(province.kinds[province.units[unit].kind])
+    ]
+    return assessment(province, *given)
+
+
+def test_lots_rank_nobody(province: Province) -> None:
+    of = sheet(
+        Item(name="Kỹ thuật", requirements=("C37-12.*",), points=60),
+        Item(name="Điện thoại", requirements=("C37-3.1a",), points=40),
+    )
+    for drawn in ALIKE:
+        audit = by_lots(province, drawn)
+        assert {points(province, audit, of)[unit] for unit in ALIKE} == {100}
+        assert left_to_lots(audit, of) == ["C37-3.1a", "C37-12.2"]
+        (first, *_) = csv.DictReader(io.StringIO(as_csv(province, audit, of, ranked(province, audit, of))[1:]))
+        assert first["không tính vì bốc thăm/not counted, left to lots"] == "C37-3.1a, C37-12.2"
+        assert "Counted for no unit" in part(html(province, audit, of), "units")
+    assert "Counted for no unit" not in html(province, assessment(province), of)
+
+
+def test_a_fail_of_a_unit_that_was_drawn_ranks_it_only_once_all_are_asked(province: Province) -> None:
+    of = sheet(Item(name="x", requirements=("C37-12.2", "C37-12.1"), points=100))
+    fails = [found("th-suoi-mo", "C37-12.2", "fail"), *(found(unit, "C37-12.1", "pass") for unit in ALIKE)]
+    left = Finding("mn-hoa-sen", "C37-12.2", "not-tested", ("not drawn",), gap="lots")
+    got = points(province, assessment(province, *fails, left), of)
+    assert [got[unit] for unit in ALIKE] == [100, 100]
+    got = points(province, assessment(province, *fails, found("mn-hoa-sen", "C37-12.2", "pass")), of)
+    assert [got[unit] for unit in ALIKE] == [50, 100]
+
+
 def test_without_a_sheet_only_what_binds_as_written_counts(province: Province) -> None:
     (item,) = no_sheet().items
     assert {requirements()[name].strength for name in item.names} == {"M"}
@@ -239,6 +282,14 @@ def test_what_changed_since_last_time(province: Province) -> None:
         assert words in text
 
 
+def test_lots_are_no_difference(province: Province) -> None:
+    before, now = (by_lots(province, drawn) for drawn in ALIKE)
+    assert differences(before, now, province.units).changes == {}
+    failed = assessment(province, found("mn-hoa-sen", "C37-12.2", "fail"))
+    assert differences(before, failed, province.units).changes.get("fail") is None
+    assert [c.unit for c in differences(now, failed, province.units).changes["fail"]] == ["mn-hoa-sen"]
+
+
 # --- the page ---
 
 
@@ -291,6 +342,15 @@ def test_a_requirement_says_what_is_law_and_what_is_local_and_which_text_held_on
     assert "Dẫn chiếu" in part(html(province, audit), "C37-S39-tls")
 
 
+def test_a_first_day_says_how_it_is_known_and_one_that_is_not_known_says_so(province: Province) -> None:
+    text = part(html(province, assessment(province)), "texts")
+    of = {row[0]: row for row in re.findall(r'<tr id="text-([a-z-]+)">(.*?)</tr>', text)}
+    assert "từ 01/10/2020 (theo trí nhớ" in of["anti-spam"][1]
+    assert "từ 19/07/2024; đọc trong bản pháp điển" in of["disclosure"][1]
+    assert "the day is not known here" in of["metadata"][1]
+    assert "the day is not known here" not in of["anti-spam"][1]
+
+
 def test_what_people_attest_stands_apart_and_is_no_pass(province: Province) -> None:
     text = html(province, assessment(province))
     assert "31/QĐ-THPTSQ" in part(text, "attested")
@@ -317,6 +377,42 @@ def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: 
         assert words in text
 
 
+def test_each_answer_on_a_page_is_found_in_the_file_by_host_time_and_digest(province: Province) -> None:
+    def seen(unit: str, name: str, verdict: Verdict, second: int) -> Finding:
+        return Finding(unit, name, verdict, (f"{name} seen",), "mail-xa", f"2026-11-29T18:30:0{second}Z")
+
+    given = [
+        seen("th-suoi-mo", "C37-4.1", "fail", 1),
+        seen("th-suoi-mo", "C37-4.2.1", "pass", 2),
+        seen("th-suoi-mo", "C37-12.1", "pass", 3),
+    ]
+    few = assessment(province, *given)
+    (attested, *_) = [f for f in few.findings if f.verdict == "attested"]
+    text = html(province, few)
+    unit = part(text, "unit-th-suoi-mo")
+    for finding in given:
+        assert f"mail-xa · {finding.at} · {finding.digest[:12]}" in unit
+    assert attested.digest[:12] in part(text, f"unit-{attested.unit}")
+    assert attested.digest[:12] in part(text, "attested")
+    assert given[0].digest[:12] in part(text, "C37-4.1")
+    file = "".join(written(few))
+    assert all(f'"digest": "{finding.digest[:12]}' in file for finding in given)
+
+    school = province.units["th-suoi-mo"]
+    many = {f"th-{n}": school.model_copy(update={"id": f"th-{n}"}) for n in range(250)}
+    large = province.model_copy(update={"units": province.units | many})
+    unit = part(html(large, replace(few, findings=complete(large, large.units, given))), "unit-th-suoi-mo")
+    assert f"mail-xa · {given[0].at} · {given[0].digest[:12]}" in unit
+    assert f"4.2.1 {given[1].digest[:12]}, 12.1 {given[2].digest[:12]}" in unit
+    assert f"mail-xa · {given[1].at} – {given[2].at}" in unit
+
+
+def test_what_follows_says_from_what(province: Province) -> None:
+    unit = part(html(province, assessment(province, found("so", "C37-S39-tls", "fail"))), "unit-so")
+    start = unit.index("suy từ <span")
+    assert '<a href="#C37-S39-tls">' in unit[start : unit.index("</p>", start)]
+
+
 def test_an_incomplete_page_says_so_first(province: Province) -> None:
     assert "chưa trọn vẹn" not in html(province, assessment(province))
     text = html(province, assessment(province, incomplete=["mail-xa was not reached"]))
@@ -341,7 +437,8 @@ def test_of_thousands_of_units_the_page_lists_some_and_says_how_many_more(provin
 def verdicts(province: Province, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished audit, with a fail. It is not spoilt."""
     file = tmp_path_factory.mktemp("verdicts") / "v.json"
-    file.write_text("".join(written(assessment(province, found("so", "C37-4.1", "fail", HOSTILE)))), encoding="utf-8")
+    fail = Finding("so", "C37-4.1", "fail", (HOSTILE,), "mail-so", "2026-11-29T18:00:00Z")
+    file.write_text("".join(written(assessment(province, fail))), encoding="utf-8")
     return file
 
 
@@ -407,6 +504,23 @@ def test_a_report_is_its_files_and_nothing_is_overwritten(
     assert {path.name for path in full.iterdir()} == {"mine.txt"}
 
 
+@pytest.mark.parametrize("words", [("--sample", "0"), ("--sample", "5"), ("--resume",), ("--host", "mail-so")])
+def test_questions_to_hosts_that_are_not_asked_are_a_mistake(
+    verdicts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert make(verdicts, tmp_path / "r", *words) == 2
+    assert f"{words[0]} is not allowed with --verdicts" in capsys.readouterr().err
+    assert check(tmp_path, *words) == 2
+    assert f"{words[0]} is not allowed with --check" in capsys.readouterr().err
+
+
+def test_a_report_takes_the_place_of_an_empty_folder_by_whatever_name(verdicts: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to("empty")
+    assert make(verdicts, tmp_path / "empty" / ".." / "link") == 1
+    assert {path.name for path in (tmp_path / "empty").iterdir()} == FILES
+
+
 def test_nothing_is_left_of_a_report_that_could_not_be_made(
     verdicts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,9 +566,11 @@ def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Pa
     make(verdicts, tmp_path / "r")
     done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
     text = " ".join(done.stdout.decode().split())
+    (fail,) = (row["digest"] for row in json.loads(verdicts.read_text())["findings"] if row["verdict"] == "fail")
     digest = (tmp_path / "r" / "SHA256SUMS").read_text().partition("  verdicts.json")[0].split()[-1]
     for words in ("Tỉnh Minh Hà", "Không phải là chứng nhận".lower(), "Người kiểm tra", "C37-4.1", "<script>alert(1)",
-                  "Trường Tiểu học Suối Mơ", "not a certificate", "trang 1/", digest[:32], digest[32:]):  # fmt: skip
+                  "Trường Tiểu học Suối Mơ", "not a certificate", "trang 1/", digest[:32], digest[32:], fail[:12],
+                  "mail-so · 2026-11-29T18:00:00Z"):  # fmt: skip
         assert words in text
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from edumail.circular.catalogue import requirements
-from edumail.circular.verdicts import Finding, as_json, complete, from_json
+from edumail.circular.verdicts import Finding, Verdict, as_json, complete, from_json
 from edumail.model import Attestation, Province
 
 VIETNAMESE_LETTER = re.compile("[đăâêôơưàáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ]", re.IGNORECASE)
@@ -94,10 +94,43 @@ def test_whatever_no_host_said_is_said_in_both_languages(province: Province) -> 
 
 
 def test_findings_survive_json(province: Province) -> None:
-    findings = complete(province, ["so"], [Finding("so", "C37-4.1", "fail", ("một", "hai"))])
+    given = [
+        Finding("so", "C37-4.1", "fail", ("một", "hai")),
+        Finding("so", "C37-12.2", "not-tested", ("x",), gap="lots"),
+    ]
+    findings = complete(province, ["so"], given)
     assert from_json(as_json(findings)) == findings
     names = {"unit", "requirement", "verdict", "evidence", "host", "at", "digest"}
-    assert set(as_json(findings)[0]) == names
+    assert set(as_json(given)[0]) == names  # as before there were gaps: older files are read, with their digests
+    assert set(as_json(given)[1]) == names | {"gap"}
+    for changed in ({"gap": "unasked"}, {"gap": ""}):
+        with pytest.raises(ValueError, match=r"so C37-12\.2"):
+            from_json([as_json(given)[1] | changed])
+
+
+@pytest.mark.parametrize(("verdict", "gap"), [("pass", "lots"), ("attested", "unasked"), ("not-tested", "x")])
+def test_only_what_is_open_has_a_gap(verdict: str, gap: str) -> None:
+    with pytest.raises(ValueError, match="not a gap"):
+        Finding("so", "C37-4.1", verdict, ("x",), gap=gap)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("others", "gap"), [("pass", "lots"), ("not-tested", "lots"), ("fail", "")])
+def test_what_follows_from_a_question_that_lots_left_open_is_left_to_lots(
+    province: Province, others: Verdict, gap: str
+) -> None:
+    sources = requirements()["C37-3.1a"].follows_from
+    given = [Finding("so", name, others, ("seen",)) for name in sources if name != "C37-S39-smime"]
+    given.append(Finding("so", "C37-S39-smime", "not-tested", ("not drawn",), gap="lots"))
+    assert one(complete(province, ["so"], given), "so", "C37-3.1a").gap == gap
+
+
+def test_of_two_open_answers_the_one_that_was_not_asked_for_counts(province: Province) -> None:
+    def gap(*gaps: str) -> str:
+        given = [Finding("so", "C37-4.1", "not-tested", (gap or "asked",), gap=gap) for gap in gaps]  # type: ignore[arg-type]
+        return one(complete(province, ["so"], given), "so", "C37-4.1").gap
+
+    assert gap("lots", "") == gap("", "lots") == ""
+    assert gap("", "unasked") == gap("unasked", "lots") == "unasked"
 
 
 def test_a_finding_that_was_changed_on_its_way_is_refused(province: Province) -> None:
