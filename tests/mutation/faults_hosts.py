@@ -124,9 +124,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "a directory that nobody set up": host(
-        {"C37-S39-dir"},
+        (),  # somebody else's directory is for somebody to look at
         "directory",
-        turns="not-tested",
+        doubtful={SCHOOL: {"C37-S39-dir"}},
         **changed(
             f"{LISTEN.format(port=389)} && {INPUT.replace('8080', '389')}",
             "systemctl stop mutation-listener; systemctl reload nftables",

@@ -262,18 +262,18 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "an officer whom nobody attests any more": Fault(
-        {THPT: {"C37-4.5"}},
+        {},
         "postmaster",
         on=EVERY,
-        turns="not-tested",
+        doubtful={THPT: {"C37-4.5"}},
         edits=(Edit("attestations.yml", "  until: 2029-08-31\n  document: 31/", "  until: 2026-09-02\n  document: 31/"),),
     ),
     "an attestation that is withdrawn": Fault(
-        {"so": {"C37-4.3.2"}},
+        {},
         "postmaster",
         at=GATEWAY,
         on=EVERY,
-        turns="not-tested",
+        doubtful={"so": {"C37-4.3.2"}},
         edits=(Edit("attestations.yml", "[C37-4.3.2, C37-4.5]", "[C37-4.5]"),),
     ),
     "nobody who reminds of letters that lie": Fault(

@@ -19,13 +19,12 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-from edumail.circular.verdicts import Finding, Verdict, complete, from_json
+from edumail.circular.verdicts import Finding, from_json
 from edumail.load import load
-from edumail.model import Province
 from lab import ssh, web
 from lab.text import LabError
 from tests.full import commit_of
-from tests.mutation.fault import RANK, Fault
+from tests.mutation.fault import About, Fault, Verdicts, expected, verdicts
 from tests.mutation.faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +33,6 @@ STATE, TABLE = ROOT / "build" / "mutation.json", ROOT / "docs" / "mutation.md"
 WHOLE_EVERY = 10
 WAIT_SECONDS = "12"
 """How long a letter is waited for that a fault keeps back."""
-About = tuple[str, str]
-Verdicts = Mapping[About, Verdict]
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,8 @@ class Outcome:
 
     missed: Sequence[str]
     false: Sequence[str]
-    red: int
+    turned: int
+    """How many verdicts are another than before."""
     seconds: int
     commit: str
 
@@ -74,20 +72,25 @@ def audit(inventory: Path, *words: str) -> list[Finding]:
     return from_json(content["findings"])
 
 
-def verdicts(province: Province, found: Iterable[Finding]) -> dict[About, Verdict]:
-    """Every requirement of every unit, with what follows and what is attested."""
-    return {(one.unit, one.requirement): one.verdict for one in complete(province, province.units, found)}
-
-
 def over(baseline: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
     """The findings of the sound lab, with those that were asked for again in their place."""
     again = {(one.unit, one.requirement) for one in found}
     return [*(one for one in baseline if (one.unit, one.requirement) not in again), *found]
 
 
-def worse(before: Verdicts, after: Verdicts) -> set[About]:
-    """What became worse."""
-    return {about for about, verdict in after.items() if RANK[verdict] < RANK[before[about]]}
+def compared(before: Verdicts, wanted: Verdicts, after: Verdicts, turns: Verdicts) -> tuple[list[str], list[str]]:
+    """A line for each verdict that is not as declared: of those that were to turn, and of those that were not."""
+    missed, false = [], []
+    for (unit, name), verdict in sorted(after.items()):
+        was, right = before[unit, name], wanted[unit, name]
+        line = f"{unit} {name}: was {was}, expected {right}, came {verdict}"
+        if right != was and verdict != right:
+            missed.append(line)
+        elif right == was and (unit, name) in turns:
+            missed.append(f"{line}: nothing can turn")
+        elif verdict != right:
+            false.append(line)
+    return missed, false
 
 
 def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
@@ -110,8 +113,9 @@ def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
         finally:
             _mend(fault)
         after = verdicts(load(inventory), over(baseline, found))
-    red, wanted = worse(before, after), fault.expected(before)
-    return Outcome(_lines(wanted - red), _lines(red - wanted), len(red), round(time.monotonic() - began), commit())
+    missed, false = compared(before, expected(sound, before, fault.turns), after, fault.turns)
+    turned = sum(verdict != before[about] for about, verdict in after.items())
+    return Outcome(missed, false, turned, round(time.monotonic() - began), commit())
 
 
 def _mend(fault: Fault) -> None:
@@ -166,10 +170,13 @@ def main(names: Sequence[str]) -> int:
             known[name] = judge(FAULTS[name], baseline)
             _save(known)
             said = "caught" if known[name].caught else "NOT AS DECLARED"
-            print(f"[{number}/{len(left)}] {name}: {said}, {known[name].red} red, {known[name].seconds} s", flush=True)
+            print(
+                f"[{number}/{len(left)}] {name}: {said}, {known[name].turned} turned, {known[name].seconds} s",
+                flush=True,
+            )
             for line in (
-                *(f"not red: {one}" for one in known[name].missed),
-                *(f"red too: {one}" for one in known[name].false),
+                *(f"missed: {one}" for one in known[name].missed),
+                *(f"false alarm: {one}" for one in known[name].false),
             ):
                 print(f"    {line}", flush=True)
             if number % WHOLE_EVERY == 0 or number == len(left):
@@ -195,7 +202,7 @@ def _save(known: Mapping[str, Outcome]) -> None:
         f"{len(rows)} seeded, {number} caught, {false} false alarms.\n\n"
         "| Fault | Host | Verdicts that turn | Result | Seconds | Commit |\n|---|---|---:|---|---:|---|\n"
         + "".join(
-            f"| {name} | {fault.at} | {row.red} | {_result(row)} | {row.seconds} | {row.commit} |\n"
+            f"| {name} | {fault.at} | {row.turned} | {_result(row)} | {row.seconds} | {row.commit} |\n"
             for name, fault, row in rows
         ),
         encoding="utf-8",
@@ -205,7 +212,8 @@ def _save(known: Mapping[str, Outcome]) -> None:
 def _result(row: Outcome) -> str:
     if row.caught:
         return "caught"
-    return "; ".join((*(f"**not red**: {one}" for one in row.missed), *(f"**red too**: {one}" for one in row.false)))
+    lines = (*(f"**missed**: {one}" for one in row.missed), *(f"**false alarm**: {one}" for one in row.false))
+    return "; ".join(lines)
 
 
 if __name__ == "__main__":
