@@ -41,7 +41,7 @@ class Outcome:
 
     missed: Sequence[str]
     false: Sequence[str]
-    turned: int
+    red: int
     """How many verdicts are another than before."""
     seconds: int
     commit: str
@@ -171,7 +171,7 @@ def main(names: Sequence[str]) -> int:
             _save(known)
             said = "caught" if known[name].caught else "NOT AS DECLARED"
             print(
-                f"[{number}/{len(left)}] {name}: {said}, {known[name].turned} turned, {known[name].seconds} s",
+                f"[{number}/{len(left)}] {name}: {said}, {known[name].red} turned, {known[name].seconds} s",
                 flush=True,
             )
             for line in (
@@ -202,7 +202,7 @@ def _save(known: Mapping[str, Outcome]) -> None:
         f"{len(rows)} seeded, {number} caught, {false} false alarms.\n\n"
         "| Fault | Host | Verdicts that turn | Result | Seconds | Commit |\n|---|---|---:|---|---:|---|\n"
         + "".join(
-            f"| {name} | {fault.at} | {row.turned} | {_result(row)} | {row.seconds} | {row.commit} |\n"
+            f"| {name} | {fault.at} | {row.red} | {_result(row)} | {row.seconds} | {row.commit} |\n"
             for name, fault, row in rows
         ),
         encoding="utf-8",
