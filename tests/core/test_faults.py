@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
+
+import pytest
 
 from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.load import load
 from edumail.model import Province
 from tests.core.test_catalogue import checked
+from tests.mutation import run
 from tests.mutation.fault import EVERY, MANAGED, UNITS, Fault, Verdicts, expected, verdicts
 from tests.mutation.faults import FAULTS
 from tests.mutation.faults_hosts import FAULTS as OF_HOSTS
 from tests.mutation.faults_mail import FAULTS as OF_MAIL
 from tests.mutation.faults_portal import FAULTS as OF_PORTALS
-from tests.mutation.run import INVENTORY, compared, copied, over
+from tests.mutation.run import INVENTORY, Broken, Outcome, as_before, compared, copied, headline, main, over, sound
 
 THPT = "thpt-song-que"
 NEVER_FAIL = {"C37-S39-dir": "a directory that answers is somebody else's: somebody has to look at it"}
@@ -113,3 +118,59 @@ def test_what_was_asked_again_replaces_what_was_said(province: Province) -> None
     assert [one.evidence for one in after] == [("c",), ("d",)]
     said = {finding.requirement: finding.verdict for finding in complete(province, ["so"], after)}
     assert (said["C37-4.1"], said["C37-5.3"]) == ("fail", "pass")
+
+
+CAUGHT, MISSED = Outcome([], [], 2, 5, "a"), Outcome(["so C37-2.1: …"], ["so C37-3.2: …"], 1, 5, "a")
+
+
+def test_a_whole_audit_that_says_something_else_than_at_the_beginning_ends_the_run() -> None:
+    before: Verdicts = {("so", "C37-4.1"): "pass"}
+    as_before(before, dict(before))
+    with pytest.raises(Broken, match=r"so C37-4\.1: was pass, expected pass, came not-tested"):
+        as_before(before, {("so", "C37-4.1"): "not-tested"})
+
+
+def test_an_audit_of_a_sound_lab_that_fails_is_no_baseline() -> None:
+    fine, wrong = Finding("so", "C37-4.1", "pass", ("a",)), Finding("so", "C37-5.3", "fail", ("b",))
+    assert sound([fine]) == [fine]
+    with pytest.raises(Broken, match=r"so C37-5\.3"):
+        sound([fine, wrong])
+
+
+def test_only_what_was_caught_on_this_very_commit_is_not_seeded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught, missed, older, *new = FAULTS
+    rows = {caught: CAUGHT, missed: MISSED, older: replace(CAUGHT, commit="b")}
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({name: asdict(row) for name, row in rows.items()}))
+    seeded: list[Fault] = []
+
+    def judge(fault: Fault, baseline: list[Finding]) -> Outcome:
+        seeded.append(fault)
+        return replace(CAUGHT, commit="")
+
+    monkeypatch.setattr(run, "STATE", state)
+    monkeypatch.setattr(run, "TABLE", tmp_path / "table.md")
+    monkeypatch.setattr(run, "commit_of", lambda folder: "a")
+    monkeypatch.setattr(run, "audit", lambda inventory: [])
+    monkeypatch.setattr(run, "judge", judge)
+    assert main([]) == 0
+    assert seeded == [FAULTS[name] for name in (missed, older, *new)]
+    assert (tmp_path / "table.md").read_text().count("| caught |") == len(FAULTS)
+    assert {row["commit"] for row in json.loads(state.read_text()).values()} == {"a"}
+
+
+def test_the_table_says_on_which_commits_its_rows_are() -> None:
+    assert (
+        headline([CAUGHT, MISSED, replace(CAUGHT, commit="b")])
+        == "3 seeded (2 on a, 1 on b), 2 caught, 1 false alarms."
+    )
+
+
+def test_where_there_is_no_commit_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    assert main([]) == 2
+    assert "git không cho biết đang ở commit nào / git does not tell which commit this is: " in capsys.readouterr().err
