@@ -12,12 +12,14 @@ from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, Verdict, complete
 from edumail.load import load
 from edumail.model import Province
+from edumail.units import Units
 from tests.core.test_catalogue import checked
 from tests.mutation import run
 from tests.mutation.fault import EVERY, MANAGED, UNITS, Fault, Verdicts, expected, verdicts
 from tests.mutation.faults import FAULTS
 from tests.mutation.faults_hosts import FAULTS as OF_HOSTS
 from tests.mutation.faults_mail import FAULTS as OF_MAIL
+from tests.mutation.faults_mail import SENDERS_ABROAD
 from tests.mutation.faults_portal import FAULTS as OF_PORTALS
 from tests.mutation.run import INVENTORY, Broken, Outcome, as_before, compared, copied, headline, main, over, sound
 
@@ -63,6 +65,12 @@ def test_every_check_is_turned_to_fail_by_some_fault_or_where_it_never_fails_to_
 def test_what_an_auditor_s_copy_says_otherwise_can_be_read(tmp_path: Path) -> None:
     for number, fault in enumerate(fault for fault in FAULTS.values() if fault.edits):
         assert load(copied(INVENTORY, tmp_path / str(number), fault)).units
+
+
+def test_who_writes_to_the_internet_is_whom_the_policy_lets(province: Province) -> None:
+    units = Units(province)
+    letting = [unit.id for unit in province.units.values() if units.policies(unit).external_sending != "province"]
+    assert sorted(SENDERS_ABROAD) == sorted(letting)
 
 
 def test_the_hosts_of_the_table_are_those_of_the_lab(province: Province) -> None:
