@@ -75,17 +75,26 @@ def boot() -> Part:
 
 
 class NotClean(Exception):
-    """The work tree is not that of a commit, so a result would belong to none."""
+    """The work tree is not that of a commit, so a result would belong to none; in words for whoever runs this."""
 
 
 def commit_of(folder: Path) -> str:
     """The commit that is checked out in ``folder``. Raises NotClean where more than the tables differs from it."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout
+        try:
+            return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout
+        except (OSError, subprocess.CalledProcessError) as error:
+            said = str(getattr(error, "stderr", "") or error).strip()
+            raise NotClean(
+                f"git không cho biết đang ở commit nào / git does not tell which commit this is: {said}"
+            ) from None
 
     if changes := git("status", "--porcelain", "--", ".", *(f":!{table}" for table in TABLES)).rstrip():
-        raise NotClean(changes)
+        raise NotClean(
+            "cây mã không đúng như một commit: hãy commit hoặc stash rồi chạy lại"
+            f" / the work tree is not that of a commit: commit or stash, then run again\n{changes}"
+        )
     return git("rev-parse", "--short=10", "HEAD").strip()
 
 
@@ -169,7 +178,7 @@ def main(names: Sequence[str]) -> int:
             finally:
                 subprocess.run([*EDUMAIL, "lab", "down"], cwd=ROOT, check=False)
     except NotClean as error:
-        print(f"the work tree is not that of a commit; commit or stash, then run again:\n{error}", file=sys.stderr)
+        print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)

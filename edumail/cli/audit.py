@@ -62,8 +62,8 @@ def add_questions(parser: Parser) -> None:
         "--resume",
         action="store_true",
         help=say(
-            "làm tiếp lần kiểm tra bị dừng giữa chừng (trong 12 giờ, cùng inventory)",
-            "go on with an audit that was cut (within 12 hours, of the same inventory)",
+            "làm tiếp lần kiểm tra bị dừng giữa chừng (trong 12 giờ, cùng ngày UTC, cùng inventory)",
+            "go on with an audit that was cut (within 12 hours, on the same UTC day, of the same inventory)",
         ),
     )
 

@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CHECKS] = {}
     path = config.getoption("--journal")
     words = [str(config.getoption(name)) for name in ("--hosts", "--outside", "--sample")] if path else []
-    subject = about(config.stash[INVENTORY], words) if path else ""
+    subject = about(config.stash[INVENTORY], words, datetime.now(UTC).date()) if path else ""
     config.stash[JOURNAL] = Journal(Path(path) if path else None, subject)
 
 

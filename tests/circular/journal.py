@@ -8,18 +8,22 @@ import json
 import os
 import time
 from collections.abc import Iterable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from edumail.circular.verdicts import Finding, as_json, from_json
 
 HOURS = 12
-"""What was answered longer ago is asked again: an audit is of one day."""
+"""What was answered longer ago is asked again, on the same day too."""
 
 
-def about(inventory: Path, words: Sequence[str]) -> str:
-    """A digest over what an audit is of: the inventory's files as they are, this suite, and what was asked for."""
-    digest = hashlib.sha256("\0".join(words).encode())
+def about(inventory: Path, words: Sequence[str], today: date) -> str:
+    """A digest over what an audit is of: the inventory's files as they are, this suite, and what was asked for.
+
+    And of the day as a province has it: on another day other units are drawn, and some old addresses have ended.
+    """
+    digest = hashlib.sha256("\0".join([str(today), *words]).encode())
     for folder in (inventory, Path(__file__).parent):
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from edumail.circular.verdicts import Finding
 from tests.circular import journal
 from tests.circular.journal import Journal, about
 
+DAY = date(2026, 11, 30)
 FOUND = [Finding("so", "C37-4.1", "pass", ("thấy",), "mail-so", "2026-11-29T00:00:00Z")]
 
 
@@ -53,11 +55,15 @@ def test_a_line_that_was_cut_is_asked_again_and_hurts_nothing(tmp_path: Path) ->
 
 def test_an_edit_of_the_inventory_is_another_subject(tmp_path: Path) -> None:
     (tmp_path / "province.yml").write_text("a")
-    before = about(tmp_path, ["x"])
-    assert about(tmp_path, ["x"]) == before
-    assert about(tmp_path, ["y"]) != before
+    before = about(tmp_path, ["x"], DAY)
+    assert about(tmp_path, ["x"], DAY) == before
+    assert about(tmp_path, ["y"], DAY) != before
     (tmp_path / "province.yml").write_text("ab")
-    assert about(tmp_path, ["x"]) != before
+    assert about(tmp_path, ["x"], DAY) != before
+
+
+def test_on_another_day_other_units_are_drawn_so_it_is_another_audit(tmp_path: Path) -> None:
+    assert about(tmp_path, ["x"], DAY) != about(tmp_path, ["x"], DAY + timedelta(days=1))
 
 
 def test_without_a_path_nothing_is_kept() -> None:

@@ -77,7 +77,7 @@ def test_a_part_ends_at_its_first_command_that_fails(checkout: Path) -> None:
 def test_changes_beside_the_commit_are_refused_before_and_after_a_part(checkout: Path) -> None:
     run = Run([part("a")], checkout)
     (checkout / "new.py").touch()
-    with pytest.raises(NotClean, match=r"new\.py"):
+    with pytest.raises(NotClean, match=r"hãy commit .* / .* commit or stash.*\n.*new\.py"):
         run.run(part("a"))
     with pytest.raises(NotClean):
         Run([part("a")], checkout)
@@ -92,3 +92,11 @@ def test_every_test_folder_is_in_some_part_and_names_are_distinct(capsys: pytest
     assert len({each.name for each in parts}) == len(parts)
     assert main(["no such thing"]) == 2
     assert "lab: test_mail.py" in capsys.readouterr().err
+
+
+def test_without_git_it_is_told_that_nobody_knows_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotClean, match="not a git repository"):
+        Run([], tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotClean, match="No such file"):
+        Run([], tmp_path)

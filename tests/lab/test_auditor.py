@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +32,13 @@ def commands() -> list[str]:
     return list(dict.fromkeys(re.findall(r"^\$ (.*)$", section(), re.MULTILINE)))
 
 
+def once() -> tuple[str, str]:
+    """What makes the environment, and what activates it."""
+    found = re.search(r"from a fresh clone, `(make [^`]+)`, then `([^`]+)`", section())
+    assert found
+    return found[1], found[2]
+
+
 @dataclass
 class Auditor:
     """Somebody at a machine of their own, with nothing but the clone and the inventory."""
@@ -40,18 +46,23 @@ class Auditor:
     clone: Path
     home: Path
 
+    def make(self) -> None:
+        """The clone's own environment, from packages that come the way that this machine has them from."""
+        others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        words = ["bash", "-c", once()[0]]
+        made = subprocess.run(words, cwd=self.clone, env=others, text=True, capture_output=True, check=False)
+        assert made.returncode == 0, made.stdout + made.stderr
+
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """In the clone, with its environment active, as `make .venv/ready` leaves it."""
+        """In the clone, with its environment active."""
         environment = {
             "HOME": str(self.home),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.clone),
+            "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
             "SSL_CERT_FILE": str(web.AUTHORITY),
         }
-        return subprocess.run(
-            ["bash", "-c", command], cwd=self.clone, env=environment, text=True, capture_output=True, check=False
-        )
+        words = ["bash", "-c", f"{once()[1]} && {command}"]
+        return subprocess.run(words, cwd=self.clone, env=environment, text=True, capture_output=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +77,7 @@ def auditor(province: LabProvince, inventory: Path, tmp_path_factory: pytest.Tem
     deployed = folder / "lab"
     shutil.copytree(inventory, deployed, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copyfile(key.with_suffix(".pub"), deployed / "auditors" / f"{NAME}.pub")
+    auditor.make()
     tinh = auditor.clone / "inventories" / "tinh"
     shutil.copytree(deployed, tinh, ignore=shutil.ignore_patterns("secrets"))
     # The lab's own file for SSH has root's key; theirs is made of what the README shows, for each host.

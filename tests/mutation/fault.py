@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from edumail.circular.catalogue import closed
-from edumail.circular.verdicts import Verdict
+from edumail.circular.verdicts import Finding, Verdict, complete
+from edumail.model import Province
 
 LIVE = "/var/lib/edumail/trees"
 MANAGED = "C37-11.3.3"
@@ -21,6 +21,9 @@ GATEWAY = "mail-so"
 EVERY = tuple(UNITS)
 """All hosts, for what does not stay on the one that is broken."""
 EVERYBODY = tuple(unit for units in UNITS.values() for unit in units)
+About = tuple[str, str]
+"""Unit and requirement."""
+Verdicts = Mapping[About, Verdict]
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,14 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fault:
-    """``broken`` and ``mended`` are shell texts for the host ``at``; ``red`` is declared before anybody looks.
+    """``broken`` and ``mended`` are shell texts for the host ``at``; what turns is declared before anybody looks.
 
-    red: by unit the requirements whose verdict must become worse; what follows from them is added by itself. What is
-    broken at the gateway, in DNS or in the inventory may reach any unit: then all hosts are judged (:data:`EVERY`).
+    What follows from it is added by itself (:func:`expected`). What is broken at the gateway, in DNS or in the
+    inventory may reach any unit: then all hosts are judged (:data:`EVERY`).
     """
 
     red: Mapping[str, Collection[str]]
+    """By unit the requirements that become ``fail``."""
     only: str
     """Which checks read what it touches, as pytest's ``-k`` takes it; empty: the whole audit."""
     broken: str = "true"
@@ -49,8 +53,8 @@ class Fault:
     on: tuple[str, ...] = ()
     """The hosts that are judged; by default the one that is broken."""
     edits: tuple[Edit, ...] = ()
-    turns: Verdict = "fail"
-    """What the verdicts become."""
+    doubtful: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By unit the requirements that become ``not-tested``: what is seen proves nothing, or nobody says so any more."""
     managed: bool = False
     """Whether a deployed file is changed, which turns :data:`MANAGED` red for every unit of the host."""
 
@@ -68,18 +72,28 @@ class Fault:
         shared = self.at not in UNITS or (self.at == GATEWAY and f"{LIVE}/portal/current/sites/" not in self.broken)
         return bool(self.edits) or shared
 
-    def expected(self, baseline: Mapping[tuple[str, str], Verdict]) -> set[tuple[str, str]]:
-        """Unit and requirement of every verdict that must become worse than it was in ``baseline``."""
-        direct = {(unit, name) for unit, names in self.red.items() for name in names}
-        if self.managed:
-            direct |= {(unit, MANAGED) for unit in UNITS[self.at]}
-        following = {(unit, name) for unit, source in direct for name in closed({source}) if name != source}
-        binding = {about for about in following if baseline[about] != "not-applicable"}
-        return direct | {about for about in binding if RANK[self.turns] < RANK[baseline[about]]}
+    @property
+    def turns(self) -> Verdicts:
+        """All that is declared: which verdicts it turns, and to what."""
+        managed = {unit: {MANAGED} for unit in UNITS[self.at]} if self.managed else {}
+        doubtful: Verdicts = dict.fromkeys(_pairs(self.doubtful), "not-tested")
+        return {**doubtful, **dict.fromkeys((*_pairs(self.red), *_pairs(managed)), "fail")}
 
 
-RANK: Mapping[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3, "not-applicable": 3}
-"""From worst to best."""
+def _pairs(by_unit: Mapping[str, Collection[str]]) -> Iterable[About]:
+    return ((unit, name) for unit, names in by_unit.items() for name in names)
+
+
+def expected(province: Province, before: Verdicts, turns: Verdicts) -> Verdicts:
+    """What all verdicts must be: as ``before``, but for ``turns`` and what follows from those by the catalogue."""
+    given = [Finding(*about, verdict, ("declared",)) for about, verdict in {**before, **turns}.items()]
+    # Whoever attests something was heard in ``before``.
+    return verdicts(province.model_copy(update={"attestations": ()}), given)
+
+
+def verdicts(province: Province, found: Iterable[Finding]) -> Verdicts:
+    """Every requirement of every unit, with what follows and what is attested."""
+    return {(one.unit, one.requirement): one.verdict for one in complete(province, province.units, found)}
 
 
 def edited(file: str, expression: str, reload: str = "true") -> dict[str, str]:

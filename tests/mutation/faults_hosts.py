@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, LIVE, MANAGED, UNITS, Edit, Fault, dropin, edited, stopped
+from tests.mutation.faults_mail import TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
@@ -58,6 +59,37 @@ def in_dns(red: Mapping[str, Collection[str]], **change: Any) -> Fault:
     )
 
 
+WAITING = f"""\
+import json, os, pathlib, subprocess, time
+def waiting():
+    said = subprocess.run(["postqueue", "-j"], capture_output=True, text=True, check=True).stdout
+    messages = map(json.loads, said.splitlines())
+    return [one for one in messages if one["sender"] == "{TEACHER}" and one["queue_name"] == "deferred"]
+"""
+DAYS_AGO = f"""\
+python3 - <<'END'
+{WAITING}
+end = time.monotonic() + 10
+while not (found := waiting()) and time.monotonic() < end:
+    time.sleep(0.2)
+[message] = found
+[path] = pathlib.Path("/var/spool/postfix/deferred").rglob(message["queue_id"])
+content, seen, came = path.read_bytes(), path.stat(), message["arrival_time"]
+with path.open("r+b") as file:
+    file.write(content.replace(b"%d" % came, b"%d" % (came - 3 * 86400)))
+os.utime(path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+assert waiting()[0]["arrival_time"] < came
+END"""
+"""The letter that waits came three days ago. When it came stands in the queue's file; the time of the file itself says
+when it is tried again, and stays."""
+NO_MORE = f"""\
+python3 - <<'END'
+{WAITING}
+for message in waiting():
+    subprocess.run(["postsuper", "-d", message["queue_id"]], check=True)
+END"""
+
+
 FAULTS: Mapping[str, Fault] = {
     "updates that are switched off": host(
         {"C37-3.3b"},
@@ -100,10 +132,8 @@ FAULTS: Mapping[str, Fault] = {
         {"C37-3.4.1"},
         "come_back",
         **changed(
-            "mv /usr/sbin/postqueue /usr/sbin/postqueue.mutation && printf '%s\\n' '#!/bin/sh'"
-            """ 'echo "{\\"queue_name\\": \\"deferred\\", \\"arrival_time\\": 1}"' > /usr/sbin/postqueue"""
-            " && chmod 755 /usr/sbin/postqueue",
-            "mv /usr/sbin/postqueue.mutation /usr/sbin/postqueue",
+            f"systemctl stop dovecot\n{WRITTEN}\n{DAYS_AGO}\nsystemctl start dovecot",
+            f"systemctl start dovecot\n{NO_MORE}",
         ),
     ),
     "a packet filter that lets everything in": host(
@@ -124,9 +154,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "a directory that nobody set up": host(
-        {"C37-S39-dir"},
+        (),  # somebody else's directory is for somebody to look at
         "directory",
-        turns="not-tested",
+        doubtful={SCHOOL: {"C37-S39-dir"}},
         **changed(
             f"{LISTEN.format(port=389)} && {INPUT.replace('8080', '389')}",
             "systemctl stop mutation-listener; systemctl reload nftables",

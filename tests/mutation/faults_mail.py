@@ -24,6 +24,30 @@ DOVECOT, SERVICES = f"{LIVE}/dovecot/current/dovecot.conf", f"{LIVE}/dovecot/cur
 MAIN, MASTER = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 TEACHER = "bekt@thptsongque.test"
 CLERK = "linhhtm@thptsongque.test"
+LETTER = "mutation@kiemtra.invalid"
+"""The Message-ID of a letter from one of the school's people to one of its official mailboxes."""
+OFFICIAL = "vanthu@thptsongque.test"
+WRITTEN = (
+    f"printf 'From: {TEACHER}\\nTo: {OFFICIAL}\\nSubject: mutation\\nMessage-ID: <{LETTER}>\\n\\nmutation\\n'"
+    f" | sendmail -i -f {TEACHER} -- {OFFICIAL}"
+)
+FOUND = f"doveadm search -u {OFFICIAL} mailbox INBOX header Message-ID {LETTER} | grep -q ."
+ACCOUNTS, COMMAND = f"{LIVE}/accounts/current", "/usr/local/sbin/edumail-accounts"
+DAYS_AHEAD = f"""\
+mv {COMMAND} /root/mutation.kept
+cat > {COMMAND} <<'END'
+#!/usr/bin/python3 -B
+import runpy, sys, time
+real = time.time
+if sys.argv[1:] == ["unopened"]:
+    time.time = lambda: real() + 3 * 86400
+sys.path.insert(0, "{ACCOUNTS}")
+runpy.run_path("{ACCOUNTS}/edumail-accounts", run_name="__main__")
+END
+chmod 755 {COMMAND}"""
+"""What asks how long letters lie has a clock that is three days ahead; whatever else the command does has not."""
+SENDERS_ABROAD = tuple(unit for unit in EVERYBODY if unit != "thcs-suoi-mo")
+"""Whose policy lets mail leave the province (``external_sending``)."""
 BROUGHT = frozenset({"C37-4.2.3", "C37-4.5", "C37-12.1", "C37-S39-utf8", "C37-S39-smime"})
 """What is asked of every unit by letters that a stranger brings to its exchanger."""
 
@@ -132,6 +156,14 @@ FAULTS: Mapping[str, Fault] = {
         on=EVERY,
         managed=True,
         **edited(MASTER, "s/^peer  .*smtp$/peer unix - - n - - error/", "postfix reload"),
+    ),
+    "mail that does not reach the Internet": Fault(  # it is put off, so that no bounce lies in anybody's mailbox
+        {unit: {"C37-4.1"} for unit in SENDERS_ABROAD},
+        "",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
+        **edited(MAIN, "$ a default_transport = retry:4.4.1 no way out", "postfix reload"),
     ),
     "a director whom the Ministry does not reach": Fault(
         {"so": {"C37-5.1", "C37-5.2.3"}},
@@ -262,32 +294,35 @@ FAULTS: Mapping[str, Fault] = {
         ),
     ),
     "an officer whom nobody attests any more": Fault(
-        {THPT: {"C37-4.5"}},
+        {},
         "postmaster",
         on=EVERY,
-        turns="not-tested",
+        doubtful={THPT: {"C37-4.5"}},
         edits=(Edit("attestations.yml", "  until: 2029-08-31\n  document: 31/", "  until: 2026-09-02\n  document: 31/"),),
     ),
     "an attestation that is withdrawn": Fault(
-        {"so": {"C37-4.3.2"}},
+        {},
         "postmaster",
         at=GATEWAY,
         on=EVERY,
-        turns="not-tested",
+        doubtful={"so": {"C37-4.3.2"}},
         edits=(Edit("attestations.yml", "[C37-4.3.2, C37-4.5]", "[C37-4.5]"),),
     ),
     "nobody who reminds of letters that lie": Fault(
         {THPT: {"C37-4.4c.2"}}, "every_day", **stopped("edumail-accounts.timer")
     ),
+    # The letter, and that no holder has read it, are real. That it lies for days can't be: when a letter was saved is
+    # the ctime of its file, which nobody can set back.
     "a letter that nobody opens": Fault(
         {THPT: {"C37-4.4c.2"}},
         "every_day",
         broken=(
-            "mv /usr/local/sbin/edumail-accounts /root/mutation.kept && printf '%s\\n' '#!/bin/sh'"
-            " '/var/lib/edumail/trees/accounts/current/edumail-accounts \"$@\" | sed \"s/\\\"hours\\\": [0-9]*/\\\"hours\\\": 99/g\"'"
-            " > /usr/local/sbin/edumail-accounts && chmod 755 /usr/local/sbin/edumail-accounts"
+            f"{DAYS_AHEAD}\n{WRITTEN}\nfor try in $(seq 50); do {FOUND} && break; sleep 0.2; done\n{FOUND}"
         ),
-        mended="mv /root/mutation.kept /usr/local/sbin/edumail-accounts",
+        mended=(
+            f"mv /root/mutation.kept {COMMAND} &&"
+            f" doveadm expunge -u {OFFICIAL} mailbox INBOX header Message-ID {LETTER}"
+        ),
         managed=True,
     ),
     "Dovecot is stopped": Fault(

@@ -1,7 +1,7 @@
 """``python -m tests.mutation.run [NAME …]``: seed each fault in the lab, ask what it touches, mend it, and compare.
 
-Every tenth time the whole audit runs once nothing is broken, and must say what it said at the beginning. What was
-caught on a commit is not seeded again on it, so a run that was cut goes on. ``docs/mutation.md`` is its table.
+Every tenth time the whole audit runs once nothing is broken, and must give every verdict that it gave at the beginning.
+What was caught on a commit is not seeded again on it, so a run that was cut goes on. ``docs/mutation.md`` is its table.
 """
 
 from __future__ import annotations
@@ -14,18 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from edumail.circular.verdicts import Finding, Verdict, complete, from_json
+from edumail.circular.verdicts import Finding, from_json
 from edumail.load import load
-from edumail.model import Province
 from lab import ssh, web
 from lab.text import LabError
-from tests.full import commit_of
-from tests.mutation.fault import RANK, Fault
+from tests.full import NotClean, commit_of
+from tests.mutation.fault import Fault, Verdicts, expected, verdicts
 from tests.mutation.faults import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +33,8 @@ STATE, TABLE = ROOT / "build" / "mutation.json", ROOT / "docs" / "mutation.md"
 WHOLE_EVERY = 10
 WAIT_SECONDS = "12"
 """How long a letter is waited for that a fault keeps back."""
-About = tuple[str, str]
-Verdicts = Mapping[About, Verdict]
+OUTSIDE = "kiemtra@ngoai.test"
+"""The auditor's own address in the lab's outside world, as in ``make demo``."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +44,19 @@ class Outcome:
     missed: Sequence[str]
     false: Sequence[str]
     red: int
+    """How many verdicts are another than before."""
     seconds: int
-    commit: str
+    commit: str = ""
+    """On which it was seeded, where that is kept."""
 
     @property
     def caught(self) -> bool:
         """Whether exactly what was declared turned."""
         return not (self.missed or self.false)
+
+    def caught_on(self, commit: str) -> bool:
+        """Whether that was so on a commit."""
+        return self.caught and self.commit == commit
 
 
 class Broken(Exception):
@@ -63,7 +68,7 @@ def audit(inventory: Path, *words: str) -> list[Finding]:
     with tempfile.TemporaryDirectory(prefix="edumail-mutation-") as scratch:
         target = Path(scratch) / "verdicts.json"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/circular"]
-        command += ["--inventory", str(inventory), "--verdicts", str(target), *words]
+        command += ["--inventory", str(inventory), "--verdicts", str(target), "--outside", OUTSIDE, *words]
         environment = os.environ | {"EDUMAIL_AUDIT_WAIT": WAIT_SECONDS, "SSL_CERT_FILE": str(web.AUTHORITY)}
         done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, env=environment)
         if not target.exists():
@@ -74,20 +79,25 @@ def audit(inventory: Path, *words: str) -> list[Finding]:
     return from_json(content["findings"])
 
 
-def verdicts(province: Province, found: Iterable[Finding]) -> dict[About, Verdict]:
-    """Every requirement of every unit, with what follows and what is attested."""
-    return {(one.unit, one.requirement): one.verdict for one in complete(province, province.units, found)}
-
-
 def over(baseline: Sequence[Finding], found: Sequence[Finding]) -> list[Finding]:
     """The findings of the sound lab, with those that were asked for again in their place."""
     again = {(one.unit, one.requirement) for one in found}
     return [*(one for one in baseline if (one.unit, one.requirement) not in again), *found]
 
 
-def worse(before: Verdicts, after: Verdicts) -> set[About]:
-    """What became worse."""
-    return {about for about, verdict in after.items() if RANK[verdict] < RANK[before[about]]}
+def compared(before: Verdicts, wanted: Verdicts, after: Verdicts, turns: Verdicts) -> tuple[list[str], list[str]]:
+    """A line for each verdict that is not as declared: of those that were to turn, and of those that were not."""
+    missed, false = [], []
+    for (unit, name), verdict in sorted(after.items()):
+        was, right = before[unit, name], wanted[unit, name]
+        line = f"{unit} {name}: was {was}, expected {right}, came {verdict}"
+        if right != was and verdict != right:
+            missed.append(line)
+        elif right == was and (unit, name) in turns:
+            missed.append(f"{line}: nothing can turn")
+        elif verdict != right:
+            false.append(line)
+    return missed, false
 
 
 def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
@@ -104,14 +114,15 @@ def judge(fault: Fault, baseline: Sequence[Finding]) -> Outcome:
         except LabError as error:
             with contextlib.suppress(LabError):  # what was done of it; whether all is well the next whole audit says
                 ssh.call(fault.at, fault.mended)
-            return Outcome([f"it could not be seeded: {error}"[:300]], [], 0, 0, commit())
+            return Outcome([f"it could not be seeded: {error}"[:300]], [], 0, 0)
         try:
             found = audit(inventory, *words)
         finally:
             _mend(fault)
         after = verdicts(load(inventory), over(baseline, found))
-    red, wanted = worse(before, after), fault.expected(before)
-    return Outcome(_lines(wanted - red), _lines(red - wanted), len(red), round(time.monotonic() - began), commit())
+    missed, false = compared(before, expected(sound, before, fault.turns), after, fault.turns)
+    turned = sum(verdict != before[about] for about, verdict in after.items())
+    return Outcome(missed, false, turned, round(time.monotonic() - began))
 
 
 def _mend(fault: Fault) -> None:
@@ -135,46 +146,51 @@ def copied(inventory: Path, folder: Path, fault: Fault) -> Path:
     return folder
 
 
-def _lines(about: Iterable[About]) -> list[str]:
-    return sorted(f"{unit} {requirement}" for unit, requirement in about)
-
-
-@cache
-def commit() -> str:
-    """The commit that is checked out. Raises tests.full.NotClean."""
-    return commit_of(ROOT)
-
-
-def sound(whole: Callable[[], list[Finding]]) -> list[Finding]:
-    """The findings of the whole audit of a lab in which nothing is broken. Raises Broken where it finds a fail."""
-    found = whole()
-    failed = _lines({(one.unit, one.requirement) for one in found if one.verdict == "fail"})
+def sound(found: list[Finding]) -> list[Finding]:
+    """The findings of the whole audit of a lab in which nothing is broken. Raises Broken where there is a fail."""
+    failed = sorted(f"{one.unit} {one.requirement}" for one in found if one.verdict == "fail")
     if failed:
         raise Broken(f"nothing is broken, and the audit fails: {', '.join(failed)}")
     return found
 
 
+def as_before(before: Verdicts, after: Verdicts) -> None:
+    """Raises Broken where the whole audit says something else than at the beginning: something was not mended."""
+    _, changed = compared(before, before, after, {})
+    if changed:
+        raise Broken(f"all is mended, and the audit says something else: {', '.join(changed)}")
+
+
 def main(names: Sequence[str]) -> int:
-    """Exit status: 0 every fault was caught, 1 some was not, 2 the lab or an audit is not fit for it."""
+    """Exit status: 0 every fault was caught, 1 some was not, 2 the checkout, the lab or an audit is not fit for it."""
+    try:
+        commit = commit_of(ROOT)
+    except NotClean as error:
+        print(error, file=sys.stderr)
+        return 2
     known = {name: Outcome(**row) for name, row in (json.loads(STATE.read_text()) if STATE.exists() else {}).items()}
     wanted = [name for name in FAULTS if not names or name in names]
-    left = [name for name in wanted if names or name not in known or known[name].commit != commit()]
+    left = [name for name in wanted if names or not (name in known and known[name].caught_on(commit))]
     began = time.monotonic()
     try:
-        baseline = sound(lambda: audit(INVENTORY))
+        baseline = sound(audit(INVENTORY))
+        before = verdicts(load(INVENTORY), baseline)
         for number, name in enumerate(left, 1):
-            known[name] = judge(FAULTS[name], baseline)
+            known[name] = replace(judge(FAULTS[name], baseline), commit=commit)
             _save(known)
             said = "caught" if known[name].caught else "NOT AS DECLARED"
-            print(f"[{number}/{len(left)}] {name}: {said}, {known[name].red} red, {known[name].seconds} s", flush=True)
+            print(
+                f"[{number}/{len(left)}] {name}: {said}, {known[name].red} turned, {known[name].seconds} s",
+                flush=True,
+            )
             for line in (
-                *(f"not red: {one}" for one in known[name].missed),
-                *(f"red too: {one}" for one in known[name].false),
+                *(f"missed: {one}" for one in known[name].missed),
+                *(f"false alarm: {one}" for one in known[name].false),
             ):
                 print(f"    {line}", flush=True)
             if number % WHOLE_EVERY == 0 or number == len(left):
-                sound(lambda: audit(INVENTORY))
-                print(f"  whole audit: sound ({time.monotonic() - began:.0f} s so far)", flush=True)
+                as_before(before, verdicts(load(INVENTORY), sound(audit(INVENTORY))))
+                print(f"  whole audit: as before ({time.monotonic() - began:.0f} s so far)", flush=True)
     except Broken as error:
         print(error, file=sys.stderr)
         return 2
@@ -188,11 +204,9 @@ def _save(known: Mapping[str, Outcome]) -> None:
     STATE.parent.mkdir(exist_ok=True)
     STATE.write_text(json.dumps({name: asdict(row) for name, row in known.items()}, ensure_ascii=False, indent=1))
     rows = [(name, FAULTS[name], known[name]) for name in FAULTS if name in known]
-    number = sum(row.caught for _, _, row in rows)
-    false = sum(len(row.false) for _, _, row in rows)
     TABLE.write_text(
         "# Results of `make mutation`\n\nWritten by `tests/mutation/run.py`: one fault at a time in the lab.\n\n"
-        f"{len(rows)} seeded, {number} caught, {false} false alarms.\n\n"
+        f"{headline([row for _, _, row in rows])}\n\n"
         "| Fault | Host | Verdicts that turn | Result | Seconds | Commit |\n|---|---|---:|---|---:|---|\n"
         + "".join(
             f"| {name} | {fault.at} | {row.red} | {_result(row)} | {row.seconds} | {row.commit} |\n"
@@ -202,10 +216,18 @@ def _save(known: Mapping[str, Outcome]) -> None:
     )
 
 
+def headline(rows: Collection[Outcome]) -> str:
+    """How many faults were seeded, how many of them were caught, and on which commits."""
+    caught, false = sum(row.caught for row in rows), sum(len(row.false) for row in rows)
+    commits = ", ".join(f"{number} on {commit}" for commit, number in Counter(row.commit for row in rows).most_common())
+    return f"{len(rows)} seeded ({commits}), {caught} caught, {false} false alarms."
+
+
 def _result(row: Outcome) -> str:
     if row.caught:
         return "caught"
-    return "; ".join((*(f"**not red**: {one}" for one in row.missed), *(f"**red too**: {one}" for one in row.false)))
+    lines = (*(f"**missed**: {one}" for one in row.missed), *(f"**false alarm**: {one}" for one in row.false))
+    return "; ".join(lines)
 
 
 if __name__ == "__main__":
