@@ -41,9 +41,9 @@ LEAVING_SECONDS = 60.0
 THEIR_MAILBOX = re.compile(r"said: 5[0-9]{2}[ -]5\.(?:1\.[1236]|2\.[0-9])")
 """In a bounce: it is the auditor's own address outside that is unknown, closed or full (RFC 3463)."""
 NO_LETTER = "không gửi thư / no letter"
-SIGN_IN = (
-    "người giữ đăng nhập lần cuối vào bất cứ hộp nào (hoặc từ khi có ghi), không tính vào kết luận"
-    " / a holder's last sign-in to any mailbox (or since when that is noted), no part of the verdict"
+OPENED_LAST = (
+    "một người giữ mở hộp lần cuối (hoặc từ khi có ghi), không tính vào kết luận"
+    " / opened last by a holder (or since when that is noted), no part of the verdict"
 )
 
 
@@ -534,15 +534,11 @@ def test_official_mailboxes_are_looked_into_every_day(audit: Audit, on: str, rec
             f" quá hạn / late: {late or 0}"
         ]
         for box in theirs:
-            last = (
-                "không người giữ nào đang hoạt động / no holder is active"
-                if box["days"] is None
-                else f"{box['days']} ngày trước / days ago"
-            )
+            last = "chưa ghi / not noted yet" if box["days"] is None else f"{box['days']} ngày trước / days ago"
             evidence += [
                 f"{box['address']}: thư cũ nhất chưa người giữ nào đọc / the oldest letter that no holder has read:"
                 f" {box['hours']} giờ làm việc / working hours",
-                f"{box['address']}: {SIGN_IN}: {last}",
+                f"{box['address']}: {OPENED_LAST}: {last}",
             ]
         evidence += [
             f"{on}: edumail-accounts.timer (nhắc người giữ rồi thủ trưởng / reminds holders, then the head): {timer}",

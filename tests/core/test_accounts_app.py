@@ -384,6 +384,22 @@ def test_sign_ins_are_taken_from_the_journal_and_those_of_auditors_are_not(app: 
     assert database.execute("SELECT max(seen) FROM account").fetchone()[0] == 900
 
 
+def test_when_a_holder_opened_a_shared_mailbox_is_taken_from_the_journal(app: ModuleType) -> None:
+    database = app.connect(":memory:")
+    shared = ("vanthu.xa@x.test", "lienhe.xa@x.test")
+    sync(app, database, [row("an@x.test", "an", *shared), *(row(address, None) for address in shared)], {}, 0)
+    opens = "dovecot[1]: stats: field:user=an@x.test\tfield:cmd_args={}"
+    journal = [
+        LINE.format(300, opens.format('"Donvi/vanthu.xa@x.test"')),
+        LINE.format(200, opens.format("Donvi/vanthu.xa@x.test/INBOX")),
+        LINE.format(400, opens.format("INBOX")),
+        LINE.format(500, "imap(an@x.test)<2><y>: stats: field:user=an@x.test\tfield:cmd_args=Donvi/lienhe.xa@x.test"),
+    ]
+    app.note_sign_ins(database, journal, 900)
+    seen = {row["address"]: row["seen"] for row in database.execute("SELECT address, seen FROM account")}
+    assert seen == {"an@x.test": 900, "vanthu.xa@x.test": 300, "lienhe.xa@x.test": 900}
+
+
 def test_who_does_not_sign_in_is_suspended_and_comes_back_with_a_code(app: ModuleType) -> None:
     database = app.connect(":memory:")
     sync(app, database, [row("an@x.test", "an"), {**row("be@x.test", "be"), "idle_days": 50}], {}, 0)

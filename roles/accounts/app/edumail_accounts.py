@@ -62,6 +62,12 @@ SIGN_IN = re.compile(
     r"|postfix/submissions?/smtpd\[\d+\]: \w+: client=[^\[\s]*\[(?P<client>[0-9a-f.:]+)\]\S*"
     r", sasl_method=\w+, sasl_username=(?P<sender>\S+))"
 )
+OPENED = re.compile(
+    r"(?P<time>\d+)\.\d+ \S+ dovecot\[\d+\]: stats: field:user=\S+\tfield:cmd_args=\"?"
+    + NAMESPACE
+    + r"/(?P<mailbox>[^\"/\s]+)"
+)
+"""As dovecot.conf has the metric ``shared_mailbox_opened``."""
 REMINDER = """\
 From: "Quan tri thu / Mail administration" <postmaster@{domain}>
 To: {to}
@@ -437,9 +443,9 @@ def _state(old: sqlite3.Row) -> str:
 
 
 def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int) -> None:
-    """Take over from the journal (``short-unix``) who signed in when; for who was never seen, time begins now.
+    """Take over from the journal (``short-unix``) who signed in when, and when a holder opened a shared mailbox last.
 
-    An auditor signs in to a mailbox, but not as its owner.
+    For what was never seen, time begins now. An auditor signs in to a mailbox, but not as its owner.
     """
     seen: dict[str, int] = {}
     times: dict[str, set[tuple[int, str, str]]] = {}
@@ -453,6 +459,9 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
             # The same program signs in every few minutes: once an hour says as much.
             where = (at - at % 3600, found["door"] or "submission", found["rip"] or found["client"] or "")
             times.setdefault(user, set()).add(where)
+        elif found := OPENED.match(line):
+            mailbox = found["mailbox"].lower()
+            seen[mailbox] = max(seen.get(mailbox, 0), int(found["time"]))
     database.execute("BEGIN IMMEDIATE")
     database.executemany(
         "UPDATE account SET seen = max(seen, ?) WHERE address = ?", ((time, user) for user, time in seen.items())
@@ -658,13 +667,15 @@ def tend(database: sqlite3.Connection, now: int) -> int:
 
 
 def _unopened(database: sqlite3.Connection, now: int) -> list[dict[str, object]]:
-    """What an audit may know: address, unit, limit and working hours, and on which day a holder last signed in."""
+    """What an audit may know: address, unit, limit and working hours, and how many days ago a holder opened it last.
+
+    The days are those since it is noted where nobody has opened it yet, and None where nothing is noted yet.
+    """
     failed: list[str] = []
     found: list[dict[str, object]] = []
-    for row, holders, hours in unopened(database, _reader(database, note=False), _calendar(), now, failed):
-        seen = [account["seen"] for account in _accounts(database, holders).values() if account["state"] == "active"]
+    for row, _, hours in unopened(database, _reader(database, note=False), _calendar(), now, failed):
         words = {"address": row["address"], "unit": row["unit"], "limit": row["check_hours"], "hours": hours}
-        found.append({**words, "days": (now - max(seen)) // 86400 if seen else None})
+        found.append({**words, "days": (now - row["seen"]) // 86400 if row["seen"] else None})
     if failed:
         raise OSError("; ".join(failed)[:300])
     return found
