@@ -171,9 +171,9 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
 
     def managed(host: str) -> tuple[bool, list[str]]:
         facts = facts_of(audit, host)
-        differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
+        differing = [line for role in facts.roles for line in facts.differing(role)]
         said = (
-            f"{host}, {len(facts.wanted)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
+            f"{host}, {len(facts.roles)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
             " theo giá trị băm của mọi tệp"
             " / things differ from what this checkout compiles, by the digest of all their files"
         )

@@ -381,7 +381,7 @@ class Managed:
         self.unreachable: dict[str, str] = {}
         self.kept = {
             f"facts of {name}": SimpleNamespace(
-                wanted={"nginx": ""},
+                roles=["nginx"],
                 differing=lambda role, name=name: wrong.get(name, []),
                 dated=[],
                 seen={"users": {}, "places": {}, "sudo": []},
@@ -462,6 +462,21 @@ def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypat
             lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
         )
     assert found == {"lists": "fail"}
+
+
+def test_what_a_host_keeps_of_a_role_that_it_has_lost_is_named() -> None:
+    tree = {"active": "a", "live": "a", "wrong": []}
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"a": SimpleNamespace(name="a")}))
+    on: Any = SimpleNamespace(
+        name="a", ask=lambda command: {"roles": {"nginx": tree, "webmail": tree}, "deploying": False}
+    )
+    made = HostFacts(audit, on)
+    made.wanted = {"nginx": "a", "webmail": "a"}
+    assert [line for role in made.roles for line in made.differing(role)] == []
+    made.wanted = {"nginx": "a", "search": "b"}
+    (search, webmail) = [line for role in made.roles for line in made.differing(role)]
+    assert search.startswith("search: đang dùng / live: không có / none")
+    assert webmail == "webmail: còn trên máy mà bản mã này không dựng ra / still there, but not of this checkout"
 
 
 def test_a_host_that_a_deploy_works_on_is_not_called_one_where_a_deploy_did_not_end() -> None:
