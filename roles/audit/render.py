@@ -8,21 +8,27 @@ from pathlib import Path
 from edumail.model import Province
 from edumail.tree import File, Tree
 from roles.accounts.render import library
+from roles.dovecot import render as dovecot
+from roles.postfix import render as postfix
+from roles.webmail import render as webmail
 
 APP = Path(__file__).parent / "app"
 FEWEST = 1024
 COMMAND = "/usr/local/sbin/edumail-audit"
+COMPILED = {"dovecot": dovecot.COMPILE, "postfix": postfix.COMPILE, "webmail": webmail.COMPILE}
+"""By role how what its deploy compiles is compiled again, to be compared with what is live."""
 
 
 def tree(province: Province) -> Tree:
-    """SSH keys of the auditors, the sudo rule, the command, whom it may write to and what it may tell; no secrets."""
+    """SSH keys of the auditors, the sudo rule, the command, what it compares, tells and may write to; no secrets."""
     keys = "".join(f"restrict {auditor.ssh_key}\n" for auditor in province.auditors)
     ministry = province.settings.ministry
     return Tree.of(
         {
             **library(),
             "edumail-audit": File((APP / "edumail_audit.py").read_bytes(), executable=True),
-            "edumail_host.py": (APP / "edumail_host.py").read_bytes(),
+            **{name: (APP / name).read_bytes() for name in ("edumail_host.py", "edumail_made.py")},
+            "compile.json": json.dumps(COMPILED) + "\n",
             "authorized_keys": keys,
             "province.json": json.dumps({"domains": domains(province), "letters": letters(province)}) + "\n",
             "ministry": f"{ministry.director_list}\n{ministry.clerk_list}\n" if ministry else "",

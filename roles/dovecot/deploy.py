@@ -8,7 +8,7 @@ from edumail.model import Host
 from edumail.tree import Tree
 from roles.common.inventory import Inventory
 from roles.common.operations import activate_tree, stage_tree
-from roles.dovecot.render import tree
+from roles.dovecot.render import COMPILE, tree
 
 PACKAGES = (
     "dovecot-flatcurve",
@@ -40,11 +40,7 @@ def activate(inventory: Inventory, host: Host) -> None:
         role="dovecot",
         tree=partial(_tree, inventory, host),
         links={"/etc/dovecot/dovecot.conf": "dovecot.conf", "/etc/dovecot/services.conf": "services.conf"},
-        # Dovecot itself may not write beside its scripts.
-        compile=[
-            "umask 022; for script in {tree}/sieve/*.sieve; do"
-            " sievec -c {tree}/dovecot.conf -x '+vnd.dovecot.pipe +imapsieve' $script || exit; done"
-        ],
+        compile=[COMPILE],
         check=["doveconf -n -c {tree}/dovecot.conf >/dev/null"],
         unit="dovecot.service",
         restart_on=["services.conf"],

@@ -20,6 +20,12 @@ from roles.common.paths import (
 
 SCRIPTS = ("junk", "learn-ham", "learn-spam", "once")
 """Sieve scripts of the host's own."""
+# Dovecot itself may not write beside its scripts.
+COMPILE = (
+    "umask 022; for script in {tree}/sieve/*.sieve; do"
+    " sievec -c {tree}/dovecot.conf -x '+vnd.dovecot.pipe +imapsieve' $script || exit; done"
+)
+"""Compiles the scripts of a tree, with ``{tree}`` where it lies."""
 
 
 def tree(mail: HostMail, message_size_limit_mb: int) -> Tree:

@@ -53,10 +53,7 @@ def activate(inventory: Inventory) -> None:
             "/etc/systemd/system/roundcube-gc.service.d/edumail.conf": "roundcube.service.conf",
             "/etc/systemd/system/roundcube-cleandb.service.d/edumail.conf": "roundcube.service.conf",
         },
-        compile=[
-            "cd {tree} && rm -f senders.db && sqlite3 senders.db"
-            " '.import --csv senders.csv sender' 'CREATE INDEX of_login ON sender (login)'"
-        ],
+        compile=[render.COMPILE],
         check=[
             f"php-fpm{render.PHP} -t -y {{tree}}/php-fpm.conf",
             "find {tree}/ -name '*.php' -o -name '*.inc' | xargs -n 1 php -l",

@@ -19,6 +19,11 @@ PHP = "8.4"
 """The version of PHP in Debian 13; paths and package names have it."""
 PLUGIN = Path(__file__).parent / "app" / "edumail"
 SOCKET = "/run/php/webmail.sock"
+COMPILE = (
+    "cd {tree} && rm -f senders.db && sqlite3 senders.db"
+    " '.import --csv senders.csv sender' 'CREATE INDEX of_login ON sender (login)'"
+)
+"""Makes the database of a tree, with ``{tree}`` where it lies."""
 
 
 def tree(mail: Mail) -> Tree:

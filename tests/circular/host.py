@@ -118,6 +118,11 @@ class HostFacts:
         """The digest of each role's tree, as this checkout compiles it from the inventory at hand."""
         return self._compiled(self.audit.province.today)
 
+    @property
+    def roles(self) -> list[str]:
+        """Those that this checkout gives the host, and those of which it still has a tree: no deploy takes one away."""
+        return sorted(self.wanted.keys() | self.trees.keys())
+
     @cached_property
     def dated(self) -> list[str]:
         """A line where the live pages are those of the half-year before, and still hold."""
@@ -139,10 +144,12 @@ class HostFacts:
         long as they still hold. Raises AuditError where a deploy works on the host: it may end what differs.
         """
         live = self.trees.get(role, {"active": "", "live": "", "wrong": ()})
-        digest, found = self.wanted[role], []
+        digest, found = self.wanted.get(role, ""), []
         if role == "portal" and self.dated:
             digest = live["live"]
-        if live["live"] != digest:
+        if role not in self.wanted:
+            found.append(f"{role}: còn trên máy mà bản mã này không dựng ra / still there, but not of this checkout")
+        elif live["live"] != digest:
             compiled = f"bản mã này dựng ra / this checkout compiles: {digest[:16]}"
             found.append(f"{role}: đang dùng / live: {live['live'][:16] or 'không có / none'}; {compiled}")
         elif live["active"] != digest:

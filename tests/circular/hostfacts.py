@@ -19,6 +19,12 @@ LISTS = Path("/var/lib/apt/lists")
 FETCHED = (LISTS, Path("/var/lib/apt/periodic/update-success-stamp"), Path("/var/lib/edumail/package-lists"))
 """What an update of the lists changes: the folder only if they were new, the stamps of apt and of edumail if all were
 fetched. ``update-stamp`` is none: apt touches it where no mirror answered, too."""
+SECURITY = "*-security_*_Packages*"
+"""The lists of security updates; one that has not changed is not written again."""
+BEGAN = Path("/etc/apt/apt.conf.d/60edumail")
+"""What a deploy put there: from then on the host has to install them by itself."""
+RAN = Path("/var/lib/apt/periodic/unattended-upgrades-stamp")
+"""Touched at the end of each run of unattended-upgrades that nothing cut short."""
 SIGNATURES = (Path("/var/lib/clamav/daily.cld"), Path("/var/lib/clamav/daily.cvd"))
 STORE = "/var/vmail"
 
@@ -67,6 +73,19 @@ def pending() -> list[str] | None:
     return [line.split()[1] for line in lines if line.startswith("Inst ") and "-security" in line.lower()]
 
 
+def known_age() -> float | None:
+    """Days for which any security update that waits has been known here, at the least: when a single one came, apt does
+    not say. None: nobody can tell."""
+    came = [path.stat().st_ctime for path in LISTS.glob(SECURITY)]  # their other time is that of the mirror
+    ages = [(time.time() - seconds) / 86400 for seconds in came]
+    return min([*ages, *(days for days in [age(BEGAN)] if days is not None)], default=None)
+
+
+def ran_age() -> float | None:
+    """Days since unattended-upgrades last ran to its end, or since it has to; None: nobody can tell."""
+    return age(BEGAN, RAN)
+
+
 def places(paths: list[str]) -> dict[str, dict[str, Any]]:
     """Owner, group and mode (octal) of each path, and whether this user could read it."""
     return {
@@ -105,6 +124,8 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "upgrade_on": '"1"' in said("apt-config", "dump", "APT::Periodic::Unattended-Upgrade"),
         "lists_age": lists_age(),
         "pending": pending(),
+        "known_age": known_age(),
+        "ran_age": ran_age(),
         "places": places(asked["places"]),
         "journal": pairs(journal.read_text(encoding="utf-8")) if journal.exists() else {},
         "clock": pairs(said("timedatectl", "show", "-p", "NTPSynchronized")).get("NTPSynchronized", ""),

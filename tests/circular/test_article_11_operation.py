@@ -34,7 +34,7 @@ STRONG = frozenset({"argon2", "bcrypt", "sha512_crypt", "sha256_crypt"})
 def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, on: str, record: Record) -> None:
     accounts = opened(audit, on).accounts
     for unit in audit.units(on):
-        people = [a for a in accounts[unit.id] if a["person"] and a["state"] in ("waiting", "active")]
+        people = [a for a in accounts[unit.id] if a["state"] in ("waiting", "active")]
         waiting = [a for a in people if a["state"] == "waiting"]
         given = sorted(a["address"] for a in waiting if a["scheme"])
         weak = sorted(a["address"] for a in people if a["state"] == "active" and a["scheme"] not in STRONG)
@@ -171,9 +171,9 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
 
     def managed(host: str) -> tuple[bool, list[str]]:
         facts = facts_of(audit, host)
-        differing = [line for role in sorted(facts.wanted) for line in facts.differing(role)]
+        differing = [line for role in facts.roles for line in facts.differing(role)]
         said = (
-            f"{host}, {len(facts.wanted)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
+            f"{host}, {len(facts.roles)} vai trò / roles: {len(differing)} điểm khác bản mã này dựng ra,"
             " theo giá trị băm của mọi tệp"
             " / things differ from what this checkout compiles, by the digest of all their files"
         )

@@ -17,6 +17,7 @@ from tests.circular.portal import Answer, Reading, home, homes_of
 
 SUPPORTED_DEBIAN = ("13",)
 LIST_DAYS = 2
+UPDATE_DAYS = 2
 FULL_PERCENT = 90
 QUEUE_DAYS = 2
 SIGNATURE_DAYS = 7
@@ -151,7 +152,11 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
     supported = release.get("ID") == "debian" and release.get("VERSION_ID") in SUPPORTED_DEBIAN
     # A list of this morning knows updates that tonight's run will install; an old one knows of none that is new.
     late = lists is None or lists > LIST_DAYS
-    good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"] and not late and pending is not None
+    ages = (seen["known_age"], seen["ran_age"])
+    stuck = bool(pending) and any(age is None or age > UPDATE_DAYS for age in ages)
+    known, ran = ("?" if age is None else f"{age:.0f}" for age in ages)
+    good = supported and seen["upgrade_timer"] == "enabled" and seen["upgrade_on"]
+    good = good and not late and not stuck and pending is not None
     waiting = "apt-get KHÔNG BIẾT / CAN'T TELL" if pending is None else ", ".join(pending[:8]) or "0"
     old = "KHÔNG CÓ / NOT THERE" if lists is None else f"{lists:.0f} ngày / days{', QUÁ CŨ / TOO OLD' if late else ''}"
     system = release.get("PRETTY_NAME", "không rõ hệ điều hành / unknown system")
@@ -162,6 +167,13 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
         f"bản vá bảo mật còn chờ / security updates that wait: {waiting}; danh sách gói / package lists: {old}",
         "kế hoạch nâng cấp, bảo trì phải có người xác nhận / the plan itself has to be attested",
     ]
+    if pending:
+        vi, en = ("CHỜ QUÁ LÂU", "THEY WAIT TOO LONG") if stuck else ("chờ chưa lâu", "not for long")
+        evidence.append(
+            f"{vi} (nhiều nhất {UPDATE_DAYS} ngày): máy biết ít nhất {known} ngày, lượt tự cài gần nhất {ran} ngày"
+            f" trước / {en} (at most {UPDATE_DAYS} days): known here for {known} at the least, last installed by itself"
+            f" {ran} ago"
+        )
     for unit in audit.units(on):
         record(unit.id, "C37-3.3b", "not-tested" if good else "fail", evidence)
 

@@ -40,6 +40,8 @@ LEAVING_SECONDS = 60.0
 """How long a letter may take from its sender to a host outside."""
 THEIR_MAILBOX = re.compile(r"said: 5[0-9]{2}[ -]5\.(?:1\.[1236]|2\.[0-9])")
 """In a bounce: it is the auditor's own address outside that is unknown, closed or full (RFC 3463)."""
+SHOWN = 20
+"""How many surplus mailboxes are named: those that no unit of the host has count against each of its units."""
 NO_LETTER = "không gửi thư / no letter"
 OPENED_LAST = (
     "một người giữ mở hộp lần cuối (hoặc từ khi có ghi), không tính vào kết luận"
@@ -273,18 +275,21 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
     people = audit.mail.units.people
     asked = [unit for unit in audit.units(on) if not audit.left_out(unit)]
     replies = audit.exchangers.rcpts(person.address for unit in asked for person in people[unit.id])
+    nobodys = _nobodys(audit, on)
     undecided = Undecided()
     for unit in audit.units(on):
         roster = {person.address for person in people[unit.id]}
         usable = {a["address"]: a for a in here.accounts[unit.id] if a["state"] in ("waiting", "active")}
         accounts = {address for address, a in usable.items() if a["person"]}
-        missing, surplus = sorted(roster - accounts), sorted(accounts - roster)
+        missing, surplus = sorted(roster - accounts), sorted(nobodys[unit.id])
         unserved = sorted(roster - known)
         waiting = sum(1 for address in roster & accounts if usable[address]["state"] == "waiting")
         evidence = [
             f"danh sách nhân sự {len(roster)} người, {len(accounts)} tài khoản ({waiting} chờ chủ nhân kích hoạt)"
             f" / roster {len(roster)}, accounts {len(accounts)} ({waiting} waiting for their owner's activation)",
-            f"thiếu / missing: {', '.join(missing) or 0}; thừa / surplus: {', '.join(surplus) or 0}",
+            f"thiếu / missing: {', '.join(missing) or 0};"
+            f" thừa, kể cả hộp thư không của ai / surplus, nobody's mailboxes too: {', '.join(surplus[:SHOWN]) or 0}"
+            f"{f' … ({len(surplus)})' if len(surplus) > SHOWN else ''}",
             f"Dovecot đang chạy không biết / unknown to the running Dovecot: {', '.join(unserved) or 0}",
         ]
         bad = missing or surplus or unserved
@@ -304,6 +309,32 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
                 _all_asked(sorted(roster), replies)
             record(unit.id, "C37-4.3.1", "fail" if bad else "pass", evidence)
     undecided.tell()
+
+
+def _nobodys(audit: Audit, on: str) -> dict[str, set[str]]:
+    """By unit the mailboxes of the host, as its accounts and the running Dovecot have them, that nobody asks for.
+
+    Neither somebody of the unit has such a mailbox by the roster, nor is it one that the unit's people share. One of a
+    unit that the host does not have counts against those that have its domain, and if there are none, against all.
+    """
+    units, here = audit.units(on), opened(audit, on)
+    people = {(unit.id, person.address) for unit in units for person in audit.mail.units.people[unit.id]}
+    shared = {(unit.id, box.address) for unit in units for box, _ in audit.mail.units.shared(unit)}
+    found = [
+        (of, account["address"])
+        for of, accounts in here.accounts.items()
+        for account in accounts
+        if (account["state"] in ("waiting", "active") and (of, account["address"]) not in people)
+        or (account["state"] == "shared" and (of, account["address"]) not in shared)
+    ]
+    asked_for = {address for _, address in people | shared}
+    served = set(here.facts["dovecot_users"]) - asked_for - {address for _, address in found}
+    nobodys: dict[str, set[str]] = {unit.id: set() for unit in units}
+    for of, address in [*found, *(("", address) for address in served)]:
+        near = [unit.id for unit in units if unit.domain == address.rpartition("@")[2].lower()]
+        for blamed in [of] if of in nobodys else near or nobodys:
+            nobodys[blamed].add(address)
+    return nobodys
 
 
 def _all_asked(addresses: Iterable[str], replies: Mapping[str, Reply]) -> None:
@@ -465,7 +496,7 @@ def test_accounts_of_people_and_of_the_unit_are_protected(audit: Audit, on: str,
         policies = audit.mail.units.policies(unit)
         rule = [policies.password_min_characters, policies.password_character_classes]
         theirs = accounts[unit.id]
-        personal = [a for a in theirs if a["person"] and a["state"] in ("waiting", "active")]
+        personal = [a for a in theirs if a["state"] in ("waiting", "active")]
         shared = [a for a in theirs if a["state"] == "shared"]
         loose = sorted(a["address"] for a in personal if a["rule"] != rule)
         alike = sorted(a["address"] for a in theirs if a["alike"])

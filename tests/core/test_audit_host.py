@@ -9,27 +9,41 @@ import importlib.util
 import json
 import os
 import shlex
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from edumail.tree import Tree
+from roles.audit.render import COMPILED
 from roles.common.lock import holder_script
+from tests.rendered import rendered
 
+LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 APP = Path(__file__).resolve().parents[2] / "roles" / "audit" / "app" / "edumail_host.py"
 PAGE, TWIN = "sites/th/index.html", "sites/th/index.html.gz"
 GONE = "đã đổi hoặc mất / changed or gone"
 STRANGE = "không do lần triển khai nào đặt vào / nobody deployed it"
-ALONE = "chỉ có trong một danh sách / in one list alone (.manifest, .sums)"
+OTHER = "không phải bản tạo từ tệp nguồn / is not what its source gives"
 FILES = {PAGE: b"<h1>Tin</h1>", "nginx.conf": b"events {}"}
+SENDERS = "login,sender\nan@x.test,so@x.test\n"
 
 
 @pytest.fixture
-def app() -> ModuleType:
+def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    monkeypatch.syspath_prepend(str(APP.parent))
+    made = importlib.import_module("edumail_made")
+    recipes = tmp_path / "compile.json"
+    recipes.write_text(json.dumps(COMPILED | {"tables": "cd {tree} && cp domains domains.cdb"}))
+    monkeypatch.setattr(made, "RECIPES", recipes)
+    monkeypatch.setattr(made, "SCRATCH", str(tmp_path))
     spec = importlib.util.spec_from_file_location("edumail_host", APP)
     assert spec is not None
     assert spec.loader is not None
@@ -38,88 +52,148 @@ def app() -> ModuleType:
     return module
 
 
+def released(trees: Path, role: str, files: dict[str, bytes]) -> Path:
+    """A release as a deploy stages it."""
+    release = trees / role / "releases" / "1"
+    release.mkdir(parents=True)
+    for name, content in files.items():
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        (release / name).write_bytes(content)
+    listed(release, files)
+    (trees / role / "current").symlink_to("releases/1")
+    return trees / role / "current"
+
+
+def listed(release: Path, files: Mapping[str, bytes]) -> None:
+    """Writes the list of files, and what ``sha256sum`` notes beside it."""
+    (release / ".manifest").write_text(Tree.of(files).manifest)
+    sums = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+    (release / ".sums").write_text("".join(sums))
+
+
 @pytest.fixture
 def live(tmp_path: Path) -> Path:
     """A release with one compressed twin, as a deploy leaves it."""
-    release = tmp_path / "portal" / "releases" / "1"
-    for name, content in {**FILES, TWIN: gzip.compress(FILES[PAGE])}.items():
-        (release / name).parent.mkdir(parents=True, exist_ok=True)
-        (release / name).write_bytes(content)
-    (release / ".manifest").write_text(
-        "".join(f"{hashlib.sha256(b'-' + content).hexdigest()}  {name}\n" for name, content in FILES.items())
-    )
-    (release / ".sums").write_text("".join(line(release, name) for name in FILES))
-    (release / ".gzip").write_text(line(release, TWIN))
-    (tmp_path / "portal" / "current").symlink_to("releases/1")
-    return tmp_path / "portal" / "current"
-
-
-def line(release: Path, name: str) -> str:
-    return f"{hashlib.sha256((release / name).read_bytes()).hexdigest()}  {name}\n"
+    release = released(tmp_path / "trees", "portal", FILES)
+    (release / TWIN).write_bytes(gzip.compress(FILES[PAGE]))
+    return release
 
 
 def wrong(app: ModuleType, live: Path) -> list[str]:
-    found = app.trees(live.parents[1])["roles"]["portal"]["wrong"]
+    found = app.trees(live.parents[1])["roles"][live.parent.name]["wrong"]
     return [said.removeprefix(f"{live}/") for said in found]
 
 
 def test_a_release_as_it_was_deployed_is_good(app: ModuleType, live: Path) -> None:
     assert wrong(app, live) == []
-
-
-def test_a_tree_without_twins_has_an_empty_list_of_them_or_none(app: ModuleType, live: Path) -> None:
     (live / TWIN).unlink()
-    (live / ".gzip").write_text("")
-    assert wrong(app, live) == []
-    (live / ".gzip").unlink()
-    assert wrong(app, live) == []
+    assert wrong(app, live) == [], "a small page has none"
 
 
-def test_a_tree_without_files_is_good(app: ModuleType, live: Path) -> None:
-    for name in (TWIN, *FILES):
-        (live / name).unlink()
-    for name in (".manifest", ".sums", ".gzip"):
-        (live / name).write_text("")
-    assert wrong(app, live) == []
+def test_a_tree_without_files_is_good(app: ModuleType, tmp_path: Path) -> None:
+    assert wrong(app, released(tmp_path / "trees", "results", {})) == []
 
 
-def without_a_line(listing: str) -> Callable[[Path], object]:
-    return lambda live: (live / listing).write_text("".join((live / listing).read_text().splitlines(True)[1:]))
+def changed_with_its_sum(live: Path) -> None:
+    (live / PAGE).write_bytes(b"x")
+    sums = (live / ".sums").read_text()
+    (live / ".sums").write_text(sums.replace(hashlib.sha256(FILES[PAGE]).hexdigest(), hashlib.sha256(b"x").hexdigest()))
+
+
+def linked(name: str) -> Callable[[Path], None]:
+    def edit(live: Path) -> None:
+        (live / name).rename(live.parent / "elsewhere")
+        (live / name).symlink_to(live.parent / "elsewhere")
+
+    return edit
 
 
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (lambda live: (live / PAGE).write_bytes(b"x"), [f"{PAGE}: {GONE}"]),
-        (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: {GONE}"]),
-        (lambda live: (live / TWIN).unlink(), [f"{TWIN}: {GONE}"]),
-        (without_a_line(".gzip"), [f"{TWIN}: {STRANGE}"]),
-        (lambda live: (live / ".gzip").unlink(), [f"{TWIN}: {STRANGE}"]),
-        (lambda live: (live / "nginx.conf.gz").write_bytes(b"x"), [f"nginx.conf.gz: {STRANGE}"]),
+        (changed_with_its_sum, [f"{PAGE}: {GONE}"]),
+        (lambda live: (live / PAGE).unlink(), [f"{PAGE}: {GONE}"]),
+        (lambda live: (live / PAGE).chmod(0o755), [f"{PAGE}: {GONE}"]),
+        (linked(PAGE), [f"{PAGE}: {GONE}"]),
+        (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: {OTHER}"]),
+        (lambda live: (live / TWIN).write_bytes(b"x"), [f"{TWIN}: {OTHER}"]),
+        (lambda live: (live / "more.gz").write_bytes(gzip.compress(b"x")), [f"more.gz: {STRANGE}"]),
         (lambda live: (live / "more").write_bytes(b"x"), [f"more: {STRANGE}"]),
-        (without_a_line(".sums"), [f"{PAGE}: {ALONE}"]),
-        (without_a_line(".manifest"), [f"{PAGE}: {ALONE}",
-                                       f"{TWIN}: {STRANGE}", f"{PAGE}: {STRANGE}"]),
-        (lambda live: (live / ".sums").write_text(""),
-         [f"{name}: {ALONE}" for name in FILES]),
+        (lambda live: (live / "more").symlink_to("sites"), [f"more: {STRANGE}"]),
+        (lambda live: (live / "nginx.conf.cdb").write_bytes(b"x"), [f"nginx.conf.cdb: {STRANGE}"]),
     ],
-)  # fmt: skip
+)
 def test_what_differs_is_named(app: ModuleType, live: Path, edit: Callable[[Path], object], said: list[str]) -> None:
     edit(live)
     assert sorted(wrong(app, live)) == sorted(said)
 
 
-def test_sums_that_are_gone_or_can_not_be_read_are_no_good_ones(app: ModuleType, live: Path) -> None:
-    kept = (live / ".sums").read_text()
-    garbled = "".join("x" * 64 + row[64:] for row in kept.splitlines(True))
-    (live / ".sums").write_text(garbled)
-    (said,) = wrong(app, live)
-    assert said.startswith(".sums: không đối chiếu được / can't be checked: ")
-    (live / ".sums").write_text(kept.splitlines(True)[0] + garbled.splitlines(True)[1])
-    (said,) = wrong(app, live)
-    assert said.startswith(".sums: không đối chiếu được / can't be checked: ")
-    (live / ".sums").unlink()
-    assert any(said.endswith("no release") for said in wrong(app, live))
+def test_a_list_that_was_changed_too_is_no_longer_the_one_that_the_auditor_compiles(
+    app: ModuleType, live: Path
+) -> None:
+    def told() -> str:
+        return str(app.trees(live.parents[1])["roles"]["portal"]["live"])
+
+    assert told() == Tree.of(FILES).digest
+    listed(live, FILES | {PAGE: b"x"})
+    assert told() != Tree.of(FILES).digest
+    (live / ".manifest").unlink()
+    assert [said.endswith("no release") for said in wrong(app, live)] == [True]
+
+
+def test_what_was_compiled_is_compiled_again(app: ModuleType, tmp_path: Path) -> None:
+    live = released(tmp_path / "trees", "tables", {"domains": b"x.test -", "main.cf": b""})
+    assert wrong(app, live) == ["domains.cdb: mất / gone"]
+    shutil.copy(live / "domains", live / "domains.cdb")
+    assert wrong(app, live) == []
+    (live / "domains.cdb").write_bytes(b"evil.test -")
+    (live / "main.cf.cdb").touch()
+    assert wrong(app, live) == [f"domains.cdb: {OTHER}", f"main.cf.cdb: {STRANGE}"]
+    (live / "domains").unlink()
+    said = wrong(app, live)
+    assert f"domains: {GONE}" in said
+    assert any("can't be compiled again: cp: " in line for line in said)
+    assert not list(tmp_path.glob("tmp*")), "nothing is left of it"
+
+
+def test_a_database_is_compared_by_what_is_in_it(app: ModuleType, tmp_path: Path) -> None:
+    live = released(tmp_path / "trees", "webmail", {"senders.csv": SENDERS.encode()})
+    database = live / "senders.db"
+    subprocess.run(["sh", "-c", COMPILED["webmail"].replace("{tree}", str(live))], check=True)
+    assert wrong(app, live) == []
+    stamped = bytearray(database.read_bytes())
+    stamped[96:100] = b"\0\0\0\1"  # the version of SQLite that wrote it
+    database.write_bytes(stamped)
+    assert wrong(app, live) == []
+    with closing(sqlite3.connect(database)) as opened:
+        opened.execute("INSERT INTO sender VALUES ('an@x.test', 'giamdoc@x.test')")
+        opened.commit()
+    assert wrong(app, live) == [f"senders.db: {OTHER}"]
+    database.write_bytes(b"no database")
+    assert wrong(app, live) == [f"senders.db: {OTHER}"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_sieve_binary_is_compared_by_its_instructions(
+    app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    """Its bytes say where its script lies, and so are never the same."""
+    dump = tmp_path / "sieve-dump"
+    dump.write_text('#!/bin/sh\ngrep -v ^path "$1"\n')
+    dump.chmod(0o755)
+    monkeypatch.setattr(app.edumail_made, "DUMP", str(dump))
+    script = "(pwd; cat) <once.sieve | sed '1s/^/path /' >once.svbin"
+    app.edumail_made.RECIPES.write_text(json.dumps({"dovecot": f"cd {{tree}} && {script}"}))
+    live = released(tmp_path / "trees", "dovecot", {"once.sieve": b"stop;\n"})
+    (live / "once.svbin").write_text(f"path {live}\n{'stop' if same else 'keep'};\n")
+    assert wrong(app, live) == ([] if same else [f"once.svbin: {OTHER}"])
+
+
+def test_all_that_a_deploy_compiles_is_known_to_an_audit() -> None:
+    """What portals have compiled are the twins of their pages."""
+    releases = [release for host in rendered(LAB) for release in host.releases]
+    compiled = {release.role: release.compile for release in releases if release.compile and release.role != "portal"}
+    assert compiled == {role: (command,) for role, command in COMPILED.items()}
 
 
 def test_a_deploy_that_works_on_the_host_while_its_trees_are_read_is_told_of(

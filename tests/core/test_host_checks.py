@@ -34,14 +34,33 @@ Inst tzdata [2025a-1] (2025b-1 Debian:13.1/stable [all])
 def seen(**facts: Any) -> dict[str, Any]:
     release = {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}
     good = {"release": release, "upgrade_timer": "enabled", "upgrade_on": True, "lists_age": 0.4, "pending": []}
-    return good | facts
+    return good | {"known_age": 9.0, "ran_age": 9.0} | facts
+
+
+TODAY = {"known_age": 0.2, "ran_age": 0.9}
 
 
 @pytest.mark.parametrize(
     ("facts", "verdict", "said"),
     [
         ({}, "not-tested", "wait: 0; danh sách gói / package lists: 0 ngày / days"),
-        ({"pending": ["openssl"]}, "not-tested", "wait: openssl; danh sách gói / package lists: 0 ngày / days"),
+        ({"pending": ["openssl"]} | TODAY, "not-tested", "wait: openssl; danh sách gói / package lists: 0 ngày / days"),
+        ({"pending": ["openssl"]} | TODAY, "not-tested", "not for long (at most 2 days): known here for 0 at"),
+        (
+            {"pending": ["openssl"]} | TODAY | {"known_age": 2.1},
+            "fail",
+            "THEY WAIT TOO LONG (at most 2 days): known here for 2 at",
+        ),
+        (
+            {"pending": ["openssl"]} | TODAY | {"ran_age": 4.0},
+            "fail",
+            "TOO LONG (at most 2 days): known here for 0 at the least, last installed by itself 4",
+        ),
+        (
+            {"pending": ["openssl"]} | TODAY | {"ran_age": None},
+            "fail",
+            "known here for 0 at the least, last installed by itself ? ago",
+        ),
         ({"pending": None}, "fail", "wait: apt-get KHÔNG BIẾT / CAN'T TELL"),
         ({"lists_age": None}, "fail", "lists: KHÔNG CÓ / NOT THERE"),
         ({"lists_age": 9.0}, "fail", "lists: 9 ngày / days, QUÁ CŨ / TOO OLD"),
@@ -80,6 +99,34 @@ def test_lists_are_as_old_as_their_last_update(monkeypatch: pytest.MonkeyPatch, 
     assert hostfacts.lists_age() == pytest.approx(5, abs=0.1)
     stamp.unlink()
     assert hostfacts.lists_age() == pytest.approx(9, abs=0.1)
+
+
+def test_an_update_has_waited_since_its_list_came_but_no_longer_than_the_host_has_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    began, ran, lists = tmp_path / "60edumail", tmp_path / "stamp", tmp_path / "lists"
+    lists.mkdir()
+    monkeypatch.setattr(hostfacts, "BEGAN", began)
+    monkeypatch.setattr(hostfacts, "RAN", ran)
+    monkeypatch.setattr(hostfacts, "LISTS", lists)
+    later = time.time() + 5 * 86400
+    monkeypatch.setattr(hostfacts, "time", SimpleNamespace(time=lambda: later))
+
+    def at(path: Path, ago: float) -> None:
+        path.touch()
+        os.utime(path, (0, later - ago * 86400))
+
+    assert (hostfacts.known_age(), hostfacts.ran_age()) == (None, None)
+    at(lists / "example_debian_dists_trixie_main_binary-amd64_Packages.lz4", 1)
+    assert hostfacts.known_age() is None
+    at(lists / "example_debian-security_dists_trixie-security_main_binary-amd64_Packages.lz4", 30)
+    assert hostfacts.known_age() == pytest.approx(5, abs=0.1), "when it came, not when it was published"
+    at(began, 9)
+    assert (hostfacts.known_age(), hostfacts.ran_age()) == pytest.approx((5, 9), abs=0.1)
+    at(ran, 3)
+    assert hostfacts.ran_age() == pytest.approx(3, abs=0.1)
+    at(began, 0)
+    assert (hostfacts.known_age(), hostfacts.ran_age()) == pytest.approx((0, 0), abs=0.1), "just deployed"
 
 
 def field(protocol: str, name: str, right: Any, op: str = "==") -> dict[str, Any]:
@@ -381,7 +428,7 @@ class Managed:
         self.unreachable: dict[str, str] = {}
         self.kept = {
             f"facts of {name}": SimpleNamespace(
-                wanted={"nginx": ""},
+                roles=["nginx"],
                 differing=lambda role, name=name: wrong.get(name, []),
                 dated=[],
                 seen={"users": {}, "places": {}, "sudo": []},
@@ -462,6 +509,21 @@ def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypat
             lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
         )
     assert found == {"lists": "fail"}
+
+
+def test_what_a_host_keeps_of_a_role_that_it_has_lost_is_named() -> None:
+    tree = {"active": "a", "live": "a", "wrong": []}
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts={"a": SimpleNamespace(name="a")}))
+    on: Any = SimpleNamespace(
+        name="a", ask=lambda command: {"roles": {"nginx": tree, "webmail": tree}, "deploying": False}
+    )
+    made = HostFacts(audit, on)
+    made.wanted = {"nginx": "a", "webmail": "a"}
+    assert [line for role in made.roles for line in made.differing(role)] == []
+    made.wanted = {"nginx": "a", "search": "b"}
+    (search, webmail) = [line for role in made.roles for line in made.differing(role)]
+    assert search.startswith("search: đang dùng / live: không có / none")
+    assert webmail == "webmail: còn trên máy mà bản mã này không dựng ra / still there, but not of this checkout"
 
 
 def test_a_host_that_a_deploy_works_on_is_not_called_one_where_a_deploy_did_not_end() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import imaplib
 import smtplib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -49,6 +49,10 @@ class Host(Server):
         """People who do not see what they hold."""
         self.surplus: set[str] = set()
         """Mailboxes that groups reach beside their members."""
+        self.more: list[dict[str, Any]] = []
+        """Accounts that the inventory does not ask for."""
+        self.served: list[str] = []
+        """Whom Dovecot knows besides."""
 
     @property
     def accounts(self) -> dict[str, list[dict[str, Any]]]:
@@ -59,12 +63,15 @@ class Host(Server):
             for box, held in self.audit.shared(unit):
                 holders = [person.address for person in held if person.address not in self.blind]
                 found[unit.id].append({"address": box.address, "person": None, "state": "shared", "holders": holders})
+        for account in self.more:
+            found.setdefault(account["unit"], []).append(account)
         return found
 
     @property
     def facts(self) -> dict[str, list[str]]:
-        people = (account for theirs in self.accounts.values() for account in theirs if account["person"])
-        return {"dovecot_users": [account["address"] for account in people]}
+        accounts = (account for theirs in self.accounts.values() for account in theirs)
+        known = [account["address"] for account in accounts if account["state"] in ("waiting", "active", "shared")]
+        return {"dovecot_users": [*known, *self.served]}
 
     def take(self, mailbox: str, wanted: Iterable[str], whole: Iterable[str]) -> dict[str, bytes]:
         taken = super().take(mailbox, list(wanted), list(whole))
@@ -171,6 +178,44 @@ def test_a_published_address_that_the_exchanger_refuses(audit: Any) -> None:
     audit.refused = {"thsuoimo@suoimo.minhha.test"}
     outside = {(PRIMARY, name) for name in ("C37-4.2.3", "C37-12.1", "C37-S39-utf8", "C37-S39-smime")}
     assert red(audit) == outside | {(OFFICE, "C37-4.3.4")}
+
+
+ALL = (OFFICE, PRIMARY, SECONDARY)
+BACK_DOOR = {"address": "cuasau@suoimo.minhha.test", "unit": PRIMARY, "person": None, "state": "active"}
+
+
+@pytest.mark.parametrize(
+    ("account", "units"),
+    [
+        (BACK_DOOR, [PRIMARY]),
+        (BACK_DOOR | {"state": "waiting", "person": "ma"}, [PRIMARY]),
+        (BACK_DOOR | {"state": "shared"}, [PRIMARY]),
+        (BACK_DOOR | {"state": "closed"}, []),
+        (BACK_DOOR | {"state": "left", "person": "ma"}, []),  # who may be there for some days yet, without a sign-in
+        (BACK_DOOR | {"unit": "bia-ra"}, ALL),
+        (BACK_DOOR | {"unit": "bia-ra", "address": "cuasau@noikhac.test"}, ALL),
+        (BACK_DOOR | {"address": "thsuoimo@suoimo.minhha.test"}, [PRIMARY]),  # a shared one that somebody signs in to
+    ],
+)
+def test_an_account_that_nobody_asks_for_counts_against_whose_it_is_or_else_all(
+    audit: Any, account: dict[str, Any], units: Sequence[str]
+) -> None:
+    audit.hosts[HOST].more = [account]
+    assert red(audit) == {(unit, "C37-4.3.1") for unit in units}
+
+
+def test_whom_dovecot_knows_without_an_account_is_surplus(audit: Any) -> None:
+    audit.hosts[HOST].served = ["cuasau@suoimo.minhha.test"]
+    assert red(audit) == {(unit, "C37-4.3.1") for unit in ALL}
+
+
+def test_the_domain_of_an_unknown_mailbox_tells_whose_it_is(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [unit.model_copy(update={"domain": f"{unit.id}.test"}) for unit in audit.units(HOST)]
+    monkeypatch.setattr(audit, "units", lambda on: units)
+    audit.hosts[HOST].served = [f"cuasau@{PRIMARY}.test"]
+    assert {unit: found for unit, found in article_4._nobodys(audit, HOST).items() if found} == {
+        PRIMARY: {f"cuasau@{PRIMARY}.test"}
+    }
 
 
 def test_a_mailbox_that_gets_nothing(audit: Any) -> None:

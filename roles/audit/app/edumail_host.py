@@ -1,4 +1,4 @@
-"""The state of a host that only root can read: live trees against their own sums, packet filter, sshd, mail queue."""
+"""The state of a host that only root can read: live trees, packet filter, sshd, mail queue."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import edumail_made
+
 TREES = Path("/var/lib/edumail/trees")
 LOCK = Path("/run/edumail-deploy.lock")
 """What a deploy holds as long as it works on the host (flock(2))."""
 PROVINCE = Path(__file__).resolve().with_name("province.json")
 """``domains`` of the province."""
-MANIFEST, SUMS, COMPRESSED = ".manifest", ".sums", ".gzip"
-RESERVED = frozenset({MANIFEST, SUMS, ".access", COMPRESSED, ".stamps"})
-COMPILED = {".cdb": "", ".gz": "", ".svbin": ".sieve", ".db": ".csv"}
-"""What compiling and compressing add to a release: how the made file ends, and how the one that it is made of does."""
-TWIN = ".gz"
-"""What nginx serves instead of the file that it is made of: each has its sum, or nobody made it."""
+MANIFEST = ".manifest"
+"""A release's list of files, with the digests of ``edumail/tree.py``; the auditor knows the digest of the list."""
+RESERVED = frozenset({MANIFEST, ".sums", ".access", ".gzip", ".stamps"})
+"""What a deploy notes beside the files."""
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
 
 
 def trees(root: Path = TREES, lock: Path = LOCK) -> dict[str, object]:
     """For each of the roles: the digest recorded good, that of the live manifest, and what is not as it should be.
 
-    The live manifest's digest is the one that whoever has the same inventory and the same edumail compiles. And whether
-    a deploy worked on the host while they were read, which takes minutes where there are many pages.
+    The live manifest's digest is the one that whoever has the same inventory and the same edumail compiles, so files
+    are held against that list, and what was made of them against themselves; no other list of the host is believed. And
+    whether a deploy worked on the host while they were read, which takes minutes where there are many pages.
     """
     began = int(time.time())
     before = _held(lock)
@@ -67,51 +69,41 @@ def _tree(folder: Path) -> dict[str, object]:
     return {
         "active": active.read_text(encoding="ascii").strip() if active.exists() else "",
         "live": hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.exists() else "",
-        "wrong": sorted({*_changed(live), *_strangers(live), *_links(folder)})[:20],
+        "wrong": sorted({*_files(live, folder.name), *_links(folder)})[:20],
     }
 
 
-def _changed(live: Path) -> Iterator[str]:
-    """What is not as its sum says, or has none: a list that was emptied would call everything good."""
-    if not (live / SUMS).exists():
+def _files(live: Path, role: str) -> Iterator[str]:
+    """What is not as the manifest says, and what is there beside that: a daemon may read a whole folder."""
+    if not (live / MANIFEST).exists():
         yield f"{live}: chưa có bản triển khai / no release"
         return
-    for name in _names(live / MANIFEST) ^ _names(live / SUMS):
-        yield f"{live}/{name}: chỉ có trong một danh sách / in one list alone ({MANIFEST}, {SUMS})"
-    for sums in (SUMS, COMPRESSED):
-        yield from _against(live, sums)
+    listed = (live / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines()
+    known = {line[66:]: line[:64] for line in listed}
+    for name, digest in known.items():
+        if _digest(live / name) != digest:
+            yield f"{live}/{name}: đã đổi hoặc mất / changed or gone"
+    yield from edumail_made.wrong(live, role, known, set(_present(live)) - known.keys() - RESERVED)
 
 
-def _against(live: Path, sums: str) -> Iterator[str]:
-    """What differs from the sums of a list. One that is empty, or not there, has none: a tree may have no twins."""
-    if not (live / sums).exists() or not (live / sums).stat().st_size:
-        return
-    command = ["/usr/bin/sha256sum", "--check", "--quiet", "--strict", sums]
-    done = subprocess.run(command, cwd=live, capture_output=True, text=True, errors="replace", check=False)
-    for line in done.stdout.splitlines():
-        yield f"{live}/{line.rpartition(': ')[0]}: đã đổi hoặc mất / changed or gone"
-    if done.returncode and not done.stdout:
-        yield f"{live}/{sums}: không đối chiếu được / can't be checked: {done.stderr.strip()[-200:]}"
+def _digest(path: Path) -> str:
+    """As ``edumail/tree.py`` has it: of content, and of whether the host may execute it; none of what is no file."""
+    try:
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            return ""
+        whole = hashlib.sha256(b"x" if mode & stat.S_IXUSR else b"-")
+        whole.update(path.read_bytes())
+    except OSError:
+        return ""
+    return whole.hexdigest()
 
 
-def _names(listing: Path) -> set[str]:
-    """The files that a list of digests names."""
-    if not listing.exists():
-        return set()
-    return {line[66:] for line in listing.read_text(encoding="utf-8", errors="replace").splitlines()}
-
-
-def _strangers(live: Path) -> Iterator[str]:
-    """Files that no deploy put there: a daemon may read a whole folder."""
-    known, twins = _names(live / MANIFEST), _names(live / COMPRESSED)
-    for folder, _, files in os.walk(live):
-        for name in files:
-            inside = str(Path(folder, name).relative_to(live))
-            stem, dot, ending = inside.rpartition(".")
-            source = stem + COMPILED.get(dot + ending, "?")
-            made = source in known and (dot + ending != TWIN or inside in twins)
-            if inside not in known and inside not in RESERVED and not made:
-                yield f"{live}/{inside}: không do lần triển khai nào đặt vào / nobody deployed it"
+def _present(live: Path) -> Iterator[str]:
+    """All names below a release that are no folders."""
+    for folder, folders, files in os.walk(live):
+        links = (name for name in folders if Path(folder, name).is_symlink())
+        yield from (str(Path(folder, name).relative_to(live)) for name in (*files, *links))
 
 
 def _links(folder: Path) -> Iterator[str]:
