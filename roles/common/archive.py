@@ -27,7 +27,10 @@ COMPRESSED = ".gzip"
 STAMPS = ".stamps"
 """Where a release keeps one digest of its files' names, inodes, sizes and times as they were when they were summed."""
 
-RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED, STAMPS})
+MADE = ".made"
+"""Where a release keeps, in the same form, the sums of what was compiled in it, without compressed twins."""
+
+RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED, STAMPS, MADE})
 
 
 _CHUNK = 48 * 1024

@@ -2,7 +2,7 @@
 
 On the host, for each role::
 
-    /var/lib/edumail/trees/<role>/releases/<id>/   the files, with .manifest, .sums and .access, and what `compile` made
+    /var/lib/edumail/trees/<role>/releases/<id>/   the files, with .manifest, .sums, .access, what `compile` made
     /var/lib/edumail/trees/<role>/staged           -> releases/<id>: what should be live
     /var/lib/edumail/trees/<role>/current          -> releases/<id>: what is live; the daemons' own paths lead here
     /var/lib/edumail/trees/<role>/previous         -> releases/<id>: the last good one before it
@@ -21,7 +21,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from roles.common.archive import ACCESS, MANIFEST, STAMPS, SUMS
+from roles.common.archive import ACCESS, MADE, MANIFEST, STAMPS, SUMS
 
 ROOT = "/var/lib/edumail"
 """Where a host keeps everything this project puts there."""
@@ -66,6 +66,7 @@ sound() {
   (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null) || return 1
   printf '%s\\n' "$seen" 2>/dev/null > "$1/STAMPS.new" && mv -f -- "$1/STAMPS.new" "$1/STAMPS" || :
 }
+made() { [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null); }
 is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
 prune() {
   rm -rf -- "$trees/.staging"
@@ -77,6 +78,7 @@ prune() {
 }""".replace("MANIFEST", MANIFEST)
     .replace("SUMS", SUMS)
     .replace("STAMPS", STAMPS)
+    .replace("MADE", MADE)
 )
 
 
@@ -132,14 +134,15 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
     """Tells, in lines ``key value``, what is live: changes nothing but such a note, and never fails.
 
     ``active DIGEST`` as recorded; ``current DIGEST`` of the release that is live, only when it is the staged one and
-    none of its files was changed by hand; ``links right`` or ``links wrong``; ``unit running`` or ``unit stopped``.
+    none of its files, nor of what was compiled of them, was changed by hand; ``links right`` or ``links wrong``;
+    ``unit running`` or ``unit stopped``.
     """
     lines = [
         *_head(role, root),
         "export LC_ALL=C",
         _FUNCTIONS,
         'echo "active $(cat "$trees/active" 2>/dev/null)"',
-        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current"; then',
+        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current" && made "$trees/current"; then',
         f'  echo "current $(digest_of "$trees/current/{MANIFEST}")"',
         "fi",
         f"recorded={shlex.quote(_NEWLINE.join(_link_lines(links)))} links=right",
@@ -321,6 +324,12 @@ attempt() {
   fi
 }"""
 
+# Twins are read where they are made (gzip.py): those of a province's pages are too many for each deploy.
+_NOTE_MADE = f"""\
+(cd -- "$trees/releases/$new" && find . -type f ! -name '.*' ! -name '*.gz' | cut -c 3- |
+  awk 'NR == FNR {{ known[substr($0, 67)]; next }} !($0 in known)' {MANIFEST} - |
+  xargs -r -d '\\n' sha256sum -- > {MADE}.new && mv -f -- {MADE}.new {MADE})"""
+
 _SWITCH_FUNCTIONS = r"""
 differs() {
   for old in "$current" "$good"; do
@@ -429,6 +438,7 @@ def _judging(role: str, digest: str, compile: Sequence[str], check: Sequence[str
         f'[ -n "$new" ] && [ "$(digest_of "$trees/releases/$new/{MANIFEST}")" = "$wanted" ] ||',
         '  fail "bản chờ không phải bản mong muốn / the staged release is not the wanted one"',
         *(f'attempt "biên dịch / compile" {_command(command, trees)}' for command in compile),
+        *([_NOTE_MADE] if compile else []),
         *(f'attempt "kiểm tra / check" {_command(command, trees)}' for command in check),
     ]
 

@@ -229,6 +229,22 @@ def test_what_was_compiled_is_not_carried_to_the_next_release(machine: Machine) 
     assert "units.db" not in machine.files("staged")
 
 
+def test_what_was_compiled_and_edited_by_hand_is_compiled_again(machine: Machine) -> None:
+    machine.options = {"compile": ["cat {tree}/*.cf > {tree}/units.db; gzip -k -f {tree}/main.cf"]}
+    tree = Tree.of({"main.cf": "one\n"})
+    machine.publish(tree)
+    live = machine.trees / "current"
+    assert machine.is_live(tree)
+    (live / "units.db").write_text("by hand\n")
+    assert not machine.is_live(tree)
+    machine.publish(tree)
+    assert machine.is_live(tree)
+    assert (live / "units.db").read_text() == "one\n"
+    assert (live / ".made").read_text().splitlines()[0].endswith("  units.db")
+    (live / ".made").unlink()  # of a release that an older edumail made
+    assert machine.is_live(tree)
+
+
 def test_an_empty_tree_can_be_published(machine: Machine) -> None:
     machine.publish(Tree.of({}))
     assert machine.staging(Tree.of({})) is None
