@@ -15,6 +15,7 @@ INPUT = "nft insert rule inet edumail input tcp dport 8080 accept"
 NAMESERVER, ZONES = "198.18.37.53", "/etc/knot/zones"
 ABOVE = "example.edu.vn"
 """A zone that the lab's name server is given, empty, so that nobody else is asked for a name below it."""
+SECURITY, BEGAN = "/var/lib/apt/lists/*-security_*_Packages", "/etc/apt/apt.conf.d/60edumail"
 LISTEN = "systemd-run -q --unit=mutation-listener python3 -m http.server {port}"
 
 
@@ -102,6 +103,17 @@ FAULTS: Mapping[str, Fault] = {
         **changed(
             "echo 'APT::Periodic::Unattended-Upgrade \"0\";' > /etc/apt/apt.conf.d/99mutation",
             "rm /etc/apt/apt.conf.d/99mutation",
+        ),
+    ),
+    "security updates that nobody installs": host(
+        {"C37-3.3b"},
+        "updates_by",
+        **changed(
+            f"cp -p {SECURITY} /root/mutation.kept && touch -r {BEGAN} /root/mutation.time && printf '%s\\n' '' 'Package: tzdata'"
+            " 'Version: 9999' 'Architecture: all' 'Maintainer: x' 'Filename: x.deb' 'Size: 1' 'Description: x' 'SHA256: 00'"
+            f" >> {SECURITY} && touch -d '-5 days' {BEGAN} && apt-get -s upgrade | grep -q 'Inst tzdata'",
+            f"cp -p /root/mutation.kept {SECURITY} && touch -r /root/mutation.time {BEGAN} && rm /root/mutation.kept"
+            " /root/mutation.time",
         ),
     ),
     "a release that nobody mends any more": host(
@@ -239,6 +251,27 @@ FAULTS: Mapping[str, Fault] = {
             "mv /etc/nginx/nginx.conf /root/mutation.kept && cp -L /root/mutation.kept /etc/nginx/nginx.conf",
             "mv /root/mutation.kept /etc/nginx/nginx.conf",
         ),
+    ),
+    "a table that was compiled from another": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(
+            f"cd {LIVE}/postfix/current && cp -p senders.cdb /root/mutation.kept && cp own.cdb senders.cdb",
+            f"cp -p /root/mutation.kept {LIVE}/postfix/current/senders.cdb && rm /root/mutation.kept",
+        ),
+    ),
+    "a filter that was compiled from another": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(
+            f"cd {LIVE}/dovecot/current/sieve && cp -p once.svbin /root/mutation.kept && cp junk.svbin once.svbin",
+            f"cp -p /root/mutation.kept {LIVE}/dovecot/current/sieve/once.svbin && rm /root/mutation.kept",
+        ),
+    ),
+    "a role that was never given": host(
+        {MANAGED},
+        "as_this_checkout",
+        **changed(f"mkdir {LIVE}/mutation", f"rmdir {LIVE}/mutation"),
     ),
     "a role that was never deployed": host(
         {MANAGED},

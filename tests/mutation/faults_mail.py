@@ -73,6 +73,27 @@ FAULTS: Mapping[str, Fault] = {
             "DELETE FROM account WHERE address = 'cu@thptsongque.test'",
         ),
     ),
+    "an account that is nobody's": Fault(
+        {THPT: {"C37-4.3.1"}},
+        "roster",
+        **accounts(
+            "INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, state, changed)"
+            " SELECT 'cuasau@thptsongque.test', unit, NULL, name, home || '#3', quota_mb, code_days, 'active', 0"
+            f" FROM account WHERE address = '{TEACHER}'",
+            "DELETE FROM account WHERE address = 'cuasau@thptsongque.test'",
+        ),
+    ),
+    "an account of a unit that there is not": Fault(
+        {unit: {"C37-4.3.1"} for unit in UNITS["mail-xa"]},
+        "roster",
+        at="mail-xa",
+        **accounts(
+            "INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, state, changed)"
+            " SELECT 'cuasau@khongco.example', 'khong-co', NULL, name, home || '#3', quota_mb, code_days, 'active', 0"
+            " FROM account WHERE person IS NOT NULL LIMIT 1",
+            "DELETE FROM account WHERE address = 'cuasau@khongco.example'",
+        ),
+    ),
     "an account that the roster does not know": Fault(
         {unit: {MANAGED} for unit in EVERYBODY} | {THPT: {"C37-4.3.1", MANAGED}},
         "roster",
