@@ -16,7 +16,7 @@ from edumail.model import Unit
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import Seen, for_good, seen_at
-from tests.circular.exchangers import ACCEPTED, FOR_GOOD, Reply
+from tests.circular.exchangers import ACCEPTED, FOR_GOOD, WAIT_SECONDS, Reply
 from tests.circular.host import facts_of
 from tests.circular.letters import (
     AMONG_OURS,
@@ -36,8 +36,6 @@ from tests.circular.mailed import REFUSED, Undecided, all_settled, no_room, refu
 from tests.circular.network import Network
 from tests.circular.portal import home, home_of
 
-LEAVING_SECONDS = 60.0
-"""How long a letter may take from its sender to a host outside."""
 THEIR_MAILBOX = re.compile(r"said: 5[0-9]{2}[ -]5\.(?:1\.[1236]|2\.[0-9])")
 """In a bounce: it is the auditor's own address outside that is unknown, closed or full (RFC 3463)."""
 SHOWN = 20
@@ -208,7 +206,7 @@ def _left_the_province(audit: Audit, letters: Sequence[Letter]) -> tuple[dict[st
     found: dict[str, Seen] = {}
     waiting = {letter.message_id: letter for letter in letters if not letter.unsent}
     seen: set[str] = set()
-    end = time.monotonic() + LEAVING_SECONDS
+    end = time.monotonic() + WAIT_SECONDS
     try:
         gateway = opened(audit, audit.mail.gateway.name) if waiting else None
         while waiting and gateway:
