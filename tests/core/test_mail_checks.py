@@ -854,11 +854,11 @@ def test_a_name_below_edu_vn_whose_exchanger_says_later_is_open(audit: Any) -> N
     [
         (3, 0, "not-tested", ": 0 ngày trước / days ago"),
         (3, 400, "not-tested", "no part of the verdict: 400 ngày trước / days ago"),  # a phone stays signed in
-        (3, None, "not-tested", "no holder is active"),
+        (3, None, "not-tested", "not noted yet"),
         (5, 0, "fail", ": 5 giờ làm việc / working hours"),
     ],
 )
-def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
+def test_letters_that_nobody_reads_turn_red_and_when_it_was_opened_is_only_told(
     audit: Any, monkeypatch: pytest.MonkeyPatch, hours: int, days: int | None, verdict: Verdict, words: str
 ) -> None:
     (unit,) = [unit for unit in audit.units(HOST) if unit.id == SECONDARY]
@@ -872,9 +872,9 @@ def test_letters_that_nobody_reads_turn_red_and_sign_ins_are_only_told(
         audit, HOST, lambda unit, _, verdict, evidence: said.update({unit: (verdict, evidence)})
     )
     assert said[unit.id][0] == verdict
-    _, letters_lie, signed_in, *_ = said[unit.id][1]
-    assert words in (letters_lie if verdict == "fail" else signed_in)
-    assert "to any mailbox" in signed_in
+    _, letters_lie, opened_last, *_ = said[unit.id][1]
+    assert words in (letters_lie if verdict == "fail" else opened_last)
+    assert "opened last by a holder" in opened_last
 
     def untold(audit: Any, on: str) -> Any:
         raise AuditError("the timers are not told")
