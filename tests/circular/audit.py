@@ -14,6 +14,7 @@ import ssl
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -41,6 +42,8 @@ CALLED = "/usr/sbin/postconf -h myhostname"
 REQUEST = 60_000
 """Characters of one request; it is one word of a command line, which Linux bounds at 128 kB, and is quoted twice."""
 SAMPLE = 12
+OPENED_AT_ONCE = 8
+"""Hosts on which an audit is opened, or closed, at a time: one that does not answer is waited for."""
 LASTS = 3600
 """Seconds after which a host ends an audit by itself."""
 AT_LEAST = 1800
@@ -256,39 +259,43 @@ class Audit:
                 "máy của người kiểm tra không có chứng thư gốc nào, hãy cài gói ca-certificates"
                 " / the auditor's machine has no root certificates, install its package ca-certificates"
             )
-        config = ssh_config or self.province.settings.ssh_config
-        for host in self.province.hosts.values():
-            if not has_mail(host):
-                continue  # pages alone are asked from outside
-            ssh = testinfra.get_host(
-                f"ssh://auditor@{host.name}", ssh_config=str(Path(config).expanduser()) if config else None
-            )
-            began = time.time()
-            try:
-                if why := another(host, ssh.run(CALLED).stdout.strip()):
-                    raise AuditError(why)
-                result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
-                if result.rc != 0:
-                    raise AuditError(result.stderr.strip()[:300])
-                answer = json.loads(result.stdout)
-            except Exception as error:  # whatever keeps us out, it is this host that stays unaudited, not the run
-                self.unreachable[host.name] = brief(f"{type(error).__name__}: {error}")
-                continue
-            opened = HostAudit(
-                host.name,
-                host.fqdn,
-                ssh,
-                answer["login"],
-                answer["password"],
-                answer["token"],
-                answer["expires"] - LASTS,
-                self.network,
-            )
-            if apart := clocks_apart(opened.opened, began, time.time()):
-                self.unreachable[host.name] = apart
-                _close(opened)
-                continue
-            self.hosts[host.name] = opened
+        ssh_config = ssh_config or self.province.settings.ssh_config
+        config = str(Path(ssh_config).expanduser()) if ssh_config else None
+        hosts = [host for host in self.province.hosts.values() if has_mail(host)]  # pages alone are asked from outside
+        with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
+            for host, opened in zip(hosts, pool.map(lambda host: self._open(host, config), hosts), strict=True):
+                if isinstance(opened, HostAudit):
+                    self.hosts[host.name] = opened
+                else:
+                    self.unreachable[host.name] = opened
+
+    def _open(self, host: Host, config: str | None) -> HostAudit | str:
+        """The audit of one host, or why there is none."""
+        ssh = testinfra.get_host(f"ssh://auditor@{host.name}", ssh_config=config)
+        began = time.time()
+        try:
+            if why := another(host, ssh.run(CALLED).stdout.strip()):
+                raise AuditError(why)
+            result = ssh.run(f"{COMMAND} open {shlex.quote(self.outside) if self.outside else ''}")
+            if result.rc != 0:
+                raise AuditError(result.stderr.strip()[:300])
+            answer = json.loads(result.stdout)
+        except Exception as error:  # whatever keeps us out, it is this host that stays unaudited, not the run
+            return brief(f"{type(error).__name__}: {error}")
+        opened = HostAudit(
+            host.name,
+            host.fqdn,
+            ssh,
+            answer["login"],
+            answer["password"],
+            answer["token"],
+            answer["expires"] - LASTS,
+            self.network,
+        )
+        if apart := clocks_apart(opened.opened, began, time.time()):
+            _close(opened)
+            return apart
+        return opened
 
     def renew(self) -> None:
         """Before letters go out: audits that end soon are opened again; hosts that do not let us are left.
@@ -307,8 +314,8 @@ class Audit:
 
     def close(self) -> None:
         """Close every audit that was opened."""
-        for host in self.hosts.values():
-            _close(host)
+        with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
+            list(pool.map(_close, self.hosts.values()))
 
     @property
     def tokens(self) -> list[str]:

@@ -121,7 +121,14 @@ class HostFacts:
     @property
     def roles(self) -> list[str]:
         """Those that this checkout gives the host, and those of which it still has a tree: no deploy takes one away."""
-        return sorted(self.wanted.keys() | self.trees.keys())
+        wanted, live = self._both()
+        return sorted(wanted.keys() | live.keys())
+
+    def _both(self) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        """What is wanted and what is live; the host sums up its files while this checkout compiles them."""
+        with ThreadPoolExecutor(1) as beside:
+            trees = beside.submit(lambda: self.trees)
+            return self.wanted, trees.result()
 
     @cached_property
     def dated(self) -> list[str]:
@@ -143,11 +150,12 @@ class HostFacts:
         Pages say until when they hold and so change by the calendar: those of the half-year before are good as well, as
         long as they still hold. Raises AuditError where a deploy works on the host: it may end what differs.
         """
-        live = self.trees.get(role, {"active": "", "live": "", "wrong": ()})
-        digest, found = self.wanted.get(role, ""), []
+        wanted, trees = self._both()
+        live = trees.get(role, {"active": "", "live": "", "wrong": ()})
+        digest, found = wanted.get(role, ""), []
         if role == "portal" and self.dated:
             digest = live["live"]
-        if role not in self.wanted:
+        if role not in wanted:
             found.append(f"{role}: còn trên máy mà bản mã này không dựng ra / still there, but not of this checkout")
         elif live["live"] != digest:
             compiled = f"bản mã này dựng ra / this checkout compiles: {digest[:16]}"

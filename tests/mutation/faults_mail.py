@@ -180,7 +180,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "mail that does not reach the Internet": Fault(  # it is put off, so that no bounce lies in anybody's mailbox
         {unit: {"C37-4.1"} for unit in SENDERS_ABROAD},
-        "",
+        "units_exchange",
         at=GATEWAY,
         on=EVERY,
         managed=True,
