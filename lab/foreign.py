@@ -48,8 +48,9 @@ queue_run_delay = 5s
 minimal_backoff_time = 5s
 maximal_backoff_time = 10s
 """
+# One letter at a time: OpenDKIM reads its resolver's file with each, and two that do so at once break it for good.
 _MASTER_CF = """\
-smtp       inet  n - n - - smtpd
+smtp       inet  n - n - 1 smtpd
 pickup     unix  n - n 60 1 pickup
 cleanup    unix  n - n - 0 cleanup
 qmgr       unix  n - n 300 1 qmgr

@@ -192,7 +192,7 @@ def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
     if not fails:
         return [Paragraph("Không đạt", _SECTION), Paragraph("Không có điểm nào không đạt.", _PLAIN)]
     note = (
-        "Dòng cuối của bằng chứng: máy được hỏi, lúc hỏi (UTC), và mười hai chữ số đầu của digest, để tìm kết luận ấy "
+        "Dòng cuối của bằng chứng: máy được hỏi, lúc hỏi (UTC), và mười hai ký tự đầu của digest, để tìm kết luận ấy "
         "trong verdicts.json."
     )
     table = _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])

@@ -262,15 +262,16 @@ class Audit:
         ssh_config = ssh_config or self.province.settings.ssh_config
         config = str(Path(ssh_config).expanduser()) if ssh_config else None
         hosts = [host for host in self.province.hosts.values() if has_mail(host)]  # pages alone are asked from outside
-        with ThreadPoolExecutor(OPENED_AT_ONCE) as pool:
-            for host, opened in zip(hosts, pool.map(lambda host: self._open(host, config), hosts), strict=True):
-                if isinstance(opened, HostAudit):
-                    self.hosts[host.name] = opened
-                else:
-                    self.unreachable[host.name] = opened
+        pool = ThreadPoolExecutor(OPENED_AT_ONCE)
+        try:
+            for host, why in zip(hosts, pool.map(lambda host: self._open(host, config), hosts), strict=True):
+                if why:
+                    self.unreachable[host.name] = why
+        finally:
+            pool.shutdown(cancel_futures=True)  # whoever interrupts waits for no other host
 
-    def _open(self, host: Host, config: str | None) -> HostAudit | str:
-        """The audit of one host, or why there is none."""
+    def _open(self, host: Host, config: str | None) -> str:
+        """Open the audit of one host, which has to be closed from then on; why it is not open, if it is not."""
         ssh = testinfra.get_host(f"ssh://auditor@{host.name}", ssh_config=config)
         began = time.time()
         try:
@@ -295,7 +296,8 @@ class Audit:
         if apart := clocks_apart(opened.opened, began, time.time()):
             _close(opened)
             return apart
-        return opened
+        self.hosts[host.name] = opened
+        return ""
 
     def renew(self) -> None:
         """Before letters go out: audits that end soon are opened again; hosts that do not let us are left.

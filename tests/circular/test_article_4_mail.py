@@ -13,6 +13,7 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
+from roles.common.paths import has_mail
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import Seen, for_good, seen_at
@@ -313,20 +314,25 @@ def _nobodys(audit: Audit, on: str) -> dict[str, set[str]]:
     """By unit the mailboxes of the host, as its accounts and the running Dovecot have them, that nobody asks for.
 
     Neither somebody of the unit has such a mailbox by the roster, nor is it one that the unit's people share. One of a
-    unit that the host does not have counts against those that have its domain, and if there are none, against all.
+    unit that the host does not have counts against those that have its domain, and if there are none, against all. So
+    does one on a host that has no units' mailboxes at all: a gateway lets everybody's people in.
     """
-    units, here = audit.units(on), opened(audit, on)
+    units = audit.units(on)
+    hosts = [host.name for host in audit.province.hosts.values() if has_mail(host) and not audit.units(host.name)]
+    heres = [opened(audit, name) for name in (on, *hosts)]
     people = {(unit.id, person.address) for unit in units for person in audit.mail.units.people[unit.id]}
     shared = {(unit.id, box.address) for unit in units for box, _ in audit.mail.units.shared(unit)}
     found = [
         (of, account["address"])
+        for here in heres
         for of, accounts in here.accounts.items()
         for account in accounts
         if (account["state"] in ("waiting", "active") and (of, account["address"]) not in people)
         or (account["state"] == "shared" and (of, account["address"]) not in shared)
     ]
     asked_for = {address for _, address in people | shared}
-    served = set(here.facts["dovecot_users"]) - asked_for - {address for _, address in found}
+    users = {user for here in heres for user in here.facts["dovecot_users"]}
+    served = users - asked_for - {address for _, address in found}
     nobodys: dict[str, set[str]] = {unit.id: set() for unit in units}
     for of, address in [*found, *(("", address) for address in served)]:
         near = [unit.id for unit in units if unit.domain == address.rpartition("@")[2].lower()]

@@ -396,8 +396,8 @@ def test_when_a_holder_opened_a_shared_mailbox_is_taken_from_the_journal(app: Mo
         LINE.format(500, "imap(an@x.test)<2><y>: stats: field:user=an@x.test\tfield:cmd_args=Donvi/lienhe.xa@x.test"),
     ]
     app.note_sign_ins(database, journal, 900)
-    seen = {row["address"]: row["seen"] for row in database.execute("SELECT address, seen FROM account")}
-    assert seen == {"an@x.test": 900, "vanthu.xa@x.test": 300, "lienhe.xa@x.test": 900}
+    opened = {row["address"]: row["opened_at"] for row in database.execute("SELECT * FROM account")}
+    assert opened == {"an@x.test": 0, "vanthu.xa@x.test": 300, "lienhe.xa@x.test": 900}
 
 
 def test_who_does_not_sign_in_is_suspended_and_comes_back_with_a_code(app: ModuleType) -> None:

@@ -347,8 +347,8 @@ def test_a_first_day_says_how_it_is_known_and_one_that_is_not_known_says_so(prov
     of = {row[0]: row for row in re.findall(r'<tr id="text-([a-z-]+)">(.*?)</tr>', text)}
     assert "từ 01/10/2020 (theo trí nhớ" in of["anti-spam"][1]
     assert "từ 19/07/2024; đọc trong bản pháp điển" in of["disclosure"][1]
-    assert "the day is not known here" in of["metadata"][1]
-    assert "the day is not known here" not in of["anti-spam"][1]
+    assert "since when is not known here" in of["metadata"][1]
+    assert "since when is not known here" not in of["anti-spam"][1]
 
 
 def test_what_people_attest_stands_apart_and_is_no_pass(province: Province) -> None:

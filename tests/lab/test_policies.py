@@ -373,19 +373,23 @@ class TestOfficialMailboxes:
         self.read_all(province)
         time.sleep(1)
         province.run(HOST, "edumail-accounts tend")
-        province.accounts(HOST, f"UPDATE account SET seen = seen - {40 * DAY} WHERE address IN {self.BOXES}")
+        province.accounts(HOST, f"UPDATE account SET opened_at = opened_at - {40 * DAY} WHERE address IN {self.BOXES}")
         assert self.days(province) == {self.BOXES[0]: 40, self.BOXES[1]: 40}
         self.read_all(province)
         time.sleep(1)
         province.run(HOST, "edumail-accounts tend")
         assert self.days(province) == {self.BOXES[0]: 0, self.BOXES[1]: 0}
-        province.accounts(HOST, f"UPDATE account SET seen = seen - {40 * DAY} WHERE address = '{self.BOXES[1]}'")
+        province.accounts(
+            HOST, f"UPDATE account SET opened_at = opened_at - {40 * DAY} WHERE address = '{self.BOXES[1]}'"
+        )
         with province.imap(self.CLERKS[1]) as client:  # her own
             client.select()
         time.sleep(1)
         province.run(HOST, "edumail-accounts tend")
         assert self.days(province) == {self.BOXES[0]: 0, self.BOXES[1]: 40}
-        province.accounts(HOST, f"UPDATE account SET seen = seen + {40 * DAY} WHERE address = '{self.BOXES[1]}'")
+        province.accounts(
+            HOST, f"UPDATE account SET opened_at = opened_at + {40 * DAY} WHERE address = '{self.BOXES[1]}'"
+        )
 
     def days(self, province: LabProvince) -> dict[str, int]:
         """How many days ago a holder opened each, as an audit is told."""

@@ -445,9 +445,10 @@ def _state(old: sqlite3.Row) -> str:
 def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int) -> None:
     """Take over from the journal (``short-unix``) who signed in when, and when a holder opened a shared mailbox last.
 
-    For what was never seen, time begins now. An auditor signs in to a mailbox, but not as its owner.
+    Where neither ever was, time begins now. An auditor signs in to a mailbox, but not as its owner.
     """
     seen: dict[str, int] = {}
+    opened: dict[str, int] = {}
     times: dict[str, set[tuple[int, str, str]]] = {}
     for line in journal:
         if found := SIGN_IN.match(line):
@@ -461,11 +462,13 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
             times.setdefault(user, set()).add(where)
         elif found := OPENED.match(line):
             mailbox = found["mailbox"].lower()
-            seen[mailbox] = max(seen.get(mailbox, 0), int(found["time"]))
+            opened[mailbox] = max(opened.get(mailbox, 0), int(found["time"]))
     database.execute("BEGIN IMMEDIATE")
-    database.executemany(
-        "UPDATE account SET seen = max(seen, ?) WHERE address = ?", ((time, user) for user, time in seen.items())
-    )
+    for column, times_of in (("seen", seen), ("opened_at", opened)):
+        database.executemany(
+            f"UPDATE account SET {column} = max({column}, ?) WHERE address = ?",
+            ((time, address) for address, time in times_of.items()),
+        )
     for user, rows in times.items():
         database.executemany(
             "INSERT OR IGNORE INTO sign_in SELECT address, ?, ?, ? FROM account WHERE address = ?",
@@ -473,6 +476,7 @@ def note_sign_ins(database: sqlite3.Connection, journal: Iterable[str], now: int
         )
         forget_sign_ins(database, user)
     database.execute("UPDATE account SET seen = ? WHERE seen = 0", (now,))
+    database.execute("UPDATE account SET opened_at = ? WHERE opened_at = 0 AND state = 'shared'", (now,))
     database.execute("COMMIT")
 
 
@@ -675,7 +679,7 @@ def _unopened(database: sqlite3.Connection, now: int) -> list[dict[str, object]]
     found: list[dict[str, object]] = []
     for row, _, hours in unopened(database, _reader(database, note=False), _calendar(), now, failed):
         words = {"address": row["address"], "unit": row["unit"], "limit": row["check_hours"], "hours": hours}
-        found.append({**words, "days": (now - row["seen"]) // 86400 if row["seen"] else None})
+        found.append({**words, "days": (now - row["opened_at"]) // 86400 if row["opened_at"] else None})
     if failed:
         raise OSError("; ".join(failed)[:300])
     return found
