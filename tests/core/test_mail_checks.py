@@ -209,6 +209,14 @@ def test_whom_dovecot_knows_without_an_account_is_surplus(audit: Any) -> None:
     assert red(audit) == {(unit, "C37-4.3.1") for unit in ALL}
 
 
+def test_an_account_at_a_gateway_without_units_counts_against_all(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    units = {name: audit.units(name) for name in audit.province.hosts}
+    monkeypatch.setattr(audit, "units", lambda on: [] if on == "mail-so" else units[on])
+    assert not any(article_4._nobodys(audit, HOST).values())
+    audit.hosts["mail-so"].more = [BACK_DOOR | {"unit": "so", "address": "cuasau@sogddt.minhha.test"}]
+    assert article_4._nobodys(audit, HOST) == {unit: {"cuasau@sogddt.minhha.test"} for unit in ALL}
+
+
 def test_the_domain_of_an_unknown_mailbox_tells_whose_it_is(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     units = [unit.model_copy(update={"domain": f"{unit.id}.test"}) for unit in audit.units(HOST)]
     monkeypatch.setattr(audit, "units", lambda on: units)
