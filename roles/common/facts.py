@@ -111,6 +111,23 @@ class TreeActive(FactBase[Active]):
         )
 
 
+class TreePresent(FactBase[bool]):
+    """Whether a host has a tree of a role, or what is left of one."""
+
+    def command(self, role: str, root: str = scripts.ROOT) -> str:
+        """Asks for the folder."""
+        return scripts.present(role, root)
+
+    @staticmethod
+    def default() -> bool:
+        """It has none."""
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        """Whether anything was said."""
+        return bool(output)
+
+
 class PackagesMissing(FactBase[list[str]]):
     """What installation has to do, as ``missing NAME``, ``half NAME`` and ``policy`` lines; empty when nothing."""
 

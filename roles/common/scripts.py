@@ -315,6 +315,37 @@ def activate(
     return "\n".join(lines)
 
 
+def present(role: str, root: str = ROOT) -> str:
+    """Says something where a host has a tree of ``role``, or what is left of one; changes nothing, and never fails."""
+    return f"[ ! -d {shlex.quote(trees_path(role, root))} ] || echo present"
+
+
+def remove(role: str, unit: str, root: str = ROOT) -> str:
+    """Takes a role off a host: stops and disables its ``unit``, takes back its links, and then its tree.
+
+    The tree goes last, so that a run killed anywhere is finished by the next. Packages and keys stay.
+    """
+    quoted = shlex.quote(unit)
+    return "\n".join(
+        (
+            "set -eu",
+            *_head(role, root),
+            _FUNCTIONS,
+            _LOCKED,
+            _SWITCH_FUNCTIONS,
+            # Somebody may have purged its package.
+            f"if systemctl cat {quoted} >/dev/null 2>&1; then",
+            f"  systemctl disable --quiet --now {quoted} || fail 'không dừng được / could not stop {unit}'",
+            "fi",
+            ': > "$trees/.links"',
+            'touch -- "$trees/links"',
+            'relink "$trees/.links" "$trees/links" || fail "không gỡ được liên kết / could not take back the links"',
+            "systemctl daemon-reload",
+            'rm -rf -- "$trees"',
+        )
+    )
+
+
 _ATTEMPT = r"""
 attempt() {
   # The lock is not for what a command leaves running.
