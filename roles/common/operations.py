@@ -115,7 +115,7 @@ def activate_tree(
     """
     tree = tree() if callable(tree) else tree
     links = links or {}
-    found = host.get_fact(TreeActive, role=role, links=links, unit=unit, root=root)
+    found = host.get_fact(TreeActive, role=role, links=links, unit=unit, compiled=bool(compile), root=root)
     if found.is_live(tree.digest):
         host.noop(f"{role}: the tree is live")
         return

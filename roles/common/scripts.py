@@ -66,7 +66,11 @@ sound() {
   (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null) || return 1
   printf '%s\\n' "$seen" 2>/dev/null > "$1/STAMPS.new" && mv -f -- "$1/STAMPS.new" "$1/STAMPS" || :
 }
-made() { [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null); }
+made() {
+  # One that an older edumail compiled has no such list: nobody knows what was compiled then.
+  [ -f "$1/MADE" ] || return 1
+  [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null)
+}
 is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
 prune() {
   rm -rf -- "$trees/.staging"
@@ -130,11 +134,13 @@ def staged_state(role: str, digest: str, access: str, root: str = ROOT) -> str:
     )
 
 
-def active_state(role: str, links: Mapping[str, str | None], unit: str | None, root: str = ROOT) -> str:
+def active_state(
+    role: str, links: Mapping[str, str | None], unit: str | None, *, compiled: bool, root: str = ROOT
+) -> str:
     """Tells, in lines ``key value``, what is live: changes nothing but such a note, and never fails.
 
     ``active DIGEST`` as recorded; ``current DIGEST`` of the release that is live, only when it is the staged one and
-    none of its files, nor of what was compiled of them, was changed by hand; ``links right`` or ``links wrong``;
+    none of its files, nor of what was ``compiled`` of them, was changed by hand; ``links right`` or ``links wrong``;
     ``unit running`` or ``unit stopped``.
     """
     lines = [
@@ -142,7 +148,8 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
         "export LC_ALL=C",
         _FUNCTIONS,
         'echo "active $(cat "$trees/active" 2>/dev/null)"',
-        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current" && made "$trees/current"; then',
+        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current"'
+        + (' && made "$trees/current"; then' if compiled else "; then"),
         f'  echo "current $(digest_of "$trees/current/{MANIFEST}")"',
         "fi",
         f"recorded={shlex.quote(_NEWLINE.join(_link_lines(links)))} links=right",
