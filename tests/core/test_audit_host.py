@@ -23,6 +23,7 @@ import pytest
 
 from edumail.tree import Tree
 from roles.audit.render import COMPILED
+from roles.common.archive import RESERVED
 from roles.common.lock import holder_script
 from tests.rendered import rendered
 
@@ -88,6 +89,10 @@ def test_a_release_as_it_was_deployed_is_good(app: ModuleType, live: Path) -> No
     assert wrong(app, live) == []
     (live / TWIN).unlink()
     assert wrong(app, live) == [], "a small page has none"
+
+
+def test_what_a_deploy_notes_in_a_release_is_known_to_an_audit(app: ModuleType) -> None:
+    assert app.RESERVED == RESERVED
 
 
 def test_a_tree_without_files_is_good(app: ModuleType, tmp_path: Path) -> None:
