@@ -122,6 +122,7 @@ def linked(name: str) -> Callable[[Path], None]:
         (linked(PAGE), [f"{PAGE}: {GONE}"]),
         (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: {OTHER}"]),
         (lambda live: (live / TWIN).write_bytes(b"x"), [f"{TWIN}: {OTHER}"]),
+        (linked(TWIN), [f"{TWIN}: {OTHER}"]),
         (lambda live: (live / "more.gz").write_bytes(gzip.compress(b"x")), [f"more.gz: {STRANGE}"]),
         (lambda live: (live / "more").write_bytes(b"x"), [f"more: {STRANGE}"]),
         (lambda live: (live / "more").symlink_to("sites"), [f"more: {STRANGE}"]),
@@ -154,6 +155,11 @@ def test_what_was_compiled_is_compiled_again(app: ModuleType, tmp_path: Path) ->
     (live / "domains.cdb").write_bytes(b"evil.test -")
     (live / "main.cf.cdb").touch()
     assert wrong(app, live) == [f"domains.cdb: {OTHER}", f"main.cf.cdb: {STRANGE}"]
+    (live / "main.cf.cdb").unlink()
+    shutil.copy(live / "domains", live / "domains.cdb")
+    assert wrong(app, live) == []
+    linked("domains.cdb")(live)
+    assert wrong(app, live) == [f"domains.cdb: {OTHER}"]
     (live / "domains").unlink()
     said = wrong(app, live)
     assert f"domains: {GONE}" in said

@@ -12,6 +12,7 @@ import json
 import shlex
 import shutil
 import sqlite3
+import stat
 import subprocess
 import tempfile
 import zlib
@@ -69,9 +70,14 @@ def wrong(live: Path, role: str, known: Mapping[str, str], added: Collection[str
 def _is_twin(file: Path, digest: str) -> bool:
     """Whether what a browser unpacks has the digest of the file that was deployed."""
     try:
-        return hashlib.sha256(b"-" + gzip.decompress(file.read_bytes())).hexdigest() == digest
+        return _regular(file) and hashlib.sha256(b"-" + gzip.decompress(file.read_bytes())).hexdigest() == digest
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _regular(file: Path) -> bool:
+    """Whether a daemon reads what lies here: a link leads to what somebody may change after it was looked at."""
+    return stat.S_ISREG(file.lstat().st_mode)
 
 
 def _alike(one: Path, other: Path) -> bool:
@@ -80,6 +86,8 @@ def _alike(one: Path, other: Path) -> bool:
     To the byte, but for two kinds. A Sieve binary knows where its script lies, so it is its instructions that are
     compared; and a database is stamped with SQLite's version, which an update of Debian's may have raised since.
     """
+    if not _regular(one):
+        return False
     if filecmp.cmp(one, other, shallow=False):
         return True
     match one.suffix:
