@@ -109,6 +109,10 @@ if mail:
     selfservice.activate(inventory, target)
     audit.activate(inventory)
 
+# Policies give and take it: once no Postfix asks it any more, it goes.
+if not authors:
+    srs.remove()
+
 # Pages come last: to bring those of thousands of units takes longest.
 sites: dict[str, str] = {}  # nginx's configuration of each site that the host has
 if pages:

@@ -42,6 +42,8 @@ class Rendered:
     host: str
     packages: tuple[str, ...]
     releases: tuple[Release, ...]
+    steps: tuple[tuple[str, str], ...]
+    """Each operation on a tree with its role, in order: ``("remove_tree", "srs")``."""
 
 
 def rendered(inventory: Path) -> list[Rendered]:
@@ -96,7 +98,8 @@ def render_here(inventory: Path, only: str | None = None, on: date | None = None
             for name, arguments in noted
             if name == "activate_tree"
         )
-        yield Rendered(host.name, tuple(sorted(packages)), tuple(releases))
+        steps = ((name, arguments["role"]) for name, arguments in noted if "role" in arguments)
+        yield Rendered(host.name, tuple(sorted(packages)), tuple(releases), tuple(steps))
 
 
 def _release(host: str, stage: Mapping[str, Any], activate: Mapping[str, Any]) -> Release:

@@ -24,13 +24,15 @@ ACCESS = ".access"
 COMPRESSED = ".gzip"
 """Where a release keeps, in the same form, the sums of the compressed twins of its files; made on the host."""
 
-STAMPS = ".stamps"
-"""Where a release keeps one digest of its files' names, inodes, sizes and times as they were when they were summed."""
+STAMPS, COMPRESSED_STAMPS = ".stamps", ".gzip-stamps"
+"""Where a release keeps one digest of its files' names, inodes, sizes and times as they were when they were summed, and
+the same of its compressed twins."""
 
 MADE = ".made"
-"""Where a release keeps, in the same form, the sums of what was compiled in it, without compressed twins."""
+"""Where a release keeps, in the same form, the sums of what was compiled in it; of compressed twins that of their list
+(``COMPRESSED``)."""
 
-RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED, STAMPS, MADE})
+RESERVED = frozenset({MANIFEST, SUMS, ACCESS, COMPRESSED, STAMPS, COMPRESSED_STAMPS, MADE})
 
 
 _CHUNK = 48 * 1024

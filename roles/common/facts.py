@@ -90,10 +90,15 @@ class TreeActive(FactBase[Active]):
     """What is live for a role: recorded digest, real digest, links and unit."""
 
     def command(
-        self, role: str, links: Mapping[str, str | None], unit: str | None = None, root: str = scripts.ROOT
+        self,
+        role: str,
+        links: Mapping[str, str | None],
+        unit: str | None = None,
+        compiled: bool = False,
+        root: str = scripts.ROOT,
     ) -> str:
-        """Asks about ``links`` and ``unit`` too."""
-        return scripts.active_state(role, links, unit, root)
+        """Asks about ``links`` and ``unit`` too, and of a role that is ``compiled`` about what that made."""
+        return scripts.active_state(role, links, unit, compiled=compiled, root=root)
 
     @staticmethod
     def default() -> Active:
@@ -109,6 +114,23 @@ class TreeActive(FactBase[Active]):
             links_right=found.get("links") == "right",
             unit_runs=found.get("unit", "running") == "running",
         )
+
+
+class TreePresent(FactBase[bool]):
+    """Whether a host has a tree of a role, or what is left of one."""
+
+    def command(self, role: str, root: str = scripts.ROOT) -> str:
+        """Asks for the folder."""
+        return scripts.present(role, root)
+
+    @staticmethod
+    def default() -> bool:
+        """It has none."""
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        """Whether anything was said."""
+        return bool(output)
 
 
 class PackagesMissing(FactBase[list[str]]):

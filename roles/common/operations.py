@@ -15,7 +15,7 @@ from edumail.tree import Tree, changed_paths
 from roles.common import packages as apt
 from roles.common import scripts
 from roles.common.archive import pack
-from roles.common.facts import PackagesMissing, TreeActive, TreeManifest, TreeStaged
+from roles.common.facts import PackagesMissing, TreeActive, TreeManifest, TreePresent, TreeStaged
 
 _SHOWN = 8
 """How many changed paths a plan names before it only counts them."""
@@ -115,7 +115,7 @@ def activate_tree(
     """
     tree = tree() if callable(tree) else tree
     links = links or {}
-    found = host.get_fact(TreeActive, role=role, links=links, unit=unit, root=root)
+    found = host.get_fact(TreeActive, role=role, links=links, unit=unit, compiled=bool(compile), root=root)
     if found.is_live(tree.digest):
         host.noop(f"{role}: the tree is live")
         return
@@ -134,6 +134,18 @@ def activate_tree(
             root=root,
         )
     )
+
+
+@operation()
+def remove_tree(role: str, unit: str, root: str = scripts.ROOT) -> Generator[StringCommand, None, None]:
+    """Takes ``role`` off a host that once had it: stops and disables ``unit``, takes back its links and its tree.
+
+    Nothing that runs may need it any more by then.
+    """
+    if host.get_fact(TreePresent, role=role, root=root):
+        yield StringCommand(scripts.remove(role, unit, root))
+    else:
+        host.noop(f"{role}: there is no tree")
 
 
 def _summary(verb: str, paths: list[str]) -> str:

@@ -21,7 +21,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from roles.common.archive import ACCESS, MADE, MANIFEST, STAMPS, SUMS
+from roles.common.archive import ACCESS, COMPRESSED, COMPRESSED_STAMPS, MADE, MANIFEST, STAMPS, SUMS
 
 ROOT = "/var/lib/edumail"
 """Where a host keeps everything this project puts there."""
@@ -55,18 +55,23 @@ point() {
 }
 digest_of() { [ ! -f "$1" ] || sha256sum < "$1" | cut -c 1-64; }
 stamps() {
-  (cd -- "$1" && cut -c 67- SUMS | xargs -r -d '\\n' stat -c '%n %i %s %.9Y' -- 2>/dev/null | sha256sum | cut -c 1-64)
+  (cd -- "$1" && cut -c 67- "$2" | xargs -r -d '\\n' stat -c '%n %i %s %.9Y' -- 2>/dev/null | sha256sum | cut -c 1-64)
 }
-sound() {
-  [ -f "$1/MANIFEST" ] && [ -f "$1/SUMS" ] || return 1
-  [ -s "$1/SUMS" ] || return 0
+unchanged() {
+  [ -s "$1/$2" ] || return 0
   # To read the pages of a province takes long: once a day, and when something is not as it was.
-  seen=$(stamps "$1")
-  [ -z "$(find "$1/STAMPS" -mtime -1 2>/dev/null)" ] || [ "$(cat "$1/STAMPS")" != "$seen" ] || return 0
-  (cd -- "$1" && sha256sum --check --quiet --status SUMS 2>/dev/null) || return 1
-  printf '%s\\n' "$seen" 2>/dev/null > "$1/STAMPS.new" && mv -f -- "$1/STAMPS.new" "$1/STAMPS" || :
+  seen=$(stamps "$1" "$2")
+  [ -z "$(find "$1/$3" -mtime -1 2>/dev/null)" ] || [ "$(cat "$1/$3")" != "$seen" ] || return 0
+  (cd -- "$1" && sha256sum --check --quiet --status "$2" 2>/dev/null) || return 1
+  printf '%s\\n' "$seen" 2>/dev/null > "$1/$3.new" && mv -f -- "$1/$3.new" "$1/$3" || :
 }
-made() { [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null); }
+sound() { [ -f "$1/MANIFEST" ] && [ -f "$1/SUMS" ] && unchanged "$1" SUMS STAMPS; }
+made() {
+  # One that an older edumail compiled has no such list: nobody knows what was compiled then.
+  [ -f "$1/MADE" ] || return 1
+  [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null) || return 1
+  unchanged "$1" TWINS TWIN_STAMPS
+}
 is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
 prune() {
   rm -rf -- "$trees/.staging"
@@ -77,6 +82,8 @@ prune() {
   done
 }""".replace("MANIFEST", MANIFEST)
     .replace("SUMS", SUMS)
+    .replace("TWIN_STAMPS", COMPRESSED_STAMPS)
+    .replace("TWINS", COMPRESSED)
     .replace("STAMPS", STAMPS)
     .replace("MADE", MADE)
 )
@@ -130,11 +137,13 @@ def staged_state(role: str, digest: str, access: str, root: str = ROOT) -> str:
     )
 
 
-def active_state(role: str, links: Mapping[str, str | None], unit: str | None, root: str = ROOT) -> str:
+def active_state(
+    role: str, links: Mapping[str, str | None], unit: str | None, *, compiled: bool, root: str = ROOT
+) -> str:
     """Tells, in lines ``key value``, what is live: changes nothing but such a note, and never fails.
 
     ``active DIGEST`` as recorded; ``current DIGEST`` of the release that is live, only when it is the staged one and
-    none of its files, nor of what was compiled of them, was changed by hand; ``links right`` or ``links wrong``;
+    none of its files, nor of what was ``compiled`` of them, was changed by hand; ``links right`` or ``links wrong``;
     ``unit running`` or ``unit stopped``.
     """
     lines = [
@@ -142,7 +151,8 @@ def active_state(role: str, links: Mapping[str, str | None], unit: str | None, r
         "export LC_ALL=C",
         _FUNCTIONS,
         'echo "active $(cat "$trees/active" 2>/dev/null)"',
-        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current" && made "$trees/current"; then',
+        'if [ "$(target staged)" = "$(target current)" ] && sound "$trees/current"'
+        + (' && made "$trees/current"; then' if compiled else "; then"),
         f'  echo "current $(digest_of "$trees/current/{MANIFEST}")"',
         "fi",
         f"recorded={shlex.quote(_NEWLINE.join(_link_lines(links)))} links=right",
@@ -219,7 +229,7 @@ def stage(role: str, digest: str, access: str, *, base: str | None, archive_sha2
         f"find . ! '(' -user {shlex.quote(user)} -group {shlex.quote(group)} ')'"
         f" -exec chown -h -- {shlex.quote(owner)} {{}} +",
         f"find . -type d ! -perm {directory_mode} -exec chmod {directory_mode} {{}} +",
-        f"stamps . > {STAMPS}",
+        f"stamps . {SUMS} > {STAMPS}",
         'cd -- "$trees"',
         'sync -f -- "$work/tree"',
         f"id={digest[:16]} n=0",
@@ -315,6 +325,37 @@ def activate(
     return "\n".join(lines)
 
 
+def present(role: str, root: str = ROOT) -> str:
+    """Says something where a host has a tree of ``role``, or what is left of one; changes nothing, and never fails."""
+    return f"[ ! -d {shlex.quote(trees_path(role, root))} ] || echo present"
+
+
+def remove(role: str, unit: str, root: str = ROOT) -> str:
+    """Takes a role off a host: stops and disables its ``unit``, takes back its links, and then its tree.
+
+    The tree goes last, so that a run killed anywhere is finished by the next. Packages and keys stay.
+    """
+    quoted = shlex.quote(unit)
+    return "\n".join(
+        (
+            "set -eu",
+            *_head(role, root),
+            _FUNCTIONS,
+            _LOCKED,
+            _SWITCH_FUNCTIONS,
+            # Somebody may have purged its package.
+            f"if systemctl cat {quoted} >/dev/null 2>&1; then",
+            f"  systemctl disable --quiet --now {quoted} || fail 'không dừng được / could not stop {unit}'",
+            "fi",
+            ': > "$trees/.links"',
+            'touch -- "$trees/links"',
+            'relink "$trees/.links" "$trees/links" || fail "không gỡ được liên kết / could not take back the links"',
+            "systemctl daemon-reload",
+            'rm -rf -- "$trees"',
+        )
+    )
+
+
 _ATTEMPT = r"""
 attempt() {
   # The lock is not for what a command leaves running.
@@ -324,11 +365,14 @@ attempt() {
   fi
 }"""
 
-# Twins are read where they are made (gzip.py): those of a province's pages are too many for each deploy.
+# Of twins their list is noted, which they were just held against (gzip.py): those of a province's pages are too many to
+# be read in each deploy.
 _NOTE_MADE = f"""\
-(cd -- "$trees/releases/$new" && find . -type f ! -name '.*' ! -name '*.gz' | cut -c 3- |
+(cd -- "$trees/releases/$new" &&
+  find . -type f ! -name '*.gz' '(' ! -name '.*' -o -path ./{COMPRESSED} ')' | cut -c 3- |
   awk 'NR == FNR {{ known[substr($0, 67)]; next }} !($0 in known)' {MANIFEST} - |
-  xargs -r -d '\\n' sha256sum -- > {MADE}.new && mv -f -- {MADE}.new {MADE})"""
+  xargs -r -d '\\n' sha256sum -- > {MADE}.new && mv -f -- {MADE}.new {MADE} &&
+  if [ -s {COMPRESSED} ]; then stamps . {COMPRESSED} > {COMPRESSED_STAMPS}; fi)"""
 
 _SWITCH_FUNCTIONS = r"""
 differs() {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from edumail.model import Host
 from edumail.ports import SRS_FORWARD_PORT, SRS_REVERSE_PORT
 from roles.common.inventory import Inventory
-from roles.common.operations import activate_tree, stage_tree
+from roles.common.operations import activate_tree, remove_tree, stage_tree
 from roles.srs.render import tree
 
 PACKAGES = ("postsrsd",)
+UNIT = "postsrsd.service"
 
 
 def wanted(inventory: Inventory, host: Host) -> bool:
@@ -27,9 +28,14 @@ def activate(host: Host) -> None:
         name="srs: activate",
         role="srs",
         tree=tree(host),
-        links={"/etc/systemd/system/postsrsd.service.d/edumail.conf": "service.conf"},
+        links={f"/etc/systemd/system/{UNIT}.d/edumail.conf": "service.conf"},
         check=["test -s /etc/postsrsd.secret"],
-        unit="postsrsd.service",
-        reload="systemctl restart postsrsd.service",  # it can't reload
+        unit=UNIT,
+        reload=f"systemctl restart {UNIT}",  # it can't reload
         probe=[f"ss -Hltn sport = :{port} | grep -q ." for port in (SRS_FORWARD_PORT, SRS_REVERSE_PORT)],
     )
+
+
+def remove() -> None:
+    """Stop it where no unit of the host wants it any more. The secret stays: what it signed holds for three weeks."""
+    remove_tree(name="srs: remove", role="srs", unit=UNIT)

@@ -120,7 +120,10 @@ class HostFacts:
 
     @property
     def roles(self) -> list[str]:
-        """Those that this checkout gives the host, and those of which it still has a tree: no deploy takes one away."""
+        """Those that this checkout gives the host, and those of which it still has a tree.
+
+        No deploy takes one away but that of ``srs``, which comes and goes with a policy.
+        """
         wanted, live = self._both()
         return sorted(wanted.keys() | live.keys())
 

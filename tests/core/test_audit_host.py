@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import pytest
 
 from edumail.tree import Tree
 from roles.audit.render import COMPILED
+from roles.common.archive import RESERVED
 from roles.common.lock import holder_script
 from tests.rendered import rendered
 
@@ -43,7 +45,7 @@ def app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     recipes = tmp_path / "compile.json"
     recipes.write_text(json.dumps(COMPILED | {"tables": "cd {tree} && cp domains domains.cdb"}))
     monkeypatch.setattr(made, "RECIPES", recipes)
-    monkeypatch.setattr(made, "SCRATCH", str(tmp_path))
+    monkeypatch.setattr(made, "SCRATCH", tmp_path / "again")
     spec = importlib.util.spec_from_file_location("edumail_host", APP)
     assert spec is not None
     assert spec.loader is not None
@@ -90,6 +92,10 @@ def test_a_release_as_it_was_deployed_is_good(app: ModuleType, live: Path) -> No
     assert wrong(app, live) == [], "a small page has none"
 
 
+def test_what_a_deploy_notes_in_a_release_is_known_to_an_audit(app: ModuleType) -> None:
+    assert app.RESERVED == RESERVED
+
+
 def test_a_tree_without_files_is_good(app: ModuleType, tmp_path: Path) -> None:
     assert wrong(app, released(tmp_path / "trees", "results", {})) == []
 
@@ -117,6 +123,7 @@ def linked(name: str) -> Callable[[Path], None]:
         (linked(PAGE), [f"{PAGE}: {GONE}"]),
         (lambda live: (live / TWIN).write_bytes(gzip.compress(b"x")), [f"{TWIN}: {OTHER}"]),
         (lambda live: (live / TWIN).write_bytes(b"x"), [f"{TWIN}: {OTHER}"]),
+        (linked(TWIN), [f"{TWIN}: {OTHER}"]),
         (lambda live: (live / "more.gz").write_bytes(gzip.compress(b"x")), [f"more.gz: {STRANGE}"]),
         (lambda live: (live / "more").write_bytes(b"x"), [f"more: {STRANGE}"]),
         (lambda live: (live / "more").symlink_to("sites"), [f"more: {STRANGE}"]),
@@ -149,11 +156,74 @@ def test_what_was_compiled_is_compiled_again(app: ModuleType, tmp_path: Path) ->
     (live / "domains.cdb").write_bytes(b"evil.test -")
     (live / "main.cf.cdb").touch()
     assert wrong(app, live) == [f"domains.cdb: {OTHER}", f"main.cf.cdb: {STRANGE}"]
+    (live / "main.cf.cdb").unlink()
+    shutil.copy(live / "domains", live / "domains.cdb")
+    assert wrong(app, live) == []
+    linked("domains.cdb")(live)
+    assert wrong(app, live) == [f"domains.cdb: {OTHER}"]
     (live / "domains").unlink()
     said = wrong(app, live)
     assert f"domains: {GONE}" in said
     assert any("can't be compiled again: cp: " in line for line in said)
-    assert not list(tmp_path.glob("tmp*")), "nothing is left of it"
+    assert not app.edumail_made.SCRATCH.exists(), "nothing is left of it"
+
+
+def test_what_takes_too_long_is_told_of(app: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.edumail_made, "SECONDS", 0.1)
+    app.edumail_made.RECIPES.write_text(json.dumps({"tables": "sleep 20; touch {tree}/domains.cdb"}))
+    live = released(tmp_path / "trees", "tables", {"domains": b"x.test -"})
+    assert [said.endswith("can't be compiled again: exit 124") for said in wrong(app, live)] == [True]
+
+
+COMPILE = """\
+import sys
+from pathlib import Path
+import edumail_made
+edumail_made.SCRATCH, edumail_made.RECIPES = Path(sys.argv[1]), Path(sys.argv[2])
+print(*edumail_made.wrong(Path(sys.argv[3]), "tables", {"domains": ""}, {"domains.cdb"}))"""
+
+
+class Compiling:
+    """A command that compiles a release again, and takes a while over it."""
+
+    def __init__(self, folder: Path):
+        self.scratch, self.live = folder / "again", released(folder / "trees", "tables", {"domains": b"x.test -"})
+        shutil.copy(self.live / "domains", self.live / "domains.cdb")
+        self.recipes = folder / "recipes.json"
+        self.recipes.write_text(json.dumps({"tables": "cp {tree}/domains {tree}/domains.cdb; exec sleep 1"}))
+
+    def start(self) -> subprocess.Popen[str]:
+        words = [COMPILE, self.scratch, self.recipes, self.live]
+        environment = {**os.environ, "PYTHONPATH": str(APP.parent)}
+        return subprocess.Popen([sys.executable, "-c", *words], env=environment, stdout=subprocess.PIPE, text=True)
+
+    def begun(self) -> subprocess.Popen[str]:
+        process = self.start()
+        while not (self.scratch / "domains.cdb").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+def test_what_an_audit_compiled_that_was_ended_does_not_stay(tmp_path: Path, number: signal.Signals) -> None:
+    compiling = Compiling(tmp_path)
+    process = compiling.begun()
+    assert compiling.scratch.stat().st_mode & 0o777 == 0o700
+    process.send_signal(number)
+    process.wait(10)
+    assert process.returncode not in (0, None)
+    if number == signal.SIGKILL:  # then the next one clears it away
+        (compiling.scratch / "strange.cdb").touch()
+        assert compiling.start().communicate(timeout=20)[0] == "\n"
+    assert not compiling.scratch.exists()
+
+
+def test_one_audit_waits_for_the_other(tmp_path: Path) -> None:
+    compiling = Compiling(tmp_path)
+    both = [compiling.begun(), compiling.start()]
+    assert [process.communicate(timeout=20)[0] for process in both] == ["\n", "\n"]
+    assert not compiling.scratch.exists()
 
 
 def test_a_database_is_compared_by_what_is_in_it(app: ModuleType, tmp_path: Path) -> None:

@@ -209,6 +209,24 @@ def test_a_real_run_publishes_and_a_second_one_does_nothing(tmp_path: Path) -> N
 
 
 @in_own_process
+def test_a_role_is_removed_once_and_where_it_never_was_nothing_is_done(tmp_path: Path) -> None:
+    from roles.common.operations import remove_tree
+
+    root = str(tmp_path / "edumail")
+
+    def deploy() -> None:
+        remove_tree(name="remove", role="web", unit="edumail-never-was.service", root=root)
+
+    assert Run(deploy, "@local").changed == [False]
+    assert Run(published_here(root, TREE), "@local").changed == [True, True]
+    run = Run(deploy, fake_responses={"echo present": ["present"]})
+    assert [command.get_raw_value() for command in run.commands] == [
+        scripts.remove("web", "edumail-never-was.service", root)
+    ]
+    assert Run(deploy, "@local", execute=False).planned == [True]
+
+
+@in_own_process
 def test_a_refused_tree_fails_the_host_and_the_next_run_tries_again(tmp_path: Path) -> None:
     root = str(tmp_path / "edumail")
     assert Run(published_here(root, TREE), "@local").changed == [True, True]

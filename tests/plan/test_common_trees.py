@@ -28,6 +28,7 @@ case "$1" in
   is-active) [ -e "$CALLS.running" ] ;;
   is-enabled) echo enabled ;;
   restart) if [ -e "$CALLS.broken" ]; then exit 1; fi; touch "$CALLS.running" ;;
+  disable) rm -f "$CALLS.running" ;;
   reload-or-restart) [ ! -e "$CALLS.broken" ] ;;
 esac
 """
@@ -70,7 +71,8 @@ class Machine:
 
     def live(self) -> dict[str, str]:
         """What the activation fact reads."""
-        done = self.sh(scripts.active_state("web", self.links, self.unit, str(self.root)))
+        compiled = "compile" in self.options
+        done = self.sh(scripts.active_state("web", self.links, self.unit, compiled=compiled, root=str(self.root)))
         assert (done.returncode, done.stderr) == (0, "")
         return _pairs(done.stdout)
 
@@ -241,8 +243,22 @@ def test_what_was_compiled_and_edited_by_hand_is_compiled_again(machine: Machine
     assert machine.is_live(tree)
     assert (live / "units.db").read_text() == "one\n"
     assert (live / ".made").read_text().splitlines()[0].endswith("  units.db")
-    (live / ".made").unlink()  # of a release that an older edumail made
-    assert machine.is_live(tree)
+
+
+def test_what_an_older_edumail_compiled_is_compiled_once_more(machine: Machine) -> None:
+    """It kept no sums of that, so whether somebody edited it is not known."""
+    machine.options = {"compile": ["cp {tree}/main.cf {tree}/main.db"]}
+    machine.publish(A)
+    live = machine.trees / "current"
+    (live / ".made").unlink()
+    (live / "main.db").write_text("by hand\n")
+    assert not machine.is_live(A)
+    machine.publish(A)
+    assert machine.is_live(A)
+    assert (live / "main.db").read_text() == "one\n"
+    machine.options = {}
+    (live / ".made").unlink()
+    assert machine.is_live(A), "a role that compiles nothing has none"
 
 
 def test_an_empty_tree_can_be_published(machine: Machine) -> None:
@@ -656,6 +672,44 @@ def test_after_a_bad_release_the_last_good_one_is_still_the_one_to_go_back_to(ma
     machine.stage(C)
     assert machine.activate(C).returncode != 0
     assert machine.files() == content(A)
+
+
+def test_a_role_that_is_not_wanted_any_more_goes_without_a_trace(machine: Machine) -> None:
+    ours, copy, theirs = machine.etc / "ours", machine.etc / "copies" / "web.conf", machine.etc / "theirs"
+    theirs.write_text("distribution\n")
+    links: dict[str, str | None] = {str(path): "main.cf" for path in (ours, copy, theirs)}
+    machine.options = {"unit": "web.service", "links": links}
+    machine.publish(A)
+    machine.called()
+    lines = scripts.remove("web", "web.service", str(machine.root)).split("\n")
+    relinked = next(number for number, line in enumerate(lines) if line.startswith("relink "))
+    # Killed once right before the tree goes: the next run ends it.
+    for script in ("\n".join([*lines[: relinked + 1], "kill -9 $$"]), "\n".join(lines)):
+        assert machine.sh(scripts.present("web", str(machine.root))).stdout == "present\n"
+        done = machine.sh(script)
+        assert done.stderr == ""
+    assert done.returncode == 0
+    assert [line for line in machine.called() if not line.startswith("cat")] == [
+        "disable --quiet --now web.service",
+        "disable --quiet --now web.service",
+        "daemon-reload",
+    ]
+    assert not machine.trees.exists()
+    assert {path for path in machine.etc.rglob("*") if path.is_file()} == {theirs}
+    assert theirs.read_text() == "distribution\n"
+    assert machine.sh(scripts.present("web", str(machine.root))).stdout == ""
+    machine.publish(B)  # and it may come again
+    assert machine.is_live(B)
+
+
+def test_what_does_not_stop_stays_as_it_is(machine: Machine) -> None:
+    machine.options = {"unit": "web.service", "links": {str(machine.etc / "main.cf"): "main.cf"}}
+    machine.publish(A)
+    script = scripts.remove("web", "web.service", str(machine.root)).replace("systemctl disable", "false")
+    done = machine.sh(script)
+    assert done.returncode == 1
+    assert "could not stop web.service" in done.stderr
+    assert machine.is_live(A)
 
 
 def test_systemd_reads_its_units_again_when_one_is_linked(machine: Machine) -> None:

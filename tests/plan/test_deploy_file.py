@@ -8,7 +8,7 @@ from pathlib import Path
 
 from own_process import in_own_process
 
-from tests.rendered import rendered
+from tests.rendered import render_one, rendered
 
 LAB = Path(__file__).resolve().parents[2] / "inventories" / "lab"
 
@@ -30,6 +30,21 @@ def test_a_host_of_pages_alone_gets_no_mail(tmp_path: Path) -> None:
     assert "portal" in roles["cong"]
     assert not mail & roles["cong"]
     assert not mail & set(hosts["cong"].packages)
+
+
+def test_what_a_policy_brought_goes_when_no_unit_wants_it(tmp_path: Path) -> None:
+    """Not before Postfix has let go of it."""
+
+    def steps(folder: Path) -> list[tuple[str, str]]:
+        return [step for step in render_one(folder, "mail-xa").steps if step[1] in ("srs", "postfix")]
+
+    wanting = [("stage_tree", "postfix"), ("stage_tree", "srs"), ("activate_tree", "srs"), ("activate_tree", "postfix")]
+    assert steps(LAB) == wanting
+    folder = with_portal_host(tmp_path / "province")
+    for policies in folder.rglob("*.yml"):
+        text = policies.read_text(encoding="utf-8")
+        policies.write_text(text.replace("external_forward_sender: srs", "external_forward_sender: forwarder"))
+    assert steps(folder) == [("stage_tree", "postfix"), ("activate_tree", "postfix"), ("remove_tree", "srs")]
 
 
 @in_own_process

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
-from test_common_trees import Machine
+from test_common_trees import Machine, age
 
 from edumail.tree import Tree
 from roles.portal.render import PRECOMPRESS
@@ -96,6 +99,55 @@ def test_a_twin_that_somebody_changed_is_not_carried_on(machine: Machine) -> Non
     machine.publish(B)
     for path in TWINS:
         assert read(machine, path) == B.files[path].content
+
+
+def spoil(machine: Machine) -> None:
+    twins(machine)["sites/b/index.html"].write_bytes(gzip.compress(b"something else"))
+
+
+def spoil_with_its_sum(machine: Machine) -> None:
+    twin, listed = twins(machine)["sites/b/index.html"], machine.trees / "current" / ".gzip"
+    before = hashlib.sha256(twin.read_bytes()).hexdigest()
+    spoil(machine)
+    listed.write_text(listed.read_text().replace(before, hashlib.sha256(twin.read_bytes()).hexdigest()))
+
+
+def lose(machine: Machine) -> None:
+    twins(machine)["sites/b/index.html"].unlink()
+
+
+def lose_the_list(machine: Machine) -> None:
+    spoil(machine)
+    (machine.trees / "current" / ".gzip").unlink()
+
+
+@pytest.mark.parametrize("edit", [spoil, spoil_with_its_sum, lose, lose_the_list])
+@pytest.mark.parametrize("after", [A, B], ids=["same pages", "another page"])
+def test_twins_that_somebody_edited_are_made_anew(
+    machine: Machine, edit: Callable[[Machine], None], after: Tree
+) -> None:
+    machine.publish(A)
+    assert machine.is_live(A)
+    edit(machine)
+    assert not machine.is_live(A)
+    machine.publish(after)
+    assert machine.is_live(after)
+    assert {path: read(machine, path) for path in TWINS} == {path: after.files[path].content for path in TWINS}
+
+
+def test_twins_that_nobody_touched_are_read_once_a_day(machine: Machine) -> None:
+    machine.publish(A)
+    twin, stamps = twins(machine)["sites/b/index.html"], machine.trees / "current" / ".gzip-stamps"
+    before, content = twin.stat(), twin.read_bytes()
+    twin.write_bytes(content[:-1] + b"x")
+    os.utime(twin, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert machine.is_live(A)
+    age(stamps, 2)
+    assert not machine.is_live(A)
+    machine.publish(A)
+    age(stamps, 2)
+    assert machine.is_live(A)
+    assert time.time() - stamps.stat().st_mtime < 3600
 
 
 def test_a_run_that_was_cut_short_is_finished_by_the_next(machine: Machine) -> None:

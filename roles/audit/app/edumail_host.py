@@ -22,7 +22,7 @@ PROVINCE = Path(__file__).resolve().with_name("province.json")
 """``domains`` of the province."""
 MANIFEST = ".manifest"
 """A release's list of files, with the digests of ``edumail/tree.py``; the auditor knows the digest of the list."""
-RESERVED = frozenset({MANIFEST, ".sums", ".access", ".gzip", ".stamps", ".made"})
+RESERVED = frozenset({MANIFEST, ".sums", ".access", ".gzip", ".stamps", ".gzip-stamps", ".made"})
 """What a deploy notes beside the files."""
 SSHD = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords", "permitrootlogin", "port")
 

@@ -5,25 +5,31 @@ A list of sums that lies beside such files would be changed with them; of their 
 
 from __future__ import annotations
 
+import fcntl
 import filecmp
 import gzip
 import hashlib
 import json
+import os
 import shlex
 import shutil
+import signal
 import sqlite3
+import stat
 import subprocess
-import tempfile
+import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 RECIPES = Path(__file__).resolve().with_name("compile.json")
 """By role the command that compiles its release, with ``{tree}`` for where that lies."""
-SCRATCH = "/var/tmp"
-"""Where that is done: on the disk, since tables are large. What is made there is root's alone, and goes again."""
+SCRATCH = Path("/var/lib/edumail/audit/again")
+"""Where that is done: on the disk, since tables are large. It is root's alone, and goes again."""
+SECONDS = 300
+"""How long that may take, as in a deploy (``roles/common/scripts.py``)."""
 TWIN = ".gz"
 """What nginx serves instead of the file that it is made of."""
 DUMP = "/usr/bin/sieve-dump"
@@ -45,16 +51,15 @@ def wrong(live: Path, role: str, known: Mapping[str, str], added: Collection[str
     if recipe is None:
         yield from (f"{live}/{name}: {STRANGE}" for name in compiled)
         return
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
-        again = Path(folder)
+    with _scratch() as again:
         for name in known:
             if (live / name).is_file():  # one that is gone is told of by whoever compares the sources
                 (again / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(live / name, again / name)
-        command = ["/bin/sh", "-c", recipe.replace("{tree}", shlex.quote(folder))]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = _run("/bin/sh", "-c", recipe.replace("{tree}", shlex.quote(str(again))))
         if done.returncode:
-            yield f"{live}: không biên dịch lại được / can't be compiled again: {done.stderr.strip()[-200:]}"
+            why = done.stderr.strip()[-200:] or f"exit {done.returncode}"
+            yield f"{live}: không biên dịch lại được / can't be compiled again: {why}"
             return
         made = {str(path.relative_to(again)) for path in again.rglob("*") if path.is_file()} - known.keys()
         for name in made | compiled:
@@ -66,12 +71,39 @@ def wrong(live: Path, role: str, known: Mapping[str, str], added: Collection[str
                 yield f"{live}/{name}: {OTHER}"
 
 
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """The empty folder for it, to one audit at a time. What one left that was killed goes with the next."""
+    for number in (signal.SIGHUP, signal.SIGTERM):  # unlike these, an exit passes by what is below
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    held = os.open(SCRATCH.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+        SCRATCH.mkdir(mode=0o700)
+        yield SCRATCH
+    finally:
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+        os.close(held)
+
+
+def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command with all that it starts, for :data:`SECONDS` at most; 124 is the exit status of one that was ended."""
+    bounded = ["/usr/bin/timeout", "-k", "10", str(SECONDS), *command]
+    return subprocess.run(bounded, capture_output=True, text=True, errors="replace", check=False)
+
+
 def _is_twin(file: Path, digest: str) -> bool:
     """Whether what a browser unpacks has the digest of the file that was deployed."""
     try:
-        return hashlib.sha256(b"-" + gzip.decompress(file.read_bytes())).hexdigest() == digest
+        return _regular(file) and hashlib.sha256(b"-" + gzip.decompress(file.read_bytes())).hexdigest() == digest
     except (OSError, EOFError, zlib.error):
         return False
+
+
+def _regular(file: Path) -> bool:
+    """Whether a daemon reads what lies here: a link leads to what somebody may change after it was looked at."""
+    return stat.S_ISREG(file.lstat().st_mode)
 
 
 def _alike(one: Path, other: Path) -> bool:
@@ -80,11 +112,13 @@ def _alike(one: Path, other: Path) -> bool:
     To the byte, but for two kinds. A Sieve binary knows where its script lies, so it is its instructions that are
     compared; and a database is stamped with SQLite's version, which an update of Debian's may have raised since.
     """
+    if not _regular(one):
+        return False
     if filecmp.cmp(one, other, shallow=False):
         return True
     match one.suffix:
         case ".svbin":
-            told = [subprocess.run([DUMP, file], capture_output=True, check=False) for file in (one, other)]
+            told = [_run(DUMP, file) for file in (one, other)]
             return not any(dump.returncode for dump in told) and told[0].stdout == told[1].stdout
         case ".db":
             return _rows(one) == _rows(other)
