@@ -110,7 +110,7 @@ if mail:
     audit.activate(inventory)
 
 # Policies give and take it: once no Postfix asks it any more, it goes.
-if not authors:
+if mail and not authors:
     srs.remove()
 
 # Pages come last: to bring those of thousands of units takes longest.

@@ -57,19 +57,24 @@ digest_of() { [ ! -f "$1" ] || sha256sum < "$1" | cut -c 1-64; }
 stamps() {
   (cd -- "$1" && cut -c 67- "$2" | xargs -r -d '\\n' stat -c '%n %i %s %.9Y' -- 2>/dev/null | sha256sum | cut -c 1-64)
 }
+regular() {
+  # sha256sum follows links; audits do not, since what they lead to may change afterwards.
+  ! (cd -- "$1" && cut -c 67- "$2" | xargs -r -d '\\n' stat -c %f -- 2>/dev/null | grep -qv '^8')
+}
 unchanged() {
   [ -s "$1/$2" ] || return 0
   # To read the pages of a province takes long: once a day, and when something is not as it was.
   seen=$(stamps "$1" "$2")
   [ -z "$(find "$1/$3" -mtime -1 2>/dev/null)" ] || [ "$(cat "$1/$3")" != "$seen" ] || return 0
-  (cd -- "$1" && sha256sum --check --quiet --status "$2" 2>/dev/null) || return 1
+  regular "$1" "$2" && (cd -- "$1" && sha256sum --check --quiet --status "$2" 2>/dev/null) || return 1
   printf '%s\\n' "$seen" 2>/dev/null > "$1/$3.new" && mv -f -- "$1/$3.new" "$1/$3" || :
 }
 sound() { [ -f "$1/MANIFEST" ] && [ -f "$1/SUMS" ] && unchanged "$1" SUMS STAMPS; }
 made() {
   # One that an older edumail compiled has no such list: nobody knows what was compiled then.
   [ -f "$1/MADE" ] || return 1
-  [ ! -s "$1/MADE" ] || (cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null) || return 1
+  [ ! -s "$1/MADE" ] ||
+    (regular "$1" MADE && cd -- "$1" && sha256sum --check --quiet --status MADE 2>/dev/null) || return 1
   unchanged "$1" TWINS TWIN_STAMPS
 }
 is_copy() { [ ! -L "$2" ] && [ "$(stat -c %a -- "$2" 2>/dev/null)" = 644 ] && cmp -s -- "$1" "$2"; }
@@ -349,6 +354,11 @@ def remove(role: str, unit: str, root: str = ROOT) -> str:
             "fi",
             ': > "$trees/.links"',
             'touch -- "$trees/links"',
+            # A copy that somebody has edited is ours all the same, where the distribution has no such file.
+            "tab=$(printf '\\t')",
+            'while IFS="$tab" read -r path inside copy; do',
+            '  [ -z "$copy" ] || [ -e "$root/distribution$path" ] || rm -f -- "$path"',
+            'done < "$trees/links"',
             'relink "$trees/.links" "$trees/links" || fail "không gỡ được liên kết / could not take back the links"',
             "systemctl daemon-reload",
             'rm -rf -- "$trees"',
@@ -481,6 +491,8 @@ def _judging(role: str, digest: str, compile: Sequence[str], check: Sequence[str
         "new=$(target staged)",
         f'[ -n "$new" ] && [ "$(digest_of "$trees/releases/$new/{MANIFEST}")" = "$wanted" ] ||',
         '  fail "bản chờ không phải bản mong muốn / the staged release is not the wanted one"',
+        # What somebody put a link in the place of would be compiled into what that leads to.
+        *(['find "$trees/releases/$new/" -type l -exec rm -f -- {} +'] if compile else []),
         *(f'attempt "biên dịch / compile" {_command(command, trees)}' for command in compile),
         *([_NOTE_MADE] if compile else []),
         *(f'attempt "kiểm tra / check" {_command(command, trees)}' for command in check),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,6 @@ import pytest
 
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
-from roles.common.paths import has_mail
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, HostAudit
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import Seen, for_good, seen_at
@@ -315,30 +314,50 @@ def _nobodys(audit: Audit, on: str) -> dict[str, set[str]]:
 
     Neither somebody of the unit has such a mailbox by the roster, nor is it one that the unit's people share. One of a
     unit that the host does not have counts against those that have its domain, and if there are none, against all. So
-    does one on a host that has no units' mailboxes at all: a gateway lets everybody's people in.
+    does any at all on a gateway that has no units' mailboxes: it would let in who is somebody else there.
     """
-    units = audit.units(on)
-    hosts = [host.name for host in audit.province.hosts.values() if has_mail(host) and not audit.units(host.name)]
-    heres = [opened(audit, name) for name in (on, *hosts)]
+    units, here = audit.units(on), opened(audit, on)
     people = {(unit.id, person.address) for unit in units for person in audit.mail.units.people[unit.id]}
     shared = {(unit.id, box.address) for unit in units for box, _ in audit.mail.units.shared(unit)}
     found = [
         (of, account["address"])
-        for here in heres
         for of, accounts in here.accounts.items()
         for account in accounts
         if (account["state"] in ("waiting", "active") and (of, account["address"]) not in people)
         or (account["state"] == "shared" and (of, account["address"]) not in shared)
     ]
     asked_for = {address for _, address in people | shared}
-    users = {user for here in heres for user in here.facts["dovecot_users"]}
-    served = users - asked_for - {address for _, address in found}
+    served = set(here.facts["dovecot_users"]) - asked_for - {address for _, address in found}
     nobodys: dict[str, set[str]] = {unit.id: set() for unit in units}
     for of, address in [*found, *(("", address) for address in served)]:
-        near = [unit.id for unit in units if unit.domain == address.rpartition("@")[2].lower()]
-        for blamed in [of] if of in nobodys else near or nobodys:
-            nobodys[blamed].add(address)
+        for unit in _blamed(units, of, address):
+            nobodys[unit].add(address)
+    gateway = audit.mail.gateway.name
+    if not audit.units(gateway):
+        for of, address in _all_of(opened(audit, gateway)):
+            for unit in _blamed(audit.province.units.values(), of, address):
+                if unit in nobodys:
+                    nobodys[unit].add(address)
     return nobodys
+
+
+def _blamed(units: Collection[Unit], of: str, address: str) -> list[str]:
+    """Whose a mailbox is that nobody asks for: of the unit that it names, or that has its domain, or of all."""
+    domain = address.rpartition("@")[2].lower()
+    named = [unit.id for unit in units if unit.id == of]
+    return named or [unit.id for unit in units if unit.domain == domain] or [unit.id for unit in units]
+
+
+def _all_of(host: HostAudit) -> list[tuple[str, str]]:
+    """Unit, where one is named, and address of all that can be signed in to, or gets mail, on a host."""
+    states = ("waiting", "active", "shared")
+    named = {
+        account["address"]: of
+        for of, accounts in host.accounts.items()
+        for account in accounts
+        if account["state"] in states
+    }
+    return [(named.get(address, ""), address) for address in sorted({*named, *host.facts["dovecot_users"]})]
 
 
 def _all_asked(addresses: Iterable[str], replies: Mapping[str, Reply]) -> None:

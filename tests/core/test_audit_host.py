@@ -219,6 +219,15 @@ def test_what_an_audit_compiled_that_was_ended_does_not_stay(tmp_path: Path, num
     assert not compiling.scratch.exists()
 
 
+def test_an_audit_that_is_ended_while_it_waits_leaves_the_other_alone(tmp_path: Path) -> None:
+    compiling = Compiling(tmp_path)
+    working, waiting = compiling.begun(), compiling.start()
+    time.sleep(0.5)
+    waiting.send_signal(signal.SIGTERM)
+    waiting.wait(10)
+    assert working.communicate(timeout=20)[0] == "\n"
+
+
 def test_one_audit_waits_for_the_other(tmp_path: Path) -> None:
     compiling = Compiling(tmp_path)
     both = [compiling.begun(), compiling.start()]

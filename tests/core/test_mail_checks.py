@@ -212,9 +212,14 @@ def test_whom_dovecot_knows_without_an_account_is_surplus(audit: Any) -> None:
 def test_an_account_at_a_gateway_without_units_counts_against_all(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     units = {name: audit.units(name) for name in audit.province.hosts}
     monkeypatch.setattr(audit, "units", lambda on: [] if on == "mail-so" else units[on])
+    gateway, stranger, somebody = audit.hosts["mail-so"], "cuasau@khongco.test", "huett@suoimo.minhha.test"
+    gateway.served = []
     assert not any(article_4._nobodys(audit, HOST).values())
-    audit.hosts["mail-so"].more = [BACK_DOOR | {"unit": "so", "address": "cuasau@sogddt.minhha.test"}]
-    assert article_4._nobodys(audit, HOST) == {unit: {"cuasau@sogddt.minhha.test"} for unit in ALL}
+    gateway.more = [BACK_DOOR | {"unit": "khong-co", "address": stranger}]
+    assert article_4._nobodys(audit, HOST) == {unit: {stranger} for unit in ALL}
+    gateway.more = [BACK_DOOR | {"unit": PRIMARY, "address": somebody}]  # who has a mailbox elsewhere
+    assert article_4._nobodys(audit, HOST) == {unit: {somebody} if unit == PRIMARY else set() for unit in ALL}
+    assert not any(article_4._nobodys(audit, "mail-thpt").values())
 
 
 def test_the_domain_of_an_unknown_mailbox_tells_whose_it_is(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -245,6 +245,24 @@ def test_what_was_compiled_and_edited_by_hand_is_compiled_again(machine: Machine
     assert (live / ".made").read_text().splitlines()[0].endswith("  units.db")
 
 
+@pytest.mark.parametrize("name", ["main.cf", "main.db"], ids=["deployed", "compiled"])
+def test_a_link_to_the_same_is_no_file(machine: Machine, name: str) -> None:
+    """What it leads to may be another's tomorrow: audits refuse it (11.3.3), so a deploy has to mend it."""
+    machine.options = {"compile": ["cp {tree}/main.cf {tree}/main.db"]}
+    machine.publish(A)
+    file, elsewhere = machine.trees / "current" / name, machine.root / "elsewhere"
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+    assert not machine.is_live(A)
+    machine.publish(A)
+    assert machine.is_live(A)
+    live = machine.trees / "current" / name
+    assert not live.is_symlink()
+    assert live.read_text() == "one\n"
+    elsewhere.write_text("by hand\n")
+    assert machine.is_live(A)
+
+
 def test_what_an_older_edumail_compiled_is_compiled_once_more(machine: Machine) -> None:
     """It kept no sums of that, so whether somebody edited it is not known."""
     machine.options = {"compile": ["cp {tree}/main.cf {tree}/main.db"]}
@@ -681,6 +699,7 @@ def test_a_role_that_is_not_wanted_any_more_goes_without_a_trace(machine: Machin
     machine.options = {"unit": "web.service", "links": links}
     machine.publish(A)
     machine.called()
+    copy.write_text("edited\n")
     lines = scripts.remove("web", "web.service", str(machine.root)).split("\n")
     relinked = next(number for number, line in enumerate(lines) if line.startswith("relink "))
     # Killed once right before the tree goes: the next run ends it.

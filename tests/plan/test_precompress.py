@@ -121,7 +121,13 @@ def lose_the_list(machine: Machine) -> None:
     (machine.trees / "current" / ".gzip").unlink()
 
 
-@pytest.mark.parametrize("edit", [spoil, spoil_with_its_sum, lose, lose_the_list])
+def link(machine: Machine) -> None:
+    twin, elsewhere = twins(machine)["sites/b/index.html"], machine.root / "elsewhere.gz"
+    twin.rename(elsewhere)
+    twin.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize("edit", [spoil, spoil_with_its_sum, lose, lose_the_list, link])
 @pytest.mark.parametrize("after", [A, B], ids=["same pages", "another page"])
 def test_twins_that_somebody_edited_are_made_anew(
     machine: Machine, edit: Callable[[Machine], None], after: Tree

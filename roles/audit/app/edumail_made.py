@@ -79,11 +79,13 @@ def _scratch() -> Iterator[Path]:
     held = os.open(SCRATCH.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(held, fcntl.LOCK_EX)
-        shutil.rmtree(SCRATCH, ignore_errors=True)
-        SCRATCH.mkdir(mode=0o700)
-        yield SCRATCH
+        try:
+            shutil.rmtree(SCRATCH, ignore_errors=True)
+            SCRATCH.mkdir(mode=0o700)
+            yield SCRATCH
+        finally:  # and not of who was ended while it waited: the folder is another's then
+            shutil.rmtree(SCRATCH, ignore_errors=True)
     finally:
-        shutil.rmtree(SCRATCH, ignore_errors=True)
         os.close(held)
 
 
