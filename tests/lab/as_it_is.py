@@ -29,6 +29,7 @@ LEFT_OUT: Mapping[str, str] = {
     "/var/vmail/*/dovecot-acl-list": "which folders have rights of their own, found out anew; the rights are compared",
     "/var/vmail/*/..DOVECOT-TRASHED/*": "folders that Dovecot has put aside to delete",
     "/var/vmail/*.lock": "locks",
+    "/var/lib/edumail/certificates/.*.lock": "the same of the host's own timer, made at its first run",
     "/var/vmail/*/maildirsize": "how full a mailbox is: what came and went is noted line by line",
     "/var/vmail/*/maildirfolder": "an empty file in each folder that Dovecot makes when a mailbox is opened first",
     "/var/vmail/*/subscriptions": "the same folders, subscribed; one to Audit is seen (subscribed)",
