@@ -367,7 +367,10 @@ class TestOfficialMailboxes:
         assert self.later(province, 8) == []  # so soon not again
         self.read_all(province)
         assert self.later(province, 30) == []
-        province.accounts(HOST, "UPDATE account SET reminded = 0, seen = min(seen, unixepoch())")
+        now = "min({0}, unixepoch())".format
+        province.accounts(
+            HOST, f"UPDATE account SET reminded = 0, seen = {now('seen')}, opened_at = {now('opened_at')}"
+        )
 
     def test_when_a_holder_opened_one_last_is_noted(self, province: LabProvince) -> None:
         self.read_all(province)
