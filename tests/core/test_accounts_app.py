@@ -388,12 +388,12 @@ def test_when_a_holder_opened_a_shared_mailbox_is_taken_from_the_journal(app: Mo
     database = app.connect(":memory:")
     shared = ("vanthu.xa@x.test", "lienhe.xa@x.test")
     sync(app, database, [row("an@x.test", "an", *shared), *(row(address, None) for address in shared)], {}, 0)
-    opens = "dovecot[1]: stats: field:user=an@x.test\tfield:cmd_args={}"
+    opens = "dovecot[1]: stats: field:user=an@x.test        field:cmd_args={}"
     journal = [
         LINE.format(300, opens.format('"Donvi/vanthu.xa@x.test"')),
         LINE.format(200, opens.format("Donvi/vanthu.xa@x.test/INBOX")),
         LINE.format(400, opens.format("INBOX")),
-        LINE.format(500, "imap(an@x.test)<2><y>: stats: field:user=an@x.test\tfield:cmd_args=Donvi/lienhe.xa@x.test"),
+        LINE.format(500, "imap(an@x.test)<2><y>: stats: field:user=an@x.test        field:cmd_args=Donvi/lienhe.xa@x.test"),
     ]
     app.note_sign_ins(database, journal, 900)
     opened = {row["address"]: row["opened_at"] for row in database.execute("SELECT * FROM account")}

@@ -63,7 +63,7 @@ SIGN_IN = re.compile(
     r", sasl_method=\w+, sasl_username=(?P<sender>\S+))"
 )
 OPENED = re.compile(
-    r"(?P<time>\d+)\.\d+ \S+ dovecot\[\d+\]: stats: field:user=\S+\tfield:cmd_args=\"?"
+    r"(?P<time>\d+)\.\d+ \S+ dovecot\[\d+\]: stats: field:user=\S+\s+field:cmd_args=\"?"
     + NAMESPACE
     + r"/(?P<mailbox>[^\"/\s]+)"
 )
