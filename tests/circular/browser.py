@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ ARGUMENTS = ("--no-sandbox", "--no-proxy-server", "--disable-dev-shm-usage")
 PHONE = {"width": 360, "height": 740}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 """Axe's names of the levels A and AA of WCAG 2.0 and 2.1."""
+AT_ONCE = min(4, os.cpu_count() or 1)
+"""Pages that are open at a time: each keeps a core busy while it is judged."""
 OUTLINE = ["page-has-heading-one", "heading-order", "skip-link"]
 """Its rules about how a page is found one's way in, which belong to no level."""
 
@@ -49,48 +53,66 @@ class Browser:
             raise RuntimeError(f"máy này không có trình duyệt / this machine has no browser ({', '.join(BROWSERS)})")
         try:
             from axe_playwright_python.base import AXE_FILE_PATH
-            from playwright.sync_api import sync_playwright
+            from playwright.async_api import async_playwright
         except ImportError as error:
             raise RuntimeError(f"máy này thiếu / this machine has no: {error.name}") from error
         self._axe = Path(AXE_FILE_PATH).read_text(encoding="utf-8")
         rules = ",".join(f"MAP {name} {_place(address)}" for name, address in addresses.items())
-        self._playwright = sync_playwright().start()
+        self._here = asyncio.Runner()
+        self._playwright = self._here.run(async_playwright().start())
         try:
-            self._chromium = self._playwright.chromium.launch(
-                executable_path=path, args=[*ARGUMENTS, f"--host-resolver-rules={rules}"]
+            self._chromium = self._here.run(
+                self._playwright.chromium.launch(
+                    executable_path=path, args=[*ARGUMENTS, f"--host-resolver-rules={rules}"]
+                )
             )
         except Exception as error:
-            self._playwright.stop()
+            self._here.run(self._playwright.stop())
+            self._here.close()
             why = f"trình duyệt không khởi động / the browser does not start: {str(error)[:200]}"
             raise RuntimeError(why) from error
-        self._context = self._chromium.new_context(viewport=PHONE, ignore_https_errors=True, bypass_csp=True)
+        self._context = self._here.run(
+            self._chromium.new_context(viewport=PHONE, ignore_https_errors=True, bypass_csp=True)
+        )
 
     def __enter__(self) -> Browser:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._chromium.close()
-        self._playwright.stop()
+        self._here.run(self._chromium.close())
+        self._here.run(self._playwright.stop())
+        self._here.close()
 
-    def look(self, url: str) -> Seen:
-        """Open ``url`` on the phone and judge it. Raises RuntimeError when it can't be opened."""
-        page = None
+    def look(self, urls: Iterable[str]) -> list[Seen | str]:
+        """Open each of ``urls`` on a phone and judge it; of one that can't be opened the answer is why."""
+        return self._here.run(self._look(urls))
+
+    async def _look(self, urls: Iterable[str]) -> list[Seen | str]:
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(url: str) -> Seen | str:
+            async with turn:
+                try:
+                    return await self._judge(url)
+                except Exception as error:  # Playwright's own kinds; one page ends no other's look
+                    return f"{url}: {str(error)[:200]}"
+
+        return await asyncio.gather(*map(one, urls))
+
+    async def _judge(self, url: str) -> Seen | str:
+        page = await self._context.new_page()
         try:
-            page = self._context.new_page()
-            response = page.goto(url, timeout=20_000)
+            response = await page.goto(url, timeout=20_000)
             if response is None or response.status != 200:
-                raise RuntimeError(f"{url} → {response.status if response else 'không trả lời / nothing'}")
-            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            page.evaluate(self._axe)
-            found = page.evaluate(f"axe.run({json.dumps(ASKED)})")
-        except RuntimeError:
-            raise
-        except Exception as error:  # Playwright's own kinds
-            raise RuntimeError(f"{url}: {str(error)[:200]}") from error
+                return f"{url} → {response.status if response else 'không trả lời / nothing'}"
+            overflow = await page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            await page.evaluate(self._axe)
+            found = await page.evaluate(f"axe.run({json.dumps(ASKED)})")
         finally:
             with contextlib.suppress(Exception):  # of a page that has crashed
-                if page:
-                    page.close()
+                await page.close()
         return Seen(url, max(0, int(overflow)), tuple(_violations(found["violations"])))
 
 

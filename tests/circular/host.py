@@ -8,7 +8,7 @@ import shlex
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from functools import cached_property
@@ -45,7 +45,9 @@ CLOSED = (
 """Places with letters, accounts and keys."""
 SHUT = (21, 23, 110, 111, 119, 389, 445, 1587, 2525, 3306, 3310, 5432, 6379, 8080, 10001, 11332, 11333, 11334)
 """Ports that are often left open, and those of daemons that answer only inside a host or between hosts."""
+LDAP = (389, 636)
 KNOCK_SECONDS = 2.0
+KNOCKS_AT_ONCE = 64
 SECURITY_DAYS = 7
 """For how long a page that says whom to tell of a hole has to hold yet; a figure of this suite."""
 RUNNING = ("active", "reloading")
@@ -182,10 +184,8 @@ class HostFacts:
         except (OSError, Confined):
             return None
         meant = {door.port for door in doors(self.host) if door.to == "everyone"}
-        asked = [port for port in SHUT if port not in meant]
-        with ThreadPoolExecutor(len(asked)) as pool:
-            answers = pool.map(lambda port: knock(address, port), asked)
-            return [port for port, answered in zip(asked, answers, strict=True) if answered]
+        answers = knocks(self.audit, address)
+        return [port for port in SHUT if port not in meant and answers[port]]
 
     @property
     def filter_policy(self) -> str:
@@ -327,6 +327,24 @@ def knock(address: str, port: int, seconds: float = KNOCK_SECONDS) -> bool | Non
     except OSError as error:
         return None if error.errno in NO_WAY else False
     return True
+
+
+def knocks(audit: Audit, address: str) -> Mapping[int, bool | None]:
+    """By port of :data:`SHUT` and :data:`LDAP` what :func:`knock` says of it at the address of a host.
+
+    A silence takes seconds, so all hosts of this run are knocked at together.
+    """
+    known: dict[str, dict[int, bool | None]] = audit.kept.setdefault("knocks", {})
+    if address not in known:
+        addresses = {address}
+        for name in audit.judged & audit.hosts.keys():
+            with contextlib.suppress(OSError, Confined):  # that is for its own questions to tell
+                addresses.add(audit.network.address(audit.province.hosts[name].fqdn))
+        doors = [(each, port) for each in addresses - known.keys() for port in sorted({*SHUT, *LDAP})]
+        with ThreadPoolExecutor(KNOCKS_AT_ONCE) as pool:
+            for (each, port), answer in zip(doors, pool.map(lambda door: knock(*door), doors), strict=True):
+                known.setdefault(each, {})[port] = answer
+    return known[address]
 
 
 def unseen(audit: Audit, name: str) -> str:

@@ -168,17 +168,19 @@ def _rendered(reading: Reading, browser: Browser) -> tuple[Answer, Answer]:
     viewport = bool(home.metadata("viewport"))
     pages = [home, *reading.portal.below("/tin-tuc/")[:1], *map(reading.portal.page, ("/lanh-dao/", "/thong-ke/"))]
     seen, closed, crashed = [], [], []
-    for page in pages:
-        try:
-            seen.append(_looked(browser, page))
-        except RuntimeError as error:
-            said = f"không mở được / not opened: {error}"
-            if page.good:
-                crashed.append(
-                    f"{said}; trang vẫn trả lời, có thể do trình duyệt ở đây / it answers, the browser may be why"
-                )
-            else:
-                closed.append(said)
+    for page, found in zip(pages, browser.look(page.url for page in pages), strict=True):
+        if isinstance(found, str) and page.good:  # one that answers may open at the second try
+            (found,) = browser.look([page.url])
+        if isinstance(found, Seen):
+            seen.append(found)
+            continue
+        said = f"không mở được / not opened: {found}"
+        if page.good:
+            crashed.append(
+                f"{said}; trang vẫn trả lời, có thể do trình duyệt ở đây / it answers, the browser may be why"
+            )
+        else:
+            closed.append(said)
     wide = [f"{found.url}: quá rộng / too wide: {found.overflow} px" for found in seen if found.overflow]
     broken = [f"{found.url}: {violation}" for found in seen for violation in found.violations]
     on_phones = [
@@ -200,16 +202,6 @@ def _rendered(reading: Reading, browser: Browser) -> tuple[Answer, Answer]:
         (sections.told(viewport and not (wide or closed), crashed), on_phones),
         (sections.told(not (broken or closed), crashed), for_all),
     )
-
-
-def _looked(browser: Browser, page: Page) -> Seen:
-    """What the browser sees of a page, at the second try where one that answers does not open at the first."""
-    try:
-        return browser.look(page.url)
-    except RuntimeError:
-        if not page.good:
-            raise
-    return browser.look(page.url)
 
 
 def _search(reading: Reading) -> Answer:

@@ -8,7 +8,6 @@ import hashlib
 import http.client
 import imaplib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import html5lib
@@ -19,7 +18,7 @@ from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import VERDICTS, Seen, folded, for_good, greeting, seen_at
 from tests.circular.exchangers import Greeting, Reply
-from tests.circular.host import facts_of, knock
+from tests.circular.host import LDAP, facts_of, knocks
 from tests.circular.letters import LOST, UNSETTLED, post
 from tests.circular.mailed import Undecided
 from tests.circular.network import (
@@ -36,8 +35,6 @@ from tests.circular.network import (
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import signed
-
-LDAP = (389, 636)
 
 
 @pytest.mark.requirement("C37-S39-smtp")
@@ -221,16 +218,15 @@ def test_no_directory_is_offered(audit: Audit, on: str, record: Record) -> None:
     """LDAP is asked for where there is a directory; edumail has none, and a port that answers would be one."""
     host = audit.province.hosts[on].fqdn
     address = audit.network.address(host)
-    with ThreadPoolExecutor(len(LDAP)) as pool:
-        answers = list(pool.map(lambda port: knock(address, port), LDAP))
+    answers = knocks(audit, address)
     facts = facts_of(audit, on)
     # A silence may be the doing of this machine's network: then the host itself must say that the port is shut.
-    shut = [facts.shuts(port) if answer is None else not answer for port, answer in zip(LDAP, answers, strict=True)]
+    shut = [facts.shuts(port) if answers[port] is None else not answers[port] for port in LDAP]
     open_ = "trả lời: dịch vụ thư mục của ai khác, cần xem bằng mắt / answers: somebody else's directory, look by hand"
     unseen = "không trả lời máy này, máy chủ lại không đóng / is silent here, yet the host does not shut it"
     evidence = [
-        f"{host}:{port} {'đóng / is shut' if closed else open_ if answer else unseen}"
-        for port, answer, closed in zip(LDAP, answers, shut, strict=True)
+        f"{host}:{port} {'đóng / is shut' if closed else open_ if answers[port] else unseen}"
+        for port, closed in zip(LDAP, shut, strict=True)
     ]
     for unit in audit.units(on):
         record(unit.id, "C37-S39-dir", "not-applicable" if all(shut) else "not-tested", evidence)

@@ -936,13 +936,42 @@ def test_a_directory_is_not_offered_where_the_host_itself_says_so(
     verdict: str,
     word: str,
 ) -> None:
-    monkeypatch.setattr(standards, "knock", lambda address, port: answer)
+    monkeypatch.setattr(host_of, "knock", lambda address, port: answer)
     monkeypatch.setattr(standards, "facts_of", lambda audit, on: SimpleNamespace(shuts=lambda port: shuts))
     network = SimpleNamespace(address=lambda name: "192.0.2.1")
-    audit = SimpleNamespace(province=province, network=network, units=lambda on: [SimpleNamespace(id="u")])
+    audit = SimpleNamespace(
+        province=province, network=network, units=lambda on: [SimpleNamespace(id="u")], kept={}, judged=set(), hosts={}
+    )
     given, evidence = verdicts(standards.test_no_directory_is_offered, audit, on="mail-so")["u", "C37-S39-dir"]
     assert given == verdict
     assert word in evidence
+
+
+def test_hosts_are_knocked_at_together_and_one_without_an_address_holds_up_none(
+    province: Province, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knocked: list[tuple[str, int]] = []
+
+    def knock(address: str, port: int) -> bool:
+        knocked.append((address, port))
+        return (address, port) == ("192.0.2.2", 389)
+
+    addresses = {province.hosts["mail-so"].fqdn: "192.0.2.1", province.hosts["mail-xa"].fqdn: "192.0.2.2"}
+
+    def address(name: str) -> str:
+        if name not in addresses:
+            raise OSError("no A record")
+        return addresses[name]
+
+    monkeypatch.setattr(host_of, "knock", knock)
+    audit: Any = SimpleNamespace(province=province, network=SimpleNamespace(address=address), kept={})
+    audit.judged, audit.hosts = {"mail-so", "mail-xa", "mail-thpt", ""}, dict.fromkeys(province.hosts)
+    assert not any(host_of.knocks(audit, "192.0.2.1").values())
+    assert {door for door in knocked if door[1] == 389} == {("192.0.2.1", 389), ("192.0.2.2", 389)}
+    assert len(knocked) == len(set(knocked))
+    before = len(knocked)
+    assert [port for port, answers in host_of.knocks(audit, "192.0.2.2").items() if answers] == [389]
+    assert len(knocked) == before
 
 
 def test_a_packet_filter_shuts_what_it_neither_names_nor_lets_in_with_the_rest() -> None:

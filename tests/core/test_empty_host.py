@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,9 +48,9 @@ def refused(*_: Any) -> Any:
     raise ConnectionRefusedError("refused")
 
 
-def unseen(url: str) -> Any:
+def unseen(urls: Iterable[str]) -> list[str]:
     """What a browser finds there."""
-    raise RuntimeError(f"{url}: refused")
+    return [f"{url}: refused" for url in urls]
 
 
 class Silence(Network):
@@ -132,7 +132,7 @@ def bare(inventory: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cal
     monkeypatch.setattr(hostfacts, "FETCHED", ())
     monkeypatch.setattr(HostFacts, "wanted", {"postfix": "0" * 64})
     monkeypatch.setattr(HostFacts, "answering", [])
-    monkeypatch.setattr("tests.circular.test_standards_39.knock", lambda address, port: False)
+    monkeypatch.setattr("tests.circular.host.knock", lambda address, port: False)
     monkeypatch.setattr("tests.circular.test_standards_39.offers_version", refused)
 
     def made(host: str, taking: bool) -> Audit:
