@@ -38,6 +38,10 @@ READY = 220
 """What SMTP says where TLS may begin (RFC 3207)."""
 PATIENCE = 20
 """Seconds for which a server that says that too many asked (RFC 6585) is asked again."""
+BROKEN = (ConnectionError, ssl.SSLEOFError, HTTPException)
+"""What a web server that is being restarted looks like, or a line on which a packet is lost."""
+AGAIN_SECONDS = 2.0
+"""After which a page that broke is asked for again."""
 NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 """What is said on the way, by nobody who was to be reached: a router's word is as good as a silence."""
 HTTPS_PORT, SMTP_PORT, IMAPS_PORT = 443, 25, 993
@@ -117,6 +121,8 @@ class Network:
     """By address and port: thousands of names may lead to one door, and each silence takes as long as the first."""
     _open: tuple[str, HTTPSConnection] | None = None
     """The connection that the last page came by, and whose page it was."""
+    _mute: set[tuple[str, int]] = field(default_factory=set)
+    """Addresses and ports whose last page broke twice."""
 
     def __post_init__(self) -> None:
         self.resolver = dns.resolver.Resolver(configure=False)
@@ -426,11 +432,12 @@ class Network:
         """GET over verified HTTPS, or POST of a form's fields; no redirect followed, at most 2 MB read.
 
         The page after it comes by the same connection if it is of the same host. One that the server has closed
-        meanwhile is opened anew. Where too many asked (429), it is asked again as soon as the server allows it.
+        meanwhile is opened anew. Where too many asked (429), it is asked again as soon as the server allows it, and
+        where the connection breaks once more, unless the last page from there broke twice.
         """
         end = time.monotonic() + PATIENCE
         while True:
-            response, body = self._once(host, path, form, port)
+            response, body = self._twice(host, path, form, port)
             pause = _pause(response)
             if response.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() + pause > end:
                 return response, body
@@ -443,6 +450,20 @@ class Network:
             connection.request("GET", "/", headers={"Host": host})
             answer = connection.getresponse()
             return answer.status, answer.getheader("Location") or ""
+
+    def _twice(self, host: str, path: str, form: Mapping[str, str] | None, port: int) -> tuple[HTTPResponse, bytes]:
+        try:
+            answer = self._once(host, path, form, port)
+        except BROKEN:
+            server = (self.address(host), port)
+            if form is not None or server in self._mute:
+                raise
+            self._mute.add(server)
+            time.sleep(AGAIN_SECONDS)
+            answer = self._once(host, path, form, port)
+        if self._mute:
+            self._mute.discard((self.address(host), port))
+        return answer
 
     def _once(self, host: str, path: str, form: Mapping[str, str] | None, port: int) -> tuple[HTTPResponse, bytes]:
         kept, self._open = self._open, None

@@ -527,6 +527,38 @@ def test_a_door_that_refuses_while_its_server_starts_is_knocked_at_again(
     assert len(knocked) == 2 * len(set(knocked)) == (16 if of_mail else 4)
 
 
+def test_a_page_that_breaks_is_asked_for_again_a_form_never_and_a_dead_server_once(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    broken: list[int] = []
+
+    def once(host: str, path: str, form: object, port: int) -> Any:
+        asked.append(path)
+        if broken and broken.pop():
+            raise ConnectionResetError
+        return SimpleNamespace(status=200, getheader=lambda name: None), b""
+
+    def get(path: str, form: Any = None) -> list[str]:
+        asked.clear()
+        with contextlib.suppress(ConnectionResetError):
+            network.https("www.x.test", path, form)
+            asked.append("got")
+        return [*asked]
+
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(network, "address", lambda name: "192.0.2.1")
+    monkeypatch.setattr(network, "_once", once)
+    broken[:] = [1]
+    assert get("/a") == ["/a", "/a", "got"]
+    broken[:] = [1]
+    assert get("/b", {}) == ["/b"]
+    broken[:] = [1, 1, 1]
+    assert (get("/c"), get("/d"), get("/e")) == (["/c", "/c"], ["/d"], ["/e", "got"])
+    broken[:] = [1]
+    assert get("/f") == ["/f", "/f", "got"]
+
+
 def test_a_host_that_does_not_tell_its_filter_leaves_a_silence_open(
     network: Network, monkeypatch: pytest.MonkeyPatch, way: Any
 ) -> None:
