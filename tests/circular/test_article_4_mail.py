@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -40,6 +40,11 @@ THEIR_MAILBOX = re.compile(r"said: 5[0-9]{2}[ -]5\.(?:1\.[1236]|2\.[0-9])")
 """In a bounce: it is the auditor's own address outside that is unknown, closed or full (RFC 3463)."""
 SHOWN = 20
 """How many surplus mailboxes are named: those that no unit of the host has count against each of its units."""
+SUSPENDED = (
+    "bị tạm khóa nên không có hộp thư dùng được; cần xem người ấy còn làm việc không, rồi cấp mã mới hoặc bỏ tên"
+    " / suspended, so without a mailbox to use; somebody has to see whether they still serve, and then issue a new code"
+    " or take them off the roster"
+)
 NO_LETTER = "không gửi thư / no letter"
 OPENED_LAST = (
     "một người giữ mở hộp lần cuối (hoặc từ khi có ghi), không tính vào kết luận"
@@ -118,12 +123,20 @@ def _held(audit: Audit, on: str, unit: Unit, address: str) -> tuple[bool, list[s
         if box.address == address
     ]
     good = bool(wanted) and all(people and held.get(address) == people for people in wanted)
-    known = len(held.get(address, ()))
+    holders = held.get(address, set())
     said = (
-        f"{address}: {known} người giữ theo tài khoản trên máy chủ, {'đúng' if good else 'KHÔNG đúng'} như inventory"
-        f" / {known} holders by the host's accounts, {'those' if good else 'NOT those'} of the inventory"
+        f"{address}: {len(holders)} người giữ theo tài khoản trên máy chủ,"
+        f" {'đúng' if good else 'KHÔNG đúng'} như inventory"
+        f" / {len(holders)} holders by the host's accounts, {'those' if good else 'NOT those'} of the inventory;"
+        f" {_activated(audit.hosts[on].accounts[unit.id], holders)}"
     )
     return good, [said]
+
+
+def _activated(accounts: Iterable[Mapping[str, Any]], holders: Collection[str]) -> str:
+    """How many of a unit's people have begun, as a part of a line of evidence: the others can't sign in yet."""
+    active = {account["address"] for account in accounts if account["state"] == "active"}
+    return f"{len(active.intersection(holders))}/{len(holders)} người giữ đã kích hoạt / holders have activated"
 
 
 @pytest.mark.requirement("C37-4.1")
@@ -281,10 +294,14 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
         accounts = {address for address, a in usable.items() if a["person"]}
         missing, surplus = sorted(roster - accounts), sorted(nobodys[unit.id])
         unserved = sorted(roster - known)
-        waiting = sum(1 for address in roster & accounts if usable[address]["state"] == "waiting")
+        waits = {address: usable[address].get("waits") for address in sorted(roster & accounts)}
+        number = Counter(waits.values())
+        suspended = [address for address, why in waits.items() if why == "suspended"]
         evidence = [
-            f"danh sách nhân sự {len(roster)} người, {len(accounts)} tài khoản ({waiting} chờ chủ nhân kích hoạt)"
-            f" / roster {len(roster)}, accounts {len(accounts)} ({waiting} waiting for their owner's activation)",
+            f"danh sách nhân sự {len(roster)} người, {len(accounts)} tài khoản / roster {len(roster)},"
+            f" accounts {len(accounts)}; {number[None]} đã kích hoạt / activated; chờ chủ nhân kích hoạt / waiting for"
+            f" their owner: {number['code']} còn mã / with a code, {number['ended']} mã hết hiệu lực / with one that"
+            f" has ended, {number['none']} chưa có mã / without; {len(suspended)} bị tạm khóa / suspended",
             f"thiếu / missing: {', '.join(missing) or 0};"
             f" thừa, kể cả hộp thư không của ai / surplus, nobody's mailboxes too: {', '.join(surplus[:SHOWN]) or 0}"
             f"{f' … ({len(surplus)})' if len(surplus) > SHOWN else ''}",
@@ -305,7 +322,9 @@ def test_everybody_on_the_roster_has_a_mailbox_and_nobody_else(audit: Audit, on:
                 raise AuditError(said)
             if not left_out and not bad:
                 _all_asked(sorted(roster), replies)
-            record(unit.id, "C37-4.3.1", "fail" if bad else "pass", evidence)
+            if suspended:
+                evidence.append(f"{SUSPENDED}: {', '.join(suspended)}")
+            record(unit.id, "C37-4.3.1", "fail" if bad else "not-tested" if suspended else "pass", evidence)
     undecided.tell()
 
 
@@ -405,7 +424,7 @@ def _open_to_holders(
     people = {unit.id: [person.address for person in audit.mail.units.people[unit.id]] for unit, _ in wanted}
     asked = {address: people[unit] for unit, boxes in shared.items() for address, _ in boxes}
     try:
-        seers = audit.hosts[on].seers(asked)
+        seers, accounts = audit.hosts[on].seers(asked), audit.hosts[on].accounts
     except AuditError as error:
         return {unit.id: (None, [str(error)]) for unit, _ in wanted}
     found: dict[str, tuple[bool | None, list[str]]] = {}
@@ -416,7 +435,8 @@ def _open_to_holders(
             good &= bool(held) and seers[address] == held
             evidence.append(
                 f"{address}: {len(seers[address])} người của đơn vị thấy, {len(held)} người giữ"
-                f" / seen by {len(seers[address])} of the unit's people, held by {len(held)}"
+                f" / seen by {len(seers[address])} of the unit's people, held by {len(held)};"
+                f" {_activated(accounts[unit], held)}"
             )
         found[unit] = good, evidence
     return found

@@ -142,6 +142,31 @@ def test_an_audit_sends_no_more_than_an_audit_of_all_units_needs(
     assert sent(1, "a" * 32) == 0
 
 
+def test_what_waits_is_told_apart(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was suspended and has a new code is somebody whom a decision has let in again."""
+    monkeypatch.setattr(subprocess, "run", lambda *words, **options: SimpleNamespace(stdout=""))
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    store = importlib.import_module("edumail_store")
+    database.executescript(store.SCHEMA)
+    now = int(time.time())
+    made = {
+        "active": ("active", None, None, 0, 0), "code": ("waiting", "x", now + 60, 9, 0),
+        "again": ("waiting", "x", now + 60, 0, 1), "late": ("waiting", "x", now - 60, 0, 0),
+        "guessed": ("waiting", "x", now + 60, 10, 0), "none": ("waiting", None, None, 0, 0),
+        "suspended": ("waiting", None, None, 0, 1), "late again": ("waiting", "x", now - 60, 0, 1),
+    }  # fmt: skip
+    for name, row in made.items():
+        database.execute(
+            "INSERT INTO account (address, unit, person, name, home, quota_mb, code_days, changed, state, code,"
+            " code_expires, code_tries, suspended) VALUES (?1, 'u', ?1, ?1, ?1, 1, 1, 0, ?2, ?3, ?4, ?5, ?6)",
+            (name, *row),
+        )
+    assert {account["address"]: account["waits"] for account in app.facts(database)["accounts"]} == {
+        "active": None, "code": "code", "again": "code", "late": "ended", "guessed": "ended", "none": "none",
+        "suspended": "suspended", "late again": "suspended",
+    }  # fmt: skip
+
+
 def test_an_audit_names_its_address_outside_when_it_is_opened(
     app: ModuleType, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

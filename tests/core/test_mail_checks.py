@@ -53,12 +53,13 @@ class Host(Server):
         """Accounts that the inventory does not ask for."""
         self.served: list[str] = []
         """Whom Dovecot knows besides."""
+        self.waits: dict[str, str] = {}
+        """Who has not activated an account, and what of it is so."""
 
     @property
     def accounts(self) -> dict[str, list[dict[str, Any]]]:
         people = {unit.id: self.audit.people(unit) for unit in self.audit.units(self.name)}
-        state = {"person": "x", "state": "active", "holders": []}
-        found = {unit: [state | {"address": person.address} for person in theirs] for unit, theirs in people.items()}
+        found = {unit: [self._account(person.address) for person in theirs] for unit, theirs in people.items()}
         for unit in self.audit.units(self.name):
             for box, held in self.audit.shared(unit):
                 holders = [person.address for person in held if person.address not in self.blind]
@@ -66,6 +67,11 @@ class Host(Server):
         for account in self.more:
             found.setdefault(account["unit"], []).append(account)
         return found
+
+    def _account(self, address: str) -> dict[str, Any]:
+        waits = self.waits.get(address)
+        state = "waiting" if waits else "active"
+        return {"address": address, "person": "x", "state": state, "waits": waits, "holders": []}
 
     @property
     def facts(self) -> dict[str, list[str]]:
@@ -102,6 +108,8 @@ class Audited(Province):
         self.instead: dict[str, Reply] = {}
         """What the exchanger says to an address."""
         self.sent: dict[str, bytes] = {}
+        self.said: dict[tuple[str, str], str] = {}
+        """The evidence."""
         self.left: dict[str, str] = {}
         """The questions that stayed open for somebody, and why."""
         self.changed: Callable[[bytes], bytes] = lambda message: message
@@ -150,6 +158,7 @@ def verdicts(audit: Any) -> dict[tuple[str, str], Verdict]:
 
     def record(unit: str, requirement: str, verdict: Verdict, evidence: list[str]) -> None:
         assert evidence
+        audit.said[unit, requirement] = "\n".join(evidence)
         found.append((unit, requirement, verdict))
 
     pages = {"of_units": [(unit, (True, "its page")) for unit in audit.units(HOST)]}
@@ -202,6 +211,34 @@ def test_an_account_that_nobody_asks_for_counts_against_whose_it_is_or_else_all(
 ) -> None:
     audit.hosts[HOST].more = [account]
     assert red(audit) == {(unit, "C37-4.3.1") for unit in units}
+
+
+def test_who_is_suspended_has_no_mailbox_to_use_and_who_waits_has_one(audit: Any) -> None:
+    people = [person.address for person in audit.people(audit.province.units[SECONDARY])]
+    audit.hosts[HOST].waits = dict(zip(people, ("code", "ended", "ended", "none", "none", "none"), strict=False))
+    assert verdicts(audit)[SECONDARY, "C37-4.3.1"] == "pass"
+    assert f"; {len(people) - 6} đã kích hoạt" in audit.said[SECONDARY, "C37-4.3.1"]
+    numbers = ("1 còn mã / with a code", "2 mã hết hiệu lực", "3 chưa có mã", "0 bị tạm khóa")
+    assert all(number in audit.said[SECONDARY, "C37-4.3.1"] for number in numbers)
+    audit.kept.clear()
+    audit.hosts[HOST].waits[people[-1]] = "suspended"
+    found = verdicts(audit)
+    assert (found[SECONDARY, "C37-4.3.1"], found[PRIMARY, "C37-4.3.1"]) == ("not-tested", "pass")
+    assert audit.said[SECONDARY, "C37-4.3.1"].endswith(f"take them off the roster: {people[-1]}")
+    audit.refused = {people[0]}
+    assert verdicts(audit)[SECONDARY, "C37-4.3.1"] == "fail"
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_how_many_holders_of_the_unit_s_mailbox_have_begun_is_told(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, drawn: bool
+) -> None:
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=lambda role: []))
+    audit.drawn = None if drawn else {PRIMARY}
+    ((_, holders),) = audit.shared(audit.province.units[OFFICE])
+    audit.hosts[HOST].waits = {holders[0].address: "none"}
+    assert verdicts(audit)[OFFICE, "C37-4.2.3"] == "pass"
+    assert f"{len(holders) - 1}/{len(holders)} người giữ đã kích hoạt" in audit.said[OFFICE, "C37-4.2.3"]
 
 
 def test_whom_dovecot_knows_without_an_account_is_surplus(audit: Any) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import edumail_host
-from edumail_passwords import CONTEXT
+from edumail_passwords import CODE_TRIES, CONTEXT
 from edumail_store import DATABASE, as_owner
 
 SIEVE = Path("/var/lib/edumail/audit/audit.sieve")
@@ -261,16 +261,22 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
     """The accounts as the database has them and as the running Dovecot answers; no names, no secrets.
 
     Of each: with what its password is hashed, whether another account has the same hash, the rule for a new password,
-    and who holds it.
+    who holds it, and what it is that waits: one with a ``code`` that works, one that is ``suspended``, one whose code
+    has ``ended``, one that has ``none``.
     """
+    now = int(time.time())
     holders: dict[str, list[str]] = {}
     for address, holder in ask(database, "SELECT address, holder FROM holding ORDER BY address, holder"):
         holders.setdefault(address, []).append(holder)
     rows = ask(
         database,
         "SELECT address, unit, person, state, hash, password_characters, password_classes,"
-        " hash IN (SELECT hash FROM account WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1)"
+        " hash IN (SELECT hash FROM account WHERE hash IS NOT NULL GROUP BY hash HAVING count(*) > 1),"
+        " CASE WHEN state <> 'waiting' THEN NULL WHEN code IS NOT NULL AND code_expires >= ? AND code_tries < ?"
+        " THEN 'code' WHEN suspended THEN 'suspended' WHEN code IS NOT NULL THEN 'ended' ELSE 'none' END"
         " FROM account ORDER BY address",
+        now,
+        CODE_TRIES,
     )
     accounts = [
         {
@@ -282,11 +288,12 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
             "rule": [characters, classes],
             "alike": bool(alike),
             "holders": holders.get(address, []),
+            "waits": waits,
         }
-        for address, unit, person, state, hashed, characters, classes, alike in rows
+        for address, unit, person, state, hashed, characters, classes, alike, waits in rows
     ]
     users = subprocess.run(["/usr/bin/doveadm", "user", "*"], check=True, capture_output=True, text=True).stdout
-    return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": int(time.time())}
+    return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": now}
 
 
 def main(words: list[str]) -> int:
