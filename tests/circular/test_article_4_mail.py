@@ -495,8 +495,11 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
     undecided = Undecided()
     for unit in audit.units(on):
         if not unit.sections:
-            why = "inventory không khai bộ phận nào của đơn vị / the inventory names no internal section of this unit"
-            record(unit.id, "C37-4.3.3", "not-applicable", [why])
+            why = (
+                "inventory không khai bộ phận nào; việc đơn vị không có bộ phận phải có người xác nhận"
+                " / the inventory names no internal section; that the unit has none has to be attested"
+            )
+            record(unit.id, "C37-4.3.3", "not-tested", [why])
             continue
         if left_out := audit.left_out(unit):
             lead, said = tables_lead(audit, on)
@@ -505,11 +508,13 @@ def test_each_section_has_an_address_that_reaches_its_people(audit: Audit, on: s
             accepted = f"{len(open_ones)} địa chỉ mở cho mọi người / addresses open to all"
             evidence = [f"{NO_LETTER}: {left_out}", f"{accepted}; {REFUSED}: {', '.join(refused) or 0}", said]
             with undecided.of(unit):
-                good = lead is not False and not refused
+                held = [_held(audit, on, unit, s.address) for s in unit.sections if s.holders]
+                good = lead is not False and not refused and all(fine for fine, _ in held)
                 if good:
                     if lead is None:
                         raise AuditError(said)
                     all_settled(open_ones, replies)
+                evidence += [line for _, lines in held for line in lines]
                 record(unit.id, "C37-4.3.3", "pass" if good else "fail", evidence)
             continue
         fine, said = open_to[unit.id]

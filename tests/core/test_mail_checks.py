@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Verdict
 from tests.circular import letters
 from tests.circular import test_article_3_general as article_3
@@ -296,6 +297,24 @@ def test_units_that_were_not_drawn_get_no_letters_and_are_judged_by_tables_and_e
     sections = {section.address for section in audit.province.units[SECONDARY].sections}
     assert sections
     assert sections.isdisjoint(letter.recipient for letter in made.letters.values())
+
+
+def test_a_unit_that_names_no_section_is_not_excused_by_that(audit: Any) -> None:
+    assert not audit.province.units[OFFICE].sections
+    assert verdicts(audit)[OFFICE, "C37-4.3.3"] == "not-tested"
+    assert requirements()["C37-4.3.3"].attested
+
+
+def test_who_holds_a_section_s_mailbox_is_seen_without_dovecot(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit.drawn = set()
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=lambda role: []))
+    section = next(section for section in audit.province.units["so"].sections if section.holders)
+    holders = next(people for box, people in audit.shared(audit.province.units["so"]) if box == section)
+    said: dict[str, Verdict] = {}
+    for blind in (set(), {holders[0].address}):
+        audit.hosts["mail-so"].blind = blind
+        QUESTIONS["C37-4.3.3"](audit, "mail-so", lambda unit, _, verdict, evidence: said.update({unit: verdict}))
+        assert said["so"] == ("fail" if blind else "pass")
 
 
 def test_a_holder_whom_the_host_does_not_know_is_seen_without_dovecot(
