@@ -16,8 +16,8 @@ def _leads(reading: Reading) -> Answer:
     unit, home, network = reading.unit, reading.portal.page("/"), reading.audit.network
     right = f"https://{unit.portal}/"
     canonical = home.root.xpath("//link[@rel='canonical']/@href") == [right]
-    moved = [_plain(network, name) for name in (unit.portal, *unit.former_portals)]
-    moved += [_secure(network, name) for name in unit.former_portals]
+    moved = [_plain(network, unit.portal)]
+    moved += [answer for name in unit.former_portals for answer in moved_from(network, name)]
     led = [said for location, said in moved if location != right]
     shown = {plain(url) for page in (home, reading.portal.page("/dich-vu/")) for url, _ in page.links()}
     portal = reading.content.portal
@@ -33,6 +33,11 @@ def _leads(reading: Reading) -> Answer:
 def test_one_name_leads_to_everything(of_pages: Answers, record: Record) -> None:
     for unit, answer in of_pages:
         record(unit.id, "C37-2.1", *answer)
+
+
+def moved_from(network: Network, name: str) -> list[tuple[str, str]]:
+    """Where a former name of a portal leads, without TLS and with it: a 301's location or none, and what was seen."""
+    return [_plain(network, name), _secure(network, name)]
 
 
 def _plain(network: Network, name: str) -> tuple[str, str]:

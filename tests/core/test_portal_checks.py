@@ -846,6 +846,31 @@ def test_a_link_is_asked_as_the_inventory_has_it(
     assert verdict == "pass", evidence
 
 
+@pytest.mark.parametrize(
+    ("domain", "leads_to", "verdict"),
+    [
+        ("thcs.minhha.edu.vn", "thcssuoimo.suoimo.minhha.test", "pass"),
+        ("thcs.minhha.edu.vn", "nhacungcap.test", "fail"),  # who had the page before still has the name
+        ("suoimo.minhha.gov.vn", "thcssuoimo.suoimo.minhha.test", "not-tested"),
+        ("suoimo.minhha.gov.vn", "nhacungcap.test", "fail"),
+        ("suoimo.minhha.gov.vn", "", "fail"),
+    ],
+)
+def test_a_name_below_edu_vn_leads_to_the_portal(files: Files, domain: str, leads_to: str, verdict: Verdict) -> None:
+    """The name comes in addition: a mail domain elsewhere is nothing wrong, and no pass."""
+    about = reading(files, "thcs-suoi-mo")
+    about.unit = about.unit.model_copy(update={"former_portals": ("thcs.minhha.edu.vn",), "domain": domain})
+    there = Response(301, {"location": f"https://{leads_to}/"})
+    about.audit.network = SimpleNamespace(
+        lookup=lambda name, kind: [leads_to] if leads_to else [],
+        plain_http=lambda name: (301, f"https://{leads_to}/"),
+        https=lambda name, *words, **more: (there, b"") if name.endswith(".edu.vn") else files.https(name, *words),
+    )
+    said, evidence = article_3._below_edu_vn(about)
+    assert said == verdict
+    assert (article_3.MAIL_ELSEWHERE in evidence) == (verdict == "not-tested")
+
+
 def test_without_the_ministry_s_lists_its_own_domain_is_the_ministry_s(
     files: Files, edited: Callable[..., None]
 ) -> None:
