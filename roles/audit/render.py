@@ -46,9 +46,12 @@ def domains(province: Province) -> list[str]:
 def letters(province: Province) -> int:
     """How many letters an audit may send from mailboxes of a host, as many as one of all units needs.
 
-    From each unit to another, back, and to the outside; to each section; to each group (``tests/circular/letters.py``).
+    From each unit to another, back, and to the outside; to each section; to each group of
+    a managing body, those of the catalogue too (``tests/circular/letters.py``).
     Rounded up to a power of two, so that not every new school changes it on every host.
     """
     units = province.units.values()
+    managing = sum(province.kinds[unit.kind].binds != "school" for unit in units)
     needed = 3 * len(units) + sum(len(unit.sections) for unit in units) + len(province.groups)
+    needed += managing * len(province.standard_groups)
     return max(FEWEST, 1 << (needed - 1).bit_length())

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from edumail.circular.catalogue import requirements
+from edumail.groups import Expansion
 from edumail.model import Unit
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, brief
 from tests.circular.exchangers import WAIT_SECONDS, Envelope, Reply
@@ -29,6 +30,8 @@ AT_ONCE = 8
 """Mailboxes that are looked into at a time."""
 PIECE = 64
 """Mailboxes after which it is seen whether to look into more already makes sense."""
+SMALL_GROUP = 20
+"""Mailboxes of a group of the catalogue that still gets a letter, a figure of this suite: one may be everybody."""
 FROM_OUTSIDE = "từ bên ngoài / from outside"
 UNSETTLED = "chưa nhận, cũng chưa từ chối hẳn / neither taken nor refused for good"
 PUT_OFF = re.compile(r"(?:said|refused to talk to me): 4[0-9][0-9]")
@@ -208,13 +211,32 @@ def _to_sections(audit: Audit, on: str) -> Iterator[Letter]:
             yield Letter(section.address, audit.mail.groups.mailboxes(section.address), unit.public_address)
 
 
+def groups_of(audit: Audit, unit: Unit) -> list[Expansion]:
+    """The unit's groups for work: those written by hand, and those of the catalogue that it has by itself."""
+    if "groups by unit" not in audit.kept:
+        written = {group.address for group in audit.province.groups}
+        by_unit: dict[str, list[Expansion]] = {}
+        for group in audit.mail.groups.all.values():
+            if group.template or group.address in written:
+                by_unit.setdefault(group.unit, []).append(group)
+        audit.kept["groups by unit"] = by_unit
+    found: dict[str, list[Expansion]] = audit.kept["groups by unit"]
+    return found.get(unit.id, [])
+
+
+def to_groups(audit: Audit, unit: Unit) -> Iterator[Letter]:
+    """A letter to each group of the unit; of the catalogue's to those that are small and that the unit writes to."""
+    for group in groups_of(audit, unit):
+        mailboxes, sender = audit.mail.groups.mailboxes(group.address), author(audit, unit, group.address)
+        small = len(mailboxes) <= SMALL_GROUP and audit.mail.permissions.may(sender, group.address)
+        if small or not group.template:
+            yield Letter(group.address, mailboxes, sender)
+
+
 def _to_groups(audit: Audit, on: str) -> Iterator[Letter]:
-    asked = [unit for unit in audit.units(on) if not audit.left_out(unit)]
-    units = {unit.id: unit for unit in asked if audit.province.kinds[unit.kind].binds != "school"}
-    for group in audit.province.groups:
-        if group.unit in units:
-            sender = author(audit, units[group.unit], group.address)
-            yield Letter(group.address, audit.mail.groups.mailboxes(group.address), sender)
+    for unit in audit.units(on):
+        if audit.province.kinds[unit.kind].binds != "school" and not audit.left_out(unit):
+            yield from to_groups(audit, unit)
 
 
 def _to_ministry_s_list(audit: Audit, on: str) -> Iterator[Letter]:

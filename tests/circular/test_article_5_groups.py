@@ -12,12 +12,26 @@ from tests.circular.audit import Audit, AuditError
 from tests.circular.conftest import Record
 from tests.circular.dialogues import Seen
 from tests.circular.exchangers import ACCEPTED, FOR_GOOD, Reply
-from tests.circular.letters import ARRIVED, FROM_OUTSIDE, LOST, UNSETTLED, Letter, author, post
+from tests.circular.letters import (
+    ARRIVED,
+    FROM_OUTSIDE,
+    LOST,
+    SMALL_GROUP,
+    UNSETTLED,
+    Letter,
+    groups_of,
+    post,
+    to_groups,
+)
 from tests.circular.mailed import Undecided, all_settled, refusals
 from tests.circular.test_article_4_mail import NO_LETTER, opened, tables_lead
 
 LOG_DAYS = 30
 """How far back the Ministry's own mail is looked for."""
+ONLY_RCPT = (
+    f"nhóm theo danh mục có trên {SMALL_GROUP} hộp thư hoặc không ai của đơn vị được gửi, chỉ thử RCPT"
+    f" / of the catalogue, with more than {SMALL_GROUP} mailboxes or closed to the unit itself, tried by RCPT alone"
+)
 NO_LISTS = "province.yml: chưa khai địa chỉ cho hai nhóm thư của Bộ / no addresses for the Ministry's lists"
 
 
@@ -28,11 +42,9 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
     opened(audit, on)
     letters = post(audit, on, "C37-5.3")
     units = [unit for unit in audit.units(on) if audit.province.kinds[unit.kind].binds != "school"]
-    groups = {unit.id: [group.address for group in audit.province.groups if group.unit == unit.id] for unit in units}
-    drawn = [unit for unit in units if not audit.left_out(unit)]
-    sent = {
-        address: letters.letter(address, author(audit, unit, address)) for unit in drawn for address in groups[unit.id]
-    }
+    groups = {unit.id: [group.address for group in groups_of(audit, unit)] for unit in units}
+    planned = [letter for unit in units if not audit.left_out(unit) for letter in to_groups(audit, unit)]
+    sent = {letter.recipient: letters.letter(letter.recipient, letter.sender) for letter in planned}
     logged_of: dict[str, list[dict[str, str]]] | AuditError
     try:
         logged_of = audit.hosts[on].trace([letter.message_id for letter in sent.values()])
@@ -45,17 +57,22 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
     for unit in units:
         if not groups[unit.id]:
             why = (
-                "chưa khai nhóm thư nào; thông tư yêu cầu theo nhu cầu"
-                " / no group is declared: the circular asks for them as needed"
+                "đơn vị không có nhóm thư nào, khai tay hay theo danh mục; thông tư yêu cầu theo nhu cầu"
+                " / the unit has no group, written by hand or of the catalogue: the circular asks for them as needed"
             )
             record(unit.id, "C37-5.3", "not-applicable", [why])
             continue
         evidence, good, unclear = [], True, []
-        if left_out := audit.left_out(unit):
+        written_to = [address for address in groups[unit.id] if address in sent]
+        if not written_to:
             lead, said = tables_lead(audit, on)
             good = lead is not False
-            evidence = [f"{NO_LETTER}: {left_out}"]
+            evidence = [f"{NO_LETTER}: {audit.left_out(unit) or ONLY_RCPT}"]
             (unclear if lead is None else evidence).append(said)
+        elif len(written_to) < len(groups[unit.id]):
+            evidence = [
+                f"{len(groups[unit.id]) - len(written_to)} nhóm không gửi thư / groups get no letter: {ONLY_RCPT}"
+            ]
         for address in groups[unit.id]:
             closed = address in audit.mail.permissions.closed
             reply = replies[address]
@@ -65,7 +82,7 @@ def test_groups_reach_exactly_their_members_and_closed_ones_refuse_outsiders(
                 good &= (reply.code != ACCEPTED) == closed
             kind = "nhóm đóng / closed" if closed else "nhóm mở / open"
             evidence.append(f"{FROM_OUTSIDE}: RCPT {address} ({kind}): {reply.code} {reply.text[:100]}")
-        for address in () if left_out else groups[unit.id]:
+        for address in written_to:
             fine, said = _reaches_its_members(audit, sent[address], logged_of, copies)
             good &= fine is not False
             (unclear if fine is None else evidence).append(said)

@@ -989,3 +989,20 @@ def test_a_unit_below_without_mail_leaves_room_for_a_reason(audit: Any) -> None:
     audit.refused = {audit.province.units[PRIMARY].public_address}
     assert verdicts(audit)[OFFICE, "C37-4.3.4"] == "not-tested"
     assert f"not accepted at RCPT: {PRIMARY}\n" in audit.said[OFFICE, "C37-4.3.4"]
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_groups_of_the_catalogue_are_judged_and_only_small_ones_get_letters(
+    audit: Any, monkeypatch: pytest.MonkeyPatch, drawn: bool
+) -> None:
+    monkeypatch.setattr(article_4, "facts_of", lambda audit, on: SimpleNamespace(differing=lambda role: []))
+    audit.province = audit.province.model_copy(update={"groups": ()})  # none is written by hand
+    audit.drawn = None if drawn else {PRIMARY}
+    assert verdicts(audit)[OFFICE, "C37-5.3"] == "pass"
+    (made,) = [made for made in audit.kept.values() if isinstance(made, letters.Post)]
+    sent = {letter.recipient for letter in made.letters.values()}
+    assert ("lanhdao@suoimo.minhha.test" in sent) == drawn
+    assert "ds-toanthe@suoimo.minhha.test" not in sent  # thirty people
+    audit.kept.clear()
+    audit.instead = {"ds-toanthe@suoimo.minhha.test": Reply(250, "ok")}
+    assert verdicts(audit)[OFFICE, "C37-5.3"] == "fail"
