@@ -92,7 +92,7 @@ def complete(province: Province, units: Iterable[str], found: Iterable[Finding])
             if requirement.follows_from and requirement.applies_to(kind):
                 finding = _following(finding, [own[name] for name in requirement.follows_from])
             finding = _with_attestations(finding, said.get((unit, requirement.id), ()), province.today)
-            if kind.by_succession and finding.verdict in ("pass", "fail", "attested"):
+            if kind.by_succession and finding.verdict != "not-applicable":
                 note = (
                     f"{kind.name} kế thừa nghĩa vụ của «phòng» trong thông tư"
                     f" / binds {kind.name_en} by succession to the circular's 'phòng'"

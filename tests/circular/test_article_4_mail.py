@@ -45,6 +45,10 @@ SUSPENDED = (
     " / suspended, so without a mailbox to use; somebody has to see whether they still serve, and then issue a new code"
     " or take them off the roster"
 )
+NO_SIGN_IN = (
+    "không thử đăng nhập bằng mật khẩu của ai; thư được viết ngay trên máy chủ"
+    " / a sign-in with a person's password was not tried; letters were written on the host"
+)
 WORKING_DAY = 24
 """Hours of the calendar in a working day: the circular says daily, and that this is a working day is our reading."""
 DAILY = " (một ngày làm việc, cách hiểu «hằng ngày» của bộ thử / a working day, this suite's reading of 'daily')"
@@ -189,7 +193,7 @@ def test_units_exchange_mail_with_each_other_and_with_the_outside(audit: Audit, 
         with undecided.of(unit):
             if good and unclear:
                 raise AuditError("; ".join(unclear))
-            record(unit.id, "C37-4.1", verdict if good else "fail", [*evidence, *unclear])
+            record(unit.id, "C37-4.1", verdict if good else "fail", [*evidence, *unclear, NO_SIGN_IN])
     undecided.tell()
 
 

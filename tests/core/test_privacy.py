@@ -59,6 +59,22 @@ def test_an_old_address_is_its_owner_s_and_a_unit_s_stays(province: Province) ->
     assert said == "[sq-06 Giáo viên, Phụ trách CNTT] truong@cu.test"
 
 
+@pytest.mark.parametrize("seen", ["cuasau@thptsongque.test", "CuaSau+x@thptsongque.test", "cuasau@thptson", "cuasau@"])
+def test_whoever_is_nobody_s_may_be_somebody(province: Province, seen: str) -> None:
+    """A mailbox that nobody asks for is often that of somebody who left: its domain says enough."""
+    said = Veil(province)(f"surplus: {seen}")
+    assert said == f"surplus: [không rõ của ai / nobody known]@{seen.partition('@')[2]}"
+
+
+def test_what_a_unit_uses_is_told(province: Province) -> None:
+    """Its mailboxes, sections, groups and the names of RFC 2142, cut or not, and whatever is outside."""
+    line = (
+        "vanthu@thptsongque.test to-toantin@thptsongque.test toantruong@thptsongque.test lanhdao@thptsongque.test"
+        " abuse@thptsongque.test postmaster@ vanthu@thpt audit@kiemtra.invalid someone@mail.thptsongque.test"
+    )
+    assert Veil(province)(line) == line
+
+
 def test_no_word_of_an_audit_leaves_with_a_person_s_address(province: Province) -> None:
     """Not what a check saw, not why it broke and left its question open, not why the run is incomplete."""
     person = "dungpa@thptsongque.test"

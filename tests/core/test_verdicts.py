@@ -52,7 +52,8 @@ def test_a_commune_s_office_is_judged_by_succession_and_it_says_so(province: Pro
     findings = complete(province, ["vhxh-suoi-mo", "so"], given)
     assert "by succession" in one(findings, "vhxh-suoi-mo", "C37-5.3").evidence[-1]
     assert one(findings, "so", "C37-5.3").evidence == ("seen",)
-    assert "by succession" not in " ".join(one(findings, "vhxh-suoi-mo", "C37-4.1").evidence)  # nothing was said
+    assert "by succession" in one(findings, "vhxh-suoi-mo", "C37-4.1").evidence[-1]  # what is open binds it too
+    assert "by succession" not in " ".join(one(findings, "vhxh-suoi-mo", "C37-15.1").evidence)  # that does not
 
 
 @pytest.mark.parametrize(
