@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from edumail.circular.assessment import Assessment, Check
 from edumail.circular.catalogue import requirements
 from edumail.circular.privacy import Veil
-from edumail.circular.verdicts import Finding, complete, from_json
+from edumail.circular.verdicts import Finding, Gap, complete, from_json
 from edumail.cli import child
 from edumail.cli.arguments import add_hosts, chosen_hosts
 from edumail.cli.language import Parser, UserError, say
@@ -29,7 +29,10 @@ from edumail.units import page_turn, portal_host
 GOOD, SOME_FAIL, INCOMPLETE, INTERRUPTED = 0, 1, 2, 130
 ASSESSABLE = "C37-16.1"
 """The one requirement that the audit itself answers."""
-_ITSELF = Check("edumail/cli/audit.py", "Whether this audit got an answer to every question about the unit.")
+_ITSELF = Check(
+    "edumail/cli/audit.py",
+    "Whether this audit asked every question about the unit and got a verdict, if only that it stays open.",
+)
 _PYTEST_RAN = (0, 1)
 """All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
 _UNSAID = "một phép thử không đạt mà không nói của đơn vị nào / a check failed without saying for which unit"
@@ -234,16 +237,23 @@ def judge(province: Province, hosts: Sequence[str], answers: Answers) -> tuple[l
 
 
 def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[Finding]) -> Iterator[Finding]:
-    """16.1: a unit can be inspected when every question about it got an answer, and this audit is the proof."""
+    """16.1: a unit can be inspected when every question about it was asked and judged, and this audit is the proof.
+
+    What hosts can't show all of is judged too, and stays open. What lots left out was not asked.
+    """
     found = list(found)
     answers = Counter(finding.unit for finding in found if finding.verdict != "not-tested")
-    still_open = Counter(finding.unit for finding in found if finding.verdict == "not-tested")
+    still_open = Counter(finding.unit for finding in found if finding.verdict == "not-tested" and not finding.gap)
+    lots = Counter(finding.unit for finding in found if finding.gap == "lots")
     gaps = Counter(finding.unit for finding in left)
     for unit in units:
-        yes, half, no = answers[unit.id], still_open[unit.id], gaps[unit.id]
+        yes, half, drawn, no = answers[unit.id], still_open[unit.id], lots[unit.id], gaps[unit.id]
         said = (
-            f"câu hỏi của lần kiểm tra này: {yes} câu có câu trả lời, {half} câu để ngỏ, {no} câu không được trả lời"
-            f" / questions of this audit: {yes} answered, {half} left open, {no} without an answer"
+            f"câu hỏi của lần kiểm tra này: {yes} câu có câu trả lời, {half} câu đã hỏi mà còn để ngỏ,"
+            f" {drawn} câu không hỏi do bốc thăm, {no} câu không được trả lời"
+            f" / questions of this audit: {yes} answered, {half} asked and left open, {drawn} not asked by lots,"
+            f" {no} without an answer"
         )
-        sound = yes and not no
-        yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,))
+        sound = yes and not drawn and not no
+        gap: Gap = "lots" if drawn and not no else ""
+        yield Finding(unit.id, ASSESSABLE, "pass" if sound else "not-tested", (said,), gap=gap)

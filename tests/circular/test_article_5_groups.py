@@ -119,6 +119,36 @@ def _reaches_its_members(
     return (None, "; ".join(unclear)) if unclear else (True, said)
 
 
+@pytest.mark.requirement("C37-5.2.1", "C37-5.2.2")
+def test_the_addresses_that_the_ministry_is_told_of_are_in_use(audit: Audit, on: str, record: Record) -> None:
+    """The host's half: which addresses they are, who holds them, and that mail is taken; the letter is on paper."""
+    accounts = opened(audit, on).accounts
+    ministry = audit.province.settings.ministry
+    undecided = Undecided()
+    for unit in _departments(audit, on):
+        addresses = [ministry.director, ministry.clerk] if ministry else []
+        replies = audit.exchangers.rcpts(addresses)
+        evidence = [] if ministry else [NO_LISTS]
+        for address in addresses:
+            theirs = [account for account in accounts[unit.id] if account["address"] == address]
+            holders = [holder for account in theirs for holder in account["holders"]]
+            evidence.append(
+                f"{address}: {replies[address].code} ở RCPT / at RCPT;"
+                f" người giữ theo tài khoản trên máy chủ / held, by the host's accounts, by: {', '.join(holders) or 0}"
+            )
+        refused = refusals(addresses, replies, addresses)
+        with undecided.of(unit):
+            if not refused:
+                all_settled(addresses, replies)
+            evidence.append(
+                "công văn đăng ký hai địa chỉ này phải có người xác nhận"
+                " / the letter that registers these addresses has to be attested"
+            )
+            for requirement in ("C37-5.2.1", "C37-5.2.2"):
+                record(unit.id, requirement, "fail" if refused else "not-tested", evidence)
+    undecided.tell()
+
+
 @pytest.mark.requirement("C37-5.2.3")
 def test_the_addresses_on_the_ministry_s_lists_receive(audit: Audit, on: str, record: Record) -> None:
     opened(audit, on)

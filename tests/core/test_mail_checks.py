@@ -1006,3 +1006,19 @@ def test_groups_of_the_catalogue_are_judged_and_only_small_ones_get_letters(
     audit.kept.clear()
     audit.instead = {"ds-toanthe@suoimo.minhha.test": Reply(250, "ok")}
     assert verdicts(audit)[OFFICE, "C37-5.3"] == "fail"
+
+
+@pytest.mark.parametrize(("reply", "verdict"), [(Reply(250, "ok"), "not-tested"), (Reply(550, "no"), "fail")])
+def test_the_addresses_for_the_ministry_are_told_with_their_holders(audit: Any, reply: Reply, verdict: Verdict) -> None:
+    clerk = audit.province.settings.ministry.clerk
+    audit.instead = {clerk: reply}
+    (holders,) = [people for box, people in audit.shared(audit.province.units["so"]) if box.address == clerk]
+    said: dict[str, tuple[Verdict, list[str]]] = {}
+    article_5.test_the_addresses_that_the_ministry_is_told_of_are_in_use(
+        audit, "mail-so", lambda unit, name, verdict, evidence: said.update({f"{unit} {name}": (verdict, evidence)})
+    )
+    assert {name: found for name, (found, _) in said.items()} == dict.fromkeys(
+        ("so C37-5.2.1", "so C37-5.2.2"), verdict
+    )
+    line = next(line for line in said["so C37-5.2.2"][1] if line.startswith(clerk))
+    assert line.endswith(f"by: {', '.join(person.address for person in holders)}")

@@ -187,7 +187,7 @@ FAULTS: Mapping[str, Fault] = {
         **edited(MAIN, "$ a default_transport = retry:4.4.1 no way out", "postfix reload"),
     ),
     "a director whom the Ministry does not reach": Fault(
-        {"so": {"C37-5.1", "C37-5.2.3"}},
+        {"so": {"C37-5.1", "C37-5.2.1", "C37-5.2.2", "C37-5.2.3"}},
         "ministry",
         at=GATEWAY,
         on=EVERY,
@@ -195,7 +195,7 @@ FAULTS: Mapping[str, Fault] = {
         **table("recipients", "sed -i '/^giamdoc@sogddt/d'"),
     ),
     "a clerk whom the Ministry does not reach": Fault(
-        {"so": {"C37-5.1", "C37-5.2.3"}},
+        {"so": {"C37-5.1", "C37-5.2.1", "C37-5.2.2", "C37-5.2.3"}},
         "ministry",
         at=GATEWAY,
         on=EVERY,
