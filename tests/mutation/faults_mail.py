@@ -286,11 +286,10 @@ FAULTS: Mapping[str, Fault] = {
         **edited(MAIN, "s/^smtpd_tls_security_level = may/smtpd_tls_security_level = none/", "postfix reload"),
     ),
     "a published address that the gateway does not know": Fault(
-        {THPT: {*BROUGHT - {"C37-4.5"}, "C37-9.1b", "C37-9.5"}},
+        {THPT: {*BROUGHT - {"C37-4.5"}, "C37-9.1b", "C37-9.5"}, "so": {"C37-4.3.4"}},
         "",
         at=GATEWAY,
         on=EVERY,
-        doubtful={"so": {"C37-4.3.4"}},
         managed=True,
         **table("recipients", "sed -i '/^lienhe@thptsongque.test/d'"),
     ),
