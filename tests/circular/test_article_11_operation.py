@@ -5,23 +5,22 @@ from __future__ import annotations
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from functools import cache, partial
+from collections.abc import Collection
+from functools import partial
 
 import pytest
 
 from edumail.dns import deepest_zone
 from edumail.dnscheck import Difference
-from edumail.model import Unit
-from edumail.units import portal_host
 from tests.circular import sections
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.dialogues import VERDICTS, Seen, folded, seen_at
-from tests.circular.host import facts_of, unseen
+from tests.circular.host import facts_of
 from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT, Confined, Network, certificate_text
 from tests.circular.portal import Answer, Reading
+from tests.circular.servers import Told, by_hosts
 from tests.circular.test_article_4_mail import opened
 
 CERTIFICATE_DAYS = 7
@@ -104,18 +103,19 @@ def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages
     network = audit.network
     undecided = Undecided()
     answers = undecided.heard(of_pages)
-    hosts = sorted({audit.province.hosts[unit.host].fqdn for unit, _ in answers})
+    front = audit.province.settings.front_name
+    hosts = sorted({front, *(audit.province.hosts[unit.host].fqdn for unit, _ in answers)})
     of_hosts = seen_at(audit, {f"{name}:993": partial(_certificate, network, name, 993) for name in hosts})
-    owners = {host.fqdn for host in audit.province.hosts.values()}
+    owners = {front, *(host.fqdn for host in audit.province.hosts.values())}
     owners |= {name for unit in audit.province.units.values() for name in (unit.portal, unit.domain)}
     for unit, (of_portal, said) in answers:
         fqdn = audit.province.hosts[unit.host].fqdn
-        of_mailboxes, said_there = of_hosts[f"{fqdn}:993"]
-        good, evidence = [of_portal, of_mailboxes], [said, said_there]
+        seen = [(of_portal, said), of_hosts[f"{fqdn}:993"], of_hosts[f"{front}:993"]]
+        good, evidence = [fine for fine, _ in seen], [line for _, line in seen]
         try:
             exchanger = network.exchanger(unit.domain)
             evidence.append(f"{unit.domain} MX {exchanger} [{network.address(exchanger)}]")
-            names = (unit.portal, unit.domain, exchanger, fqdn)
+            names = (unit.portal, unit.domain, exchanger, fqdn, front)
             differing = [said for said in network.differences if _about(said, owners) in names]
             good.append(not differing)
             evidence.append(
@@ -138,38 +138,11 @@ def _about(said: Difference, owners: Collection[str]) -> str | None:
     return deepest_zone(said.question[0].to_text(omit_final_dot=True), owners)
 
 
-def _by_hosts(audit: Audit, on: str, judge: Callable[[str], tuple[bool, list[str]]]) -> Iterator[tuple[Unit, Answer]]:
-    """Each unit with mailboxes on ``on``, by that host and by the one that serves its page, if that is another.
-
-    Raises AuditError at the end, where a host could not be judged, for the units that no other host fails.
-    """
-
-    @cache
-    def judged(host: str) -> tuple[bool | None, list[str]]:
-        try:
-            return judge(host)
-        except AuditError as error:
-            return None, [str(error)]
-
-    undecided = Undecided()
-    for unit in audit.units(on):
-        server = portal_host(unit)
-        why = unseen(audit, server) if server != on else ""
-        answers = [judged(host) for host in dict.fromkeys([on, *([] if why else [server])])]
-        good = folded(fine for fine, _ in answers)
-        evidence = [line for _, lines in answers for line in lines] + ([why] if why else [])
-        with undecided.of(unit):
-            if good is None:
-                raise AuditError("; ".join(line for fine, lines in answers if fine is None for line in lines))
-            yield unit, ("fail" if not good else "not-tested" if why else "pass", evidence)
-    undecided.tell()
-
-
 @pytest.mark.requirement("C37-11.3.3")
 def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str, record: Record) -> None:
     """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
 
-    def managed(host: str) -> tuple[bool, list[str]]:
+    def managed(host: str) -> Told:
         facts = facts_of(audit, host)
         differing = [line for role in facts.roles for line in facts.differing(role)]
         said = (
@@ -179,13 +152,13 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
         )
         return not differing, [said, *differing[:20], *facts.dated]
 
-    for unit, answer in _by_hosts(audit, on, managed):
+    for unit, answer in by_hosts(audit, audit.units(on), managed):
         record(unit.id, "C37-11.3.3", *answer)
 
 
 @pytest.mark.requirement("C37-11.3.4")
 def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
-    def divided(host: str) -> tuple[bool, list[str]]:
+    def divided(host: str) -> Told:
         facts = facts_of(audit, host)
         users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
         evidence = [
@@ -198,5 +171,5 @@ def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit,
         ]
         return not (facts.mixed or facts.readable) and facts.sudo_is_narrow, evidence
 
-    for unit, answer in _by_hosts(audit, on, divided):
+    for unit, answer in by_hosts(audit, audit.units(on), divided):
         record(unit.id, "C37-11.3.4", *answer)

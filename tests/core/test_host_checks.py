@@ -16,7 +16,7 @@ import pytest
 
 from edumail.model import Province
 from tests.circular import host as host_facts
-from tests.circular import hostfacts
+from tests.circular import hostfacts, servers
 from tests.circular import network as network_of
 from tests.circular import test_article_3_general as article_3
 from tests.circular import test_article_11_operation as article_11
@@ -35,6 +35,13 @@ def seen(**facts: Any) -> dict[str, Any]:
     release = {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}
     good = {"release": release, "upgrade_timer": "enabled", "upgrade_on": True, "lists_age": 0.4, "pending": []}
     return good | {"known_age": 9.0, "ran_age": 9.0} | facts
+
+
+def one_unit(on: str) -> Any:
+    """An audit of one unit on a host, which the gateway is not judged beside."""
+    unit = SimpleNamespace(id="so", host=on, portal_host=on)
+    gateway = SimpleNamespace(name="mail-so")
+    return SimpleNamespace(units=lambda on: [unit], mail=SimpleNamespace(gateway=gateway), unseen=set())
 
 
 TODAY = {"known_age": 0.2, "ran_age": 0.9}
@@ -71,7 +78,7 @@ def test_updates_that_nobody_can_know_of_are_none_that_are_installed(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], verdict: str, said: str
 ) -> None:
     monkeypatch.setattr(article_3, "facts_of", lambda audit, on: SimpleNamespace(seen=seen(**facts)))
-    audit: Any = SimpleNamespace(units=lambda on: [SimpleNamespace(id="so")])
+    audit = one_unit("mail-so")
     found: list[tuple[str, str, str, list[str]]] = []
     article_3.test_hosts_take_security_updates_by_themselves(audit, "mail-so", lambda *row: found.append(row))
     ((_, _, given, evidence),) = found
@@ -349,10 +356,11 @@ def test_mail_that_only_strangers_do_not_take_is_not_stuck(
         "inside": {"messages": 2, "oldest": inside * HOURS},
     }
     made = SimpleNamespace(seen={"disks": {}, "failed": [], "units": {}}, system={"queue": queue}, down=[], lost=[])
-    monkeypatch.setattr(article_3, "facts_of", lambda audit, on: made)
-    audit: Any = SimpleNamespace(
-        units=lambda on: [SimpleNamespace(id="so")], mail=SimpleNamespace(gateway=SimpleNamespace(name="mail-so"))
-    )
+    idle = {"messages": 0, "oldest": 0}
+    other = SimpleNamespace(**vars(made) | {"system": {"queue": {"all": idle, "inside": idle}}})
+    monkeypatch.setattr(article_3, "facts_of", lambda audit, name: made if name == on else other)
+    monkeypatch.setattr(servers, "unseen", lambda audit, name: "")
+    audit = one_unit(on)
     found: list[tuple[str, str, str, list[str]]] = []
     article_3.test_services_run_and_would_come_back(audit, on, lambda *row: found.append(row))
     ((_, _, given, evidence),) = found
@@ -419,13 +427,16 @@ def test_a_host_at_rest_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Managed:
-    """An audit of mail hosts ``a`` and ``b`` and of ``pages``, which has no mail."""
+    """An audit of mail hosts ``a`` and ``b``, of ``pages``, which has no mail, and of a gateway."""
 
-    def __init__(self, **wrong: list[str]) -> None:
-        hosts = {name: SimpleNamespace(name=name, has_mail=name != "pages") for name in ("a", "b", "pages")}
+    def __init__(self, gateway: str = "a", **wrong: list[str]) -> None:
+        names = ("a", "b", "pages", "gateway")
+        hosts = {name: SimpleNamespace(name=name, has_mail=name != "pages") for name in names}
         self.province = SimpleNamespace(hosts=hosts)
-        self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b")}
+        self.mail = SimpleNamespace(gateway=hosts[gateway])
+        self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b", "gateway")}
         self.unreachable: dict[str, str] = {}
+        self.unseen: set[str] = set()
         self.kept = {
             f"facts of {name}": SimpleNamespace(
                 roles=["nginx"],
@@ -494,21 +505,53 @@ def test_a_host_that_can_not_be_judged_hides_no_fault_of_another(question: Any) 
         assert judged(audit) == verdicts
 
 
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_gateway_without_units_is_judged_for_all_whose_mail_and_page_come_through_it(question: Any) -> None:
+    def verdicts(audit: Any) -> dict[str, str]:
+        return {unit: verdict for unit, (verdict, _) in said_by(question, audit).items()}
+
+    assert verdicts(Managed("gateway")) == {"own": "pass", "other": "pass", "alone": "not-tested"}
+    wrong = Managed("gateway")
+    wrong.kept["facts of gateway"].differing = lambda role: ["edited"]
+    wrong.kept["facts of gateway"].mixed = ["nginx"]
+    assert verdicts(wrong) == dict.fromkeys(("own", "other", "alone"), "fail")
+    closed = Managed("gateway")
+    del closed.hosts["gateway"]
+    assert verdicts(closed) == dict.fromkeys(("own", "other", "alone"), "not-tested")
+    assert closed.unseen >= {said_by(question, closed)["own"][1][-1]}
+
+
 def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     def untold(audit: Any, on: str) -> Any:
         raise AuditError("a: no room")
 
     monkeypatch.setattr(article_3, "facts_of", untold)
-    units = [SimpleNamespace(id=name, portal=f"{name}.test") for name in ("lists", "sound")]
+    audit: Any = Managed()
+    units = [SimpleNamespace(id=name, portal=f"{name}.test", host="a", portal_host="a") for name in ("lists", "sound")]
     found: dict[str, str] = {}
     with pytest.raises(AuditError, match=r"^sound: a: no room$"):
         article_3.test_personal_information_is_out_of_strangers_reach(
-            None,
-            "a",
+            audit,
             iter(zip(units, (["/assets/"], []), strict=True)),
             lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
         )
     assert found == {"lists": "fail"}
+
+
+def test_the_front_is_asked_once_for_the_units_of_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = {name: SimpleNamespace(fqdn=f"{name}.test") for name in "ab"}
+    settings = SimpleNamespace(front_name="front.test")
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts=hosts, settings=settings), network=None, kept={})
+    monkeypatch.setattr(servers, "seen_at", lambda audit, doors: {door: ask() for door, ask in doors.items()})
+    asked: list[str] = []
+
+    def ask(network: Any, name: str) -> tuple[bool, str]:
+        asked.append(name)
+        return name != "front.test", name
+
+    for on in "ab":
+        assert servers.at_doors(audit, on, {993: ask}) == [(True, f"{on}.test"), (False, "front.test")]
+    assert asked == ["a.test", "front.test", "b.test"]
 
 
 def test_what_a_host_keeps_of_a_role_that_it_has_lost_is_named() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, LIVE, MANAGED, UNITS, Edit, Fault, dropin, edited, stopped
+from tests.mutation.fault import EVERY, EVERYBODY, LIVE, MANAGED, Edit, Fault, dropin, edited, stopped
 from tests.mutation.faults_mail import TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
@@ -316,7 +316,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a name below edu.vn that leads nowhere": in_dns(
         # Below the department's domain a record would let it take DMARC reports about the new zone (RFC 7489, 7.1).
-        {unit: {MANAGED} for unit in UNITS[GATEWAY]}
+        {unit: {MANAGED} for unit in EVERYBODY}
         | {"so": {MANAGED, "C37-11.3.2"}, SCHOOL: {"C37-3.1b.2", "C37-2.1", MANAGED}},
         edits=(
             *(Edit("province.yml", f"{key}: [minhha.test,", f"{key}: [minhha.test, {ABOVE},") for key in ("zones", "allowed_suffixes")),
