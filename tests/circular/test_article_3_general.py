@@ -195,6 +195,11 @@ def _updated(audit: Audit, on: str) -> Told:
             f" trước / {en} (at most {UPDATE_DAYS} days): known here for {known} at the least, last installed by itself"
             f" {ran} ago"
         )
+    if seen["reboot"]:
+        evidence.append(
+            f"{on}: chưa rõ / open: có bản vá chỉ có hiệu lực khi máy khởi động lại, máy chưa khởi động lại"
+            " / an update counts from the next boot only, and the host has not been booted since"
+        )
     return good, evidence
 
 

@@ -34,7 +34,7 @@ Inst tzdata [2025a-1] (2025b-1 Debian:13.1/stable [all])
 def seen(**facts: Any) -> dict[str, Any]:
     release = {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}
     good = {"release": release, "upgrade_timer": "enabled", "upgrade_on": True, "lists_age": 0.4, "pending": []}
-    return good | {"known_age": 9.0, "ran_age": 9.0} | facts
+    return good | {"known_age": 9.0, "ran_age": 9.0, "reboot": False} | facts
 
 
 def one_unit(on: str) -> Any:
@@ -68,6 +68,7 @@ TODAY = {"known_age": 0.2, "ran_age": 0.9}
             "fail",
             "known here for 0 at the least, last installed by itself ? ago",
         ),
+        ({"reboot": True}, "not-tested", "open: có bản vá chỉ có hiệu lực khi máy khởi động lại"),
         ({"pending": None}, "fail", "wait: apt-get KHÔNG BIẾT / CAN'T TELL"),
         ({"lists_age": None}, "fail", "lists: KHÔNG CÓ / NOT THERE"),
         ({"lists_age": 9.0}, "fail", "lists: 9 ngày / days, QUÁ CŨ / TOO OLD"),
@@ -88,7 +89,9 @@ def test_updates_that_nobody_can_know_of_are_none_that_are_installed(
 
 def test_an_apt_that_fails_is_not_one_that_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     for printed, pending in ((SIMULATED, ["openssl"]), ("Reading package lists...\n", []), ("", None)):
-        monkeypatch.setattr(hostfacts, "said", lambda *command, printed=printed: printed)
+        monkeypatch.setattr(
+            hostfacts, "said", lambda *command, printed=printed: printed if "--with-new-pkgs" in command else ""
+        )
         assert hostfacts.pending() == pending
 
 
