@@ -160,13 +160,14 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
 def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
     def divided(host: str) -> Told:
         facts = facts_of(audit, host)
-        users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
+        running = facts.seen["users"] | {name: [user or "?"] for name, user in facts.owner.items()}
+        users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(running.items()))
         evidence = [
-            f"{host}: dịch vụ và người dùng của nó / services and their users: {users or 0};"
-            f" không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
-            f"trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
+            f"{host}: tiến trình, dịch vụ được xem và người dùng / processes and services looked at, and their users:"
+            f" {users or 0}; không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
+            f"{host}: trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
             f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
-            "người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
+            f"{host}: người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
             f" {'; '.join(facts.seen['sudo']) or 0}",
         ]
         return not (facts.mixed or facts.readable) and facts.sudo_is_narrow, evidence

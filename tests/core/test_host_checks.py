@@ -429,6 +429,27 @@ def test_a_host_at_rest_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (facts.mixed, waited) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("users", "mixed"),
+    [
+        ({}, []),  # what does not run there has no user
+        ({"nginx": ["root", "www-data"], "imap-login": ["dovenull", "root"], "clamd": ["clamav"]}, []),
+        ({"nginx": ["root"]}, ["nginx"]),
+        ({"nginx": ["root", "vmail", "www-data"]}, ["nginx"]),
+        ({"clamd": ["root"], "imap-login": ["vmail"]}, ["imap-login", "clamd"]),
+    ],
+)
+def test_workers_have_users_of_their_own_and_a_master_may_be_root(
+    monkeypatch: pytest.MonkeyPatch, users: dict[str, list[str]], mixed: list[str]
+) -> None:
+    said = running()
+    facts, _ = host_that_says(monkeypatch, said | {"users": said["users"] | users})
+    assert facts.mixed == mixed
+    said["units"]["postfix-mta-sts-resolver"] = {"ActiveState": "active", "User": "root"}
+    facts, _ = host_that_says(monkeypatch, said)
+    assert facts.mixed == ["postfix-mta-sts-resolver"]
+
+
 class Managed:
     """An audit of mail hosts ``a`` and ``b``, of ``pages``, which has no mail, and of a gateway."""
 
@@ -447,6 +468,7 @@ class Managed:
                 dated=[],
                 seen={"users": {}, "places": {}, "sudo": []},
                 mixed=wrong.get(name, []),
+                owner={},
                 readable=[],
                 sudo_is_narrow=True,
             )
