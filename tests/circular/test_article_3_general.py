@@ -35,8 +35,8 @@ SSH_PASSWORDS = ("passwordauthentication", "kbdinteractiveauthentication", "perm
 MODE_TERM = "Phương thức triển khai"
 FOLDERS = ("/assets/", "/van-ban/")
 NOT_LOOKED_AT = (
-    "chưa xem: bản sao lưu, và trang của cổng có lộ danh sách cá nhân hay không"
-    " / not looked at: backups, and whether pages of the portal give lists of persons away",
+    "chưa xem: bản sao lưu, các thư mục khác của cổng, và trang của cổng có lộ danh sách cá nhân hay không"
+    " / not looked at: backups, other folders of the portal, and whether its pages give lists of persons away",
     "sự đồng ý và người chịu trách nhiệm về dữ liệu cá nhân phải có người xác nhận"
     " / consent, and who answers for personal data, have to be attested",
 )

@@ -554,13 +554,20 @@ def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypat
     audit: Any = Managed()
     units = [SimpleNamespace(id=name, portal=f"{name}.test", host="a", portal_host="a") for name in ("lists", "sound")]
     found: dict[str, str] = {}
+    evidence: list[str] = []
+
+    def record(unit: str, requirement: str, verdict: str, lines: list[str]) -> None:
+        found[unit] = verdict
+        evidence.extend(lines)
+
     with pytest.raises(AuditError, match=r"^sound: a: no room$"):
         article_3.test_personal_information_is_out_of_strangers_reach(
             audit,
             iter(zip(units, (["/assets/"], []), strict=True)),
-            lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
+            record,
         )
     assert found == {"lists": "fail"}
+    assert any("not looked at: backups" in line for line in evidence)
 
 
 def test_the_front_is_asked_once_for_the_units_of_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
