@@ -270,6 +270,17 @@ def test_one_question_tells_who_sees_a_mailbox(
         app.seers(database, [{"address": "vt@x.test", "people": ["an@x.test", "lost@x.test"]}])
 
 
+def test_passwords_of_programs_are_counted_by_how_they_are_kept(app: ModuleType, database: sqlite3.Connection) -> None:
+    database.execute("DROP TABLE account")
+    database.execute("CREATE TABLE account (address TEXT, unit TEXT)")
+    database.execute("CREATE TABLE app_password (address TEXT, hash TEXT)")
+    database.executemany("INSERT INTO account VALUES (?, ?)", [("an@x.test", "so"), ("binh@x.test", "th")])
+    own = "{SHA512}" + b64encode(hashlib.sha512(b"x").digest()).decode()
+    kept = [("an@x.test", own), ("an@x.test", own[:-3]), ("an@x.test", "{PLAIN}x"), ("binh@x.test", own)]
+    database.executemany("INSERT INTO app_password VALUES (?, ?)", kept)
+    assert app.programs(database) == {"so": {"SHA512": 1, "unknown": 2}, "th": {"SHA512": 1}}
+
+
 def test_the_sign_in_is_kept_as_a_digest_that_dovecot_knows(
     app: ModuleType, database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

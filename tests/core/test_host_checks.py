@@ -480,6 +480,23 @@ class Managed:
         return [SimpleNamespace(id=unit, host=on, portal_host=server) for unit, server in servers.items()]
 
 
+@pytest.mark.parametrize(
+    ("programs", "verdict"), [({}, "pass"), ({"SHA512": 2}, "pass"), ({"SHA512": 2, "unknown": 1}, "fail")]
+)
+def test_a_program_s_password_is_kept_as_our_own_pages_keep_it(
+    monkeypatch: pytest.MonkeyPatch, programs: dict[str, int], verdict: str
+) -> None:
+    account = {"address": "an@x.test", "state": "active", "scheme": "argon2", "alike": False}
+    host = SimpleNamespace(accounts={"so": [account]}, facts={"programs": {"so": programs}})
+    monkeypatch.setattr(article_11, "opened", lambda audit, on: host)
+    found: list[tuple[str, str, str, list[str]]] = []
+    question = article_11.test_accounts_begin_without_a_password_and_keep_strong_hashes
+    question(one_unit("mail-so"), "mail-so", lambda *row: found.append(row))
+    ((_, _, given, evidence),) = found
+    assert given == verdict
+    assert any(("other than SHA512: unknown" in line) == (verdict == "fail") for line in evidence)
+
+
 class Untold:
     """The facts of a host that does not tell any."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import EVERY, EVERYBODY, LIVE, MANAGED, Edit, Fault, dropin, edited, stopped
+from tests.mutation.fault import EVERY, EVERYBODY, LIVE, MANAGED, Edit, Fault, accounts, dropin, edited, stopped
 from tests.mutation.faults_mail import TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
@@ -327,6 +327,14 @@ FAULTS: Mapping[str, Fault] = {
             f" > {ZONES}/{ABOVE}.zone && "
             + served(f"echo '  - domain: {ABOVE}' >> {ZONES}.conf", ABOVE, signed=True),
             f"rm -f {ZONES}/{ABOVE}.zone; sed -i '/ {ABOVE}$/d' {ZONES}.conf && knotc -t 60 reload >/dev/null",
+        ),
+    ),
+    "a program's password that is kept as it is": host(
+        {"C37-11.3.5"},
+        "begin_without",
+        **accounts(
+            f"INSERT INTO app_password VALUES ('{TEACHER}', 'mutat', 'mutation', '{{PLAIN}}x', 0)",
+            "DELETE FROM app_password WHERE tag = 'mutat'",
         ),
     ),
     "a certificate that nobody vouches for": host(
