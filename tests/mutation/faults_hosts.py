@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import EVERY, EVERYBODY, LIVE, MANAGED, Edit, Fault, accounts, dropin, edited, stopped
+from tests.mutation.fault import (
+    EVERY,
+    EVERYBODY,
+    GATEWAY,
+    LIVE,
+    MANAGED,
+    Edit,
+    Fault,
+    accounts,
+    dropin,
+    edited,
+    stopped,
+)
 from tests.mutation.faults_mail import TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
@@ -96,6 +108,21 @@ FAULTS: Mapping[str, Fault] = {
         {"C37-3.3b"},
         "updates_by",
         **changed("systemctl disable -q --now apt-daily-upgrade.timer", "systemctl enable -q --now apt-daily-upgrade.timer"),
+    ),
+    "a gateway whose updates are switched off": Fault(
+        {unit: {"C37-3.3b"} for unit in EVERYBODY},
+        "updates_by",
+        at=GATEWAY,
+        on=EVERY,
+        **changed("systemctl disable -q --now apt-daily-upgrade.timer", "systemctl enable -q --now apt-daily-upgrade.timer"),
+    ),
+    "a front without POP3": Fault(
+        {unit: {"C37-S39-mbox", "C37-S39-tls"} for unit in EVERYBODY},
+        "imap_and_pop3 or only_tls",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
+        **edited(f"{LIVE}/dovecot/current/services.conf", "s/pop3 = yes/pop3 = no/", "systemctl restart dovecot"),
     ),
     "updates that install nothing": host(
         {"C37-3.3b"},
