@@ -227,6 +227,8 @@ class Audit:
     """By host why no audit is open there, in words that evidence may have."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
+    unseen: set[str] = field(default_factory=set)
+    """Lines that say what could not be looked at: no paper makes up for it."""
     homes: dict[str, Any] = field(default_factory=dict)
     """By unit: what was seen of its home page."""
     _drawn: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -355,8 +357,12 @@ class Audit:
         )
 
     def gap(self, unit: str, verdict: Verdict, evidence: Sequence[str]) -> Gap:
-        """Whether a question is open by lots: that the unit was left out is then a line of its own."""
-        left_out = verdict == "not-tested" and self.left_out(self.province.units[unit])
+        """Whether a question is open by lots, or since a server was not seen: that is then a line of its own."""
+        if verdict != "not-tested":
+            return ""
+        if not self.unseen.isdisjoint(evidence):
+            return "unasked"
+        left_out = self.left_out(self.province.units[unit])
         return "lots" if left_out and left_out in evidence else ""
 
     def tables(self, host: str) -> HostMail:

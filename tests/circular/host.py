@@ -25,6 +25,7 @@ from tests.circular.network import NO_WAY, TIMEOUT, Confined
 from tests.rendered import render_one
 
 SCRIPT = Path(__file__).with_name("hostfacts.py")
+RESOLVER = "postfix-mta-sts-resolver"
 APPLICATIONS = ("edumail-selfservice", "edumail-feedback")
 DISKS = ("/", "/var", "/var/vmail", "/var/spool/postfix", "/var/log")
 OWN_USERS = {
@@ -34,7 +35,16 @@ OWN_USERS = {
     "chronyd": "_chrony",
     "qmgr": "postfix",
 }
-"""Process → the user of its own that Debian gives it."""
+"""Process → the user of its own that Debian gives it, on every host."""
+WORKERS = {
+    "nginx": "www-data",
+    "imap-login": "dovenull",
+    "pop3-login": "dovenull",
+    "clamd": "clamav",
+    "freshclam": "clamav",
+    "postsrsd": "postsrsd",
+}
+"""The same of what runs on some hosts, or has a master that must be root, or begins as root."""
 CLOSED = (
     "/var/vmail",
     "/var/lib/edumail/accounts",
@@ -82,7 +92,7 @@ class HostFacts:
         asked = {
             "units": [*(unit.name for unit in units(self.host)), *APPLICATIONS, *pages],
             "timers": ["edumail-accounts"],
-            "processes": list(OWN_USERS),
+            "processes": [*OWN_USERS, *WORKERS],
             "disks": list(DISKS),
             "places": list(CLOSED),
         }
@@ -239,12 +249,17 @@ class HostFacts:
     @property
     def mixed(self) -> list[str]:
         """Daemons and applications that do not run as a user of their own."""
-        running = self.seen["users"]
+        running, owner = self.seen["users"], self.owner
         daemons = [name for name, own in OWN_USERS.items() if running.get(name) != [own] and possible(name, self.seen)]
-        services = self.seen["units"].items()
-        owner = {name: unit.get("User", "") for name, unit in services if name.startswith("edumail-")}
+        daemons += [name for name, own in WORKERS.items() if name in running and {own} != {*running[name]} - {"root"}]
         alone = Counter(owner.values())
         return daemons + [name for name, user in owner.items() if user in ("", "root") or alone[user] > 1]
+
+    @property
+    def owner(self) -> dict[str, str]:
+        """Our applications, and the daemon whose process has no name of its own: as whom systemd runs each."""
+        services = self.seen["units"].items()
+        return {name: unit.get("User", "") for name, unit in services if name.startswith(("edumail-", RESOLVER))}
 
     @property
     def sudo_is_narrow(self) -> bool:

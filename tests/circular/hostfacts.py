@@ -26,6 +26,8 @@ BEGAN = Path("/etc/apt/apt.conf.d/60edumail")
 RAN = Path("/var/lib/apt/periodic/unattended-upgrades-stamp")
 """Touched at the end of each run of unattended-upgrades that nothing cut short."""
 SIGNATURES = (Path("/var/lib/clamav/daily.cld"), Path("/var/lib/clamav/daily.cvd"))
+REBOOT = Path("/run/reboot-required")
+"""What an update leaves that counts from the next boot only."""
 STORE = "/var/vmail"
 
 
@@ -66,8 +68,11 @@ def lists_age() -> float | None:
 
 
 def pending() -> list[str] | None:
-    """Packages that a security update waits for, as apt would install them now; None: apt can't tell."""
-    lines = said("apt-get", "-s", "-o", "Debug::NoLocking=true", "upgrade").splitlines()
+    """Packages that a security update waits for, as apt would install them now; None: apt can't tell.
+
+    A kernel's update is a new package, which a plain ``upgrade`` holds back.
+    """
+    lines = said("apt-get", "-s", "-o", "Debug::NoLocking=true", "--with-new-pkgs", "upgrade").splitlines()
     if not lines:
         return None  # apt always says something, if only that there is nothing to do
     return [line.split()[1] for line in lines if line.startswith("Inst ") and "-security" in line.lower()]
@@ -126,6 +131,7 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "pending": pending(),
         "known_age": known_age(),
         "ran_age": ran_age(),
+        "reboot": REBOOT.exists(),
         "places": places(asked["places"]),
         "journal": pairs(journal.read_text(encoding="utf-8")) if journal.exists() else {},
         "clock": pairs(said("timedatectl", "show", "-p", "NTPSynchronized")).get("NTPSynchronized", ""),

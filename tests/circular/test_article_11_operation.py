@@ -5,34 +5,43 @@ from __future__ import annotations
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from functools import cache, partial
+from collections.abc import Collection, Mapping
+from functools import partial
 
 import pytest
 
 from edumail.dns import deepest_zone
 from edumail.dnscheck import Difference
-from edumail.model import Unit
-from edumail.units import portal_host
 from tests.circular import sections
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
-from tests.circular.dialogues import VERDICTS, Seen, folded, seen_at
-from tests.circular.host import facts_of, unseen
+from tests.circular.dialogues import Seen, folded, seen_at
+from tests.circular.host import facts_of
 from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT, Confined, Network, certificate_text
 from tests.circular.portal import Answer, Reading
+from tests.circular.servers import Told, by_hosts
 from tests.circular.test_article_4_mail import opened
 
 CERTIFICATE_DAYS = 7
 """For how long a certificate has to hold yet; a figure of this suite, below the rests at which hosts renew theirs."""
+REGISTERED = (
+    "không hỏi nhà đăng ký tên miền nào: việc đã đăng ký cho đơn vị, và đến bao giờ, phải có người xác nhận"
+    " / no registrar was asked: that the names are registered for the unit, and until when, has to be attested"
+)
+NOT_SEEN = (
+    "có chứng thư hay bản ghi DNS mà máy này không xem được / some certificate, or DNS, can't be seen from this machine"
+)
 STRONG = frozenset({"argon2", "bcrypt", "sha512_crypt", "sha256_crypt"})
 """Ways to hash a password that make each guess cost; all of them salted."""
+OF_PROGRAMS = "SHA512"
+"""How the account pages keep what they make up for a mail program."""
 
 
 @pytest.mark.requirement("C37-11.3.5")
 def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, on: str, record: Record) -> None:
-    accounts = opened(audit, on).accounts
+    host = opened(audit, on)
+    accounts, programs = host.accounts, host.facts["programs"]
     for unit in audit.units(on):
         people = [a for a in accounts[unit.id] if a["state"] in ("waiting", "active")]
         waiting = [a for a in people if a["state"] == "waiting"]
@@ -40,16 +49,26 @@ def test_accounts_begin_without_a_password_and_keep_strong_hashes(audit: Audit, 
         weak = sorted(a["address"] for a in people if a["state"] == "active" and a["scheme"] not in STRONG)
         alike = sorted(a["address"] for a in people if a["alike"])
         kinds = Counter(str(a["scheme"]) for a in people if a["state"] == "active")
+        of_programs = programs.get(unit.id, {})
+        others = sorted(of_programs.keys() - {OF_PROGRAMS})
         evidence = [
             f"{len(people)} tài khoản / accounts; {len(waiting)} đang chờ kích hoạt / not begun,"
             f" trong số này đã có mật khẩu / of these with a password: {', '.join(given) or 0}",
-            f"giá trị băm / hashes: {', '.join(f'{n} {kind}' for kind, n in sorted(kinds.items())) or 0};"
-            f" không có hoặc yếu / none or weak: {', '.join(weak) or 0}",
+            f"giá trị băm / hashes: {_counted(kinds)}; không có hoặc yếu / none or weak: {', '.join(weak) or 0}",
             f"cùng giá trị băm với tài khoản khác / the same hash as another account: {', '.join(alike) or 0}",
+            f"mật khẩu ứng dụng / passwords of mail programs: {_counted(of_programs)}; ngoài {OF_PROGRAMS}"
+            f" / other than {OF_PROGRAMS}: {', '.join(others) or 0}; máy tự sinh, ngẫu nhiên 74 bit, không ai đoán nổi,"
+            " nên băm nhanh là đủ"
+            " / made up by the host of 74 random bits, which nobody guesses, so a fast hash is enough",
             "edumail-accounts: mật khẩu chỉ do chủ tài khoản đặt, bằng mã dùng một lần, hoặc mang từ hệ thống cũ"
             " / a password comes to be only by its owner, with a code that works once, or from the system before",
         ]
-        record(unit.id, "C37-11.3.5", "pass" if people and not (given or weak or alike) else "fail", evidence)
+        good = people and not (given or weak or alike or others)
+        record(unit.id, "C37-11.3.5", "pass" if good else "fail", evidence)
+
+
+def _counted(schemes: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {scheme}" for scheme, number in sorted(schemes.items())) or "0"
 
 
 def _in_time(reading: Reading) -> Answer:
@@ -101,21 +120,24 @@ def _certificate(network: Network, name: str, port: int) -> Seen:
 @pytest.mark.requirement("C37-11.3.2")
 @each_unit(_certified)
 def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages: Answers, record: Record) -> None:
+    """The half that shows: names are managed. That they are registered for the unit is on paper."""
+    audit.unseen.add(NOT_SEEN)
     network = audit.network
     undecided = Undecided()
     answers = undecided.heard(of_pages)
-    hosts = sorted({audit.province.hosts[unit.host].fqdn for unit, _ in answers})
+    front = audit.province.settings.front_name
+    hosts = sorted({front, *(audit.province.hosts[unit.host].fqdn for unit, _ in answers)})
     of_hosts = seen_at(audit, {f"{name}:993": partial(_certificate, network, name, 993) for name in hosts})
-    owners = {host.fqdn for host in audit.province.hosts.values()}
+    owners = {front, *(host.fqdn for host in audit.province.hosts.values())}
     owners |= {name for unit in audit.province.units.values() for name in (unit.portal, unit.domain)}
     for unit, (of_portal, said) in answers:
         fqdn = audit.province.hosts[unit.host].fqdn
-        of_mailboxes, said_there = of_hosts[f"{fqdn}:993"]
-        good, evidence = [of_portal, of_mailboxes], [said, said_there]
+        seen = [(of_portal, said), of_hosts[f"{fqdn}:993"], of_hosts[f"{front}:993"]]
+        good, evidence = [fine for fine, _ in seen], [line for _, line in seen]
         try:
             exchanger = network.exchanger(unit.domain)
             evidence.append(f"{unit.domain} MX {exchanger} [{network.address(exchanger)}]")
-            names = (unit.portal, unit.domain, exchanger, fqdn)
+            names = (unit.portal, unit.domain, exchanger, fqdn, front)
             differing = [said for said in network.differences if _about(said, owners) in names]
             good.append(not differing)
             evidence.append(
@@ -129,7 +151,9 @@ def test_names_lead_to_servers_with_certificates_for_them(audit: Audit, of_pages
         except (OSError, Confined) as error:
             good.append(None if isinstance(error, Confined) else False)
             evidence.append(str(error))
-        record(unit.id, "C37-11.3.2", VERDICTS[folded(good)], evidence)
+        shown = folded(good)
+        evidence += [NOT_SEEN, REGISTERED] if shown is None else [REGISTERED]
+        record(unit.id, "C37-11.3.2", "fail" if shown is False else "not-tested", evidence)
     undecided.tell()
 
 
@@ -138,38 +162,11 @@ def _about(said: Difference, owners: Collection[str]) -> str | None:
     return deepest_zone(said.question[0].to_text(omit_final_dot=True), owners)
 
 
-def _by_hosts(audit: Audit, on: str, judge: Callable[[str], tuple[bool, list[str]]]) -> Iterator[tuple[Unit, Answer]]:
-    """Each unit with mailboxes on ``on``, by that host and by the one that serves its page, if that is another.
-
-    Raises AuditError at the end, where a host could not be judged, for the units that no other host fails.
-    """
-
-    @cache
-    def judged(host: str) -> tuple[bool | None, list[str]]:
-        try:
-            return judge(host)
-        except AuditError as error:
-            return None, [str(error)]
-
-    undecided = Undecided()
-    for unit in audit.units(on):
-        server = portal_host(unit)
-        why = unseen(audit, server) if server != on else ""
-        answers = [judged(host) for host in dict.fromkeys([on, *([] if why else [server])])]
-        good = folded(fine for fine, _ in answers)
-        evidence = [line for _, lines in answers for line in lines] + ([why] if why else [])
-        with undecided.of(unit):
-            if good is None:
-                raise AuditError("; ".join(line for fine, lines in answers if fine is None for line in lines))
-            yield unit, ("fail" if not good else "not-tested" if why else "pass", evidence)
-    undecided.tell()
-
-
 @pytest.mark.requirement("C37-11.3.3")
 def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str, record: Record) -> None:
     """Servers are managed: whoever has the same inventory compiles the same files, to the byte, as are live there."""
 
-    def managed(host: str) -> tuple[bool, list[str]]:
+    def managed(host: str) -> Told:
         facts = facts_of(audit, host)
         differing = [line for role in facts.roles for line in facts.differing(role)]
         said = (
@@ -179,24 +176,25 @@ def test_hosts_are_as_this_checkout_and_this_inventory_say(audit: Audit, on: str
         )
         return not differing, [said, *differing[:20], *facts.dated]
 
-    for unit, answer in _by_hosts(audit, on, managed):
+    for unit, answer in by_hosts(audit, audit.units(on), managed):
         record(unit.id, "C37-11.3.3", *answer)
 
 
 @pytest.mark.requirement("C37-11.3.4")
 def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit, on: str, record: Record) -> None:
-    def divided(host: str) -> tuple[bool, list[str]]:
+    def divided(host: str) -> Told:
         facts = facts_of(audit, host)
-        users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(facts.seen["users"].items()))
+        running = facts.seen["users"] | {name: [user or "?"] for name, user in facts.owner.items()}
+        users = ", ".join(f"{name} ({', '.join(those)})" for name, those in sorted(running.items()))
         evidence = [
-            f"{host}: dịch vụ và người dùng của nó / services and their users: {users or 0};"
-            f" không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
-            f"trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
+            f"{host}: tiến trình, dịch vụ được xem và người dùng / processes and services looked at, and their users:"
+            f" {users or 0}; không có người dùng riêng / not as a user of its own: {', '.join(facts.mixed) or 0}",
+            f"{host}: trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
             f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
-            "người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
+            f"{host}: người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
             f" {'; '.join(facts.seen['sudo']) or 0}",
         ]
         return not (facts.mixed or facts.readable) and facts.sudo_is_narrow, evidence
 
-    for unit, answer in _by_hosts(audit, on, divided):
+    for unit, answer in by_hosts(audit, audit.units(on), divided):
         record(unit.id, "C37-11.3.4", *answer)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from edumail.model import Unit
 from edumail.portal.model import MODES
 from edumail.ports import doors
 from edumail.text import fold
-from tests.circular.audit import Audit, AuditError
+from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each_unit
 from tests.circular.exchangers import ACCEPTED
 from tests.circular.host import SHUT, HostFacts, facts_of
 from tests.circular.mailed import Undecided, all_settled
 from tests.circular.portal import Answer, Reading, home, homes_of
+from tests.circular.servers import Told, by_hosts
 from tests.circular.test_article_2_terms import moved_from
 
 SUPPORTED_DEBIAN = ("13",)
@@ -23,12 +26,24 @@ FULL_PERCENT = 90
 QUEUE_DAYS = 2
 SIGNATURE_DAYS = 7
 """Days and percents are figures of this suite, by habit; no text of law sets them."""
+NEVER_SHOWN = (
+    "chưa rõ / open: phần mềm thư đăng nhập không qua bước hai / mail programs are not asked for a second factor",
+    "chưa rõ / open: cấp độ an toàn đã được phê duyệt hay chưa thì xem trên giấy"
+    " / whether the security level has been approved is on paper",
+)
+"""What of a system's protection no host can show."""
 SSH_PASSWORDS = ("passwordauthentication", "kbdinteractiveauthentication", "permitemptypasswords")
 MODE_TERM = "Phương thức triển khai"
 FOLDERS = ("/assets/", "/van-ban/")
 MAIL_ELSEWHERE = (
     "chỉ tên của cổng ở dưới edu.vn, tên miền thư thì không; lý do phải có người xác nhận"
     " / only the portal's name is below edu.vn, the mail domain is not; why has to be attested"
+)
+NOT_LOOKED_AT = (
+    "chưa xem: bản sao lưu, các thư mục khác của cổng, và trang của cổng có lộ danh sách cá nhân hay không"
+    " / not looked at: backups, other folders of the portal, and whether its pages give lists of persons away",
+    "sự đồng ý và người chịu trách nhiệm về dữ liệu cá nhân phải có người xác nhận"
+    " / consent, and who answers for personal data, have to be attested",
 )
 LISTING = "Index of "
 """How nginx heads what it lists."""
@@ -159,6 +174,13 @@ def test_the_page_says_how_the_system_is_run(of_pages: Answers, record: Record) 
 @pytest.mark.requirement("C37-3.3b")
 def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record: Record) -> None:
     """What of the plan a host can show: it is carried out. That there is one, and who approved it, is on paper."""
+    paper = "kế hoạch nâng cấp, bảo trì phải có người xác nhận / the plan itself has to be attested"
+    for unit, (verdict, evidence) in by_hosts(audit, audit.units(on), partial(_updated, audit), "not-tested"):
+        record(unit.id, "C37-3.3b", verdict, [*evidence, paper])
+
+
+def _updated(audit: Audit, on: str) -> Told:
+    """Whether a host takes security updates by itself, and none waits for long."""
     seen = facts_of(audit, on).seen
     release, lists, pending = seen["release"], seen["lists_age"], seen["pending"]
     supported = release.get("ID") == "debian" and release.get("VERSION_ID") in SUPPORTED_DEBIAN
@@ -174,10 +196,9 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
     system = release.get("PRETTY_NAME", "không rõ hệ điều hành / unknown system")
     evidence = [
         f"{on}: {system}{'' if supported else '; KHÔNG được hỗ trợ / NOT supported'}",
-        f"apt-daily-upgrade.timer: {seen['upgrade_timer'] or 'KHÔNG CÓ / MISSING'};"
+        f"{on}: apt-daily-upgrade.timer: {seen['upgrade_timer'] or 'KHÔNG CÓ / MISSING'};"
         f" Unattended-Upgrade: {'bật / on' if seen['upgrade_on'] else 'TẮT / OFF'}",
-        f"bản vá bảo mật còn chờ / security updates that wait: {waiting}; danh sách gói / package lists: {old}",
-        "kế hoạch nâng cấp, bảo trì phải có người xác nhận / the plan itself has to be attested",
+        f"{on}: bản vá bảo mật còn chờ / security updates that wait: {waiting}; danh sách gói / package lists: {old}",
     ]
     if pending:
         vi, en = ("CHỜ QUÁ LÂU", "THEY WAIT TOO LONG") if stuck else ("chờ chưa lâu", "not for long")
@@ -186,13 +207,27 @@ def test_hosts_take_security_updates_by_themselves(audit: Audit, on: str, record
             f" trước / {en} (at most {UPDATE_DAYS} days): known here for {known} at the least, last installed by itself"
             f" {ran} ago"
         )
-    for unit in audit.units(on):
-        record(unit.id, "C37-3.3b", "not-tested" if good else "fail", evidence)
+    if seen["reboot"]:
+        evidence.append(
+            f"{on}: chưa rõ / open: có bản vá chỉ có hiệu lực khi máy khởi động lại, máy chưa khởi động lại"
+            " / an update counts from the next boot only, and the host has not been booted since"
+        )
+    return good, evidence
 
 
 @pytest.mark.requirement("C37-3.4.1")
 def test_services_run_and_would_come_back(audit: Audit, on: str, record: Record) -> None:
     """Stability as far as a host shows it. A backup, and a restore that was tried, belong to it: nobody shows them."""
+    backup = (
+        "chưa thấy bản sao lưu nào ngoài các máy này, cũng chưa thấy lần thử khôi phục nào"
+        " / no backup apart from these hosts, and no restore that was tried, has been shown"
+    )
+    for unit, (verdict, evidence) in by_hosts(audit, audit.units(on), partial(_stable, audit), "not-tested"):
+        record(unit.id, "C37-3.4.1", verdict, [*evidence, backup])
+
+
+def _stable(audit: Audit, on: str) -> Told:
+    """Whether a host's services run and would come back, and neither its disks nor its mail queue are stuck."""
     facts = facts_of(audit, on)
     disks, failed, queue = facts.seen["disks"], facts.seen["failed"], facts.system["queue"]
     full = [path for path, percent in disks.items() if percent >= FULL_PERCENT]
@@ -200,42 +235,42 @@ def test_services_run_and_would_come_back(audit: Audit, on: str, record: Record)
     # hosts of the province.
     whole, inside = queue["all"], queue["inside"]
     stuck = (inside if on == audit.mail.gateway.name else whole)["oldest"] > QUEUE_DAYS * 86400
-    evidence = [
+    fill = ", ".join(f"{path} {percent}%" for path, percent in disks.items())
+    return not (facts.down or facts.lost or failed or full or stuck), [
         f"{on}: {len(facts.seen['units'])} dịch vụ / services; không chạy / not running: {', '.join(facts.down) or 0};"
         f" sẽ không tự chạy lại / would not come back: {', '.join(facts.lost) or 0};"
         f" hỏng / failed: {', '.join(failed) or 0}",
-        f"mức đầy của ổ đĩa / disks, how full: {', '.join(f'{path} {percent}%' for path, percent in disks.items())}",
-        f"hàng đợi thư: {whole['messages']} thư, lâu nhất {whole['oldest'] // 3600} giờ;"
+        f"{on}: mức đầy của ổ đĩa / disks, how full: {fill}",
+        f"{on}: hàng đợi thư: {whole['messages']} thư, lâu nhất {whole['oldest'] // 3600} giờ;"
         f" gửi cho người trong tỉnh {inside['messages']} thư, lâu nhất {inside['oldest'] // 3600} giờ"
         f" / mail queue: {whole['messages']} messages, the oldest for {whole['oldest'] // 3600} hours;"
         f" to people of the province {inside['messages']}, the oldest for {inside['oldest'] // 3600} hours",
-        "chưa thấy bản sao lưu nào ngoài máy này, cũng chưa thấy lần thử khôi phục nào"
-        " / no backup apart from this host, and no restore that was tried, has been shown",
     ]
-    good = not (facts.down or facts.lost or failed or full or stuck)
-    for unit in audit.units(on):
-        record(unit.id, "C37-3.4.1", "not-tested" if good else "fail", evidence)
 
 
 @pytest.mark.requirement("C37-3.4.2")
 def test_the_host_is_protected(audit: Audit, on: str, record: Record) -> None:
     """The parts of TCVN 14423:2026, level 2, that a host can show and no other question does; never all of it."""
+    for unit, (verdict, evidence) in by_hosts(audit, audit.units(on), partial(_protected, audit), "not-tested"):
+        record(unit.id, "C37-3.4.2", verdict, [*evidence, *NEVER_SHOWN])
+
+
+def _protected(audit: Audit, on: str) -> Told:
+    """Whether nothing is wrong with a host's protection, and what was seen of it."""
     facts = facts_of(audit, on)
     wrong, left = _protection(facts)
     sshd = "; ".join(" ".join((name, *values)) for name, values in sorted(facts.system["sshd"].items()))
     journal = facts.seen["journal"]
-    evidence = [
+    return not wrong, [
         f"{on}: bộ lọc gói / packet filter: policy {facts.filter_policy},"
         f" TCP {', '.join(map(str, sorted(facts.filter_ports)))};"
         f" trong {len(SHUT)} cổng mạng khác, có trả lời / of {len(SHUT)} other ports answer:"
         f" {'?' if facts.answering is None else facts.answering or 0}",
-        f"sshd: {sshd}",
-        f"journal: {journal.get('Storage', '?')}, MaxRetentionSec={journal.get('MaxRetentionSec', '?')}",
-        *(f"SAI / WRONG: {line}" for line in wrong),
-        *(f"chưa rõ / open: {line}" for line in left),
+        f"{on}: sshd: {sshd}",
+        f"{on}: journal: {journal.get('Storage', '?')}, MaxRetentionSec={journal.get('MaxRetentionSec', '?')}",
+        *(f"{on}: SAI / WRONG: {line}" for line in wrong),
+        *(f"{on}: chưa rõ / open: {line}" for line in left),
     ]
-    for unit in audit.units(on):
-        record(unit.id, "C37-3.4.2", "fail" if wrong else "not-tested", evidence)
 
 
 def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
@@ -276,9 +311,6 @@ def _protection(facts: HostFacts) -> tuple[list[str], list[str]]:
         ),
         "container không tự chỉnh được đồng hồ, máy chứa nó chỉnh"
         " / a container can't set its clock: that is its machine's": contained,
-        "phần mềm thư đăng nhập không qua bước hai / mail programs are not asked for a second factor": True,
-        "cấp độ an toàn đã được phê duyệt hay chưa thì xem trên giấy"
-        " / whether the security level has been approved is on paper": True,
     }
     return [line for line, so in wrong.items() if so], [line for line, so in left.items() if so]
 
@@ -291,39 +323,34 @@ def _listing(reading: Reading) -> list[str]:
 
 @pytest.mark.requirement("C37-3.4.3")
 @each_unit(_listing)
-def test_personal_information_is_out_of_strangers_reach(
-    audit: Audit, on: str, of_units: Answers, record: Record
-) -> None:
+def test_personal_information_is_out_of_strangers_reach(audit: Audit, of_units: Answers, record: Record) -> None:
     undecided = Undecided()
-    unseen, readable, evidence = "", False, list[str]()
-    try:
-        readable, evidence = _closed_to_others(facts_of(audit, on))
-    except AuditError as error:  # what a portal lists is seen without the host
-        unseen = str(error)
-    for unit, listing in undecided.heard(of_units):
-        listed = "thư mục bị liệt kê / folders that list what is in them"
-        said = [*evidence, f"https://{unit.portal}: {listed}: {', '.join(listing) or 0}"]
-        with undecided.of(unit):
-            if unseen and not listing:
-                raise AuditError(unseen)
-            record(unit.id, "C37-3.4.3", "fail" if readable or listing else "not-tested", said)
+    heard: list[tuple[Unit, list[str]]] = undecided.heard(of_units)
+    listed = "thư mục bị liệt kê / folders that list what is in them"
+    own: dict[str, Told] = {
+        unit.id: (not listing, [f"https://{unit.portal}: {listed}: {', '.join(listing) or 0}"])
+        for unit, listing in heard
+    }
+    closed = partial(_closed_to_others, audit)
+    answers = by_hosts(audit, [unit for unit, _ in heard], closed, "not-tested", own)
+    for unit, (verdict, evidence) in undecided.heard(answers):
+        record(unit.id, "C37-3.4.3", verdict, [*evidence, *NOT_LOOKED_AT])
     undecided.tell()
 
 
-def _closed_to_others(facts: HostFacts) -> tuple[bool, list[str]]:
-    """Whether others may read what lies in closed places, and what was seen."""
+def _closed_to_others(audit: Audit, on: str) -> Told:
+    """Whether nobody else may read what lies in a host's closed places, and what was seen."""
+    facts = facts_of(audit, on)
     access = {path: seen["access"] for path, seen in facts.seen["places"].items()}
     hidden = [path for path, seen in access.items() if not seen]
     shown = [f"{path} {seen}" for path, seen in access.items() if seen]
     encrypted = "đã mã hóa / encrypted"
     if not facts.seen["encrypted"]:
         encrypted = "không thấy được mã hóa khi lưu / not seen to be encrypted at rest"
-    return bool(facts.readable), [
-        f"{facts.host.name}: {'; '.join([*shown, 'không xem được / not to be seen'])}: {', '.join(hidden) or 0}",
-        f"người khác đọc được / open to others: {', '.join(facts.readable) or 0}",
-        f"hộp thư nằm trên / mailboxes lie on {facts.seen['store'] or '?'}; {encrypted}",
-        "sự đồng ý và người chịu trách nhiệm về dữ liệu cá nhân phải có người xác nhận"
-        " / consent, and who answers for personal data, have to be attested",
+    return not facts.readable, [
+        f"{on}: {'; '.join([*shown, 'không xem được / not to be seen'])}: {', '.join(hidden) or 0}",
+        f"{on}: người khác đọc được / open to others: {', '.join(facts.readable) or 0}",
+        f"{on}: hộp thư nằm trên / mailboxes lie on {facts.seen['store'] or '?'}; {encrypted}",
     ]
 
 

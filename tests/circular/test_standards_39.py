@@ -7,7 +7,7 @@ import email.policy
 import hashlib
 import http.client
 import imaplib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import html5lib
@@ -33,6 +33,7 @@ from tests.circular.network import (
     offers_version,
 )
 from tests.circular.portal import Answer, Reading
+from tests.circular.servers import Ask, at_doors
 from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import signed
 
@@ -66,10 +67,8 @@ def _settled(seen: Greeting | Reply, said: str) -> None:
 
 @pytest.mark.requirement("C37-S39-smtps")
 def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) -> None:
-    host = audit.province.hosts[on].fqdn
-    doors = {"465": _over_tls, "587": _over_starttls}
-    there = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
-    own = folded(good for good, _ in there.values())
+    there = at_doors(audit, on, {465: _over_tls, 587: _over_starttls})
+    own = folded(good for good, _ in there)
     units, undecided = audit.units(on), Undecided()
     greeted = audit.exchangers.greetings(unit.domain for unit in units)
     for unit in units:
@@ -83,7 +82,7 @@ def test_mail_is_handed_in_over_tls_only(audit: Audit, on: str, record: Record) 
             if own is not False:  # what is disproved already waits for no exchanger
                 _settled(seen, said)
             verdict = VERDICTS[folded([own, starttls])]
-            record(unit.id, "C37-S39-smtps", verdict, [*(line for _, line in there.values()), said])
+            record(unit.id, "C37-S39-smtps", verdict, [*(line for _, line in there), said])
     undecided.tell()
 
 
@@ -106,9 +105,7 @@ def _over_starttls(network: Network, host: str) -> Seen:
 
 @pytest.mark.requirement("C37-S39-imaps")
 def test_mailboxes_are_read_over_tls_only(audit: Audit, on: str, record: Record) -> None:
-    host = audit.province.hosts[on].fqdn
-    seen = [*seen_at(audit, {f"{host}:993": partial(_imaps, audit.network, host)}).values()]
-    seen.append(_plain_imap_refused(audit, host))
+    seen = at_doors(audit, on, {993: _imaps, 143: _plain_imap_refused})
     for unit in audit.units(on):
         verdict = VERDICTS[folded(good for good, _ in seen)]
         record(unit.id, "C37-S39-imaps", verdict, [said for _, said in seen])
@@ -120,11 +117,11 @@ def _imaps(network: Network, host: str) -> Seen:
         return banner.startswith("* OK"), f"{host}:993 {certificate_text(connection)}: {banner[:80]}"
 
 
-def _plain_imap_refused(audit: Audit, host: str) -> Seen:
+def _plain_imap_refused(network: Network, host: str) -> Seen:
     """Whether no password is taken without TLS, and what was seen; None: nothing was."""
     unclear = f"{host}:143 không biết đóng hay mở / open or closed is not known"
     try:
-        client = imaplib.IMAP4(audit.network.address(host), 143, timeout=TIMEOUT)
+        client = imaplib.IMAP4(network.address(host), 143, timeout=TIMEOUT)
     except ConnectionRefusedError as error:
         return True, f"{host}:143 đóng / closed ({type(error).__name__})"
     except (OSError, imaplib.IMAP4.error, Confined) as error:
@@ -141,12 +138,10 @@ def _plain_imap_refused(audit: Audit, host: str) -> Seen:
 
 @pytest.mark.requirement("C37-S39-mbox")
 def test_mailboxes_are_offered_by_imap_and_pop3(audit: Audit, on: str, record: Record) -> None:
-    host = audit.province.hosts[on].fqdn
-    doors = {"993": _imap4, "995": _pop3}
-    seen = seen_at(audit, {f"{host}:{port}": partial(ask, audit.network, host) for port, ask in doors.items()})
-    verdict = VERDICTS[folded(good for good, _ in seen.values())]
+    seen = at_doors(audit, on, {993: _imap4, 995: _pop3})
+    verdict = VERDICTS[folded(good for good, _ in seen)]
     for unit in audit.units(on):
-        record(unit.id, "C37-S39-mbox", verdict, [said for _, said in seen.values()])
+        record(unit.id, "C37-S39-mbox", verdict, [said for _, said in seen])
 
 
 def _imap4(network: Network, host: str) -> Seen:
@@ -269,6 +264,12 @@ def _versions(network: Network, name: str, port: int, starttls: bool) -> Seen:
     return folded(good), "; ".join(evidence)
 
 
+VERSIONS_AT: Mapping[int, Ask] = {
+    port: partial(_versions, port=port, starttls=port == 587) for port in (465, 587, 993, 995)
+}
+"""What is asked of the versions at the doors of mail programs."""
+
+
 def _versions_of_portal(reading: Reading) -> Seen:
     try:
         return _versions(reading.audit.network, reading.unit.portal, HTTPS_PORT, starttls=False)
@@ -279,12 +280,9 @@ def _versions_of_portal(reading: Reading) -> Seen:
 @pytest.mark.requirement("C37-S39-tls")
 @each_unit(_versions_of_portal)
 def test_only_tls_1_2_and_newer_is_spoken(audit: Audit, on: str, of_units: Answers, record: Record) -> None:
-    host = audit.province.hosts[on].fqdn
-    ports = {465: False, 587: True, 993: False, 995: False}
-    spoken = partial(_versions, audit.network, host)
-    own = seen_at(audit, {f"{host}:{port}": partial(spoken, port, starttls) for port, starttls in ports.items()})
+    own = at_doors(audit, on, VERSIONS_AT)
     for unit, of_portal in of_units:
-        seen = [*own.values(), of_portal]
+        seen = [*own, of_portal]
         record(unit.id, "C37-S39-tls", VERDICTS[folded(good for good, _ in seen)], [said for _, said in seen])
 
 

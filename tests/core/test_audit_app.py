@@ -213,6 +213,8 @@ def test_what_is_open_because_a_unit_was_not_drawn_says_so_and_what_is_open_othe
     assert audit.gap(left.id, "not-tested", ["the decision is on paper", f"no letter: {why}"]) == ""
     assert audit.gap(left.id, "fail", ["seen", why]) == ""
     assert audit.gap(drawn.id, "not-tested", ["", "no browser"]) == ""
+    audit.unseen.add("the gateway was not seen")
+    assert audit.gap(drawn.id, "not-tested", ["seen", "the gateway was not seen"]) == "unasked"
 
 
 def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
@@ -291,6 +293,17 @@ def test_one_question_tells_who_sees_a_mailbox(
         app.seers(database, [{"address": "vt@x.test", "people": ["cu@x.test"]}])
     with pytest.raises(ValueError, match="of 1 people instead of 2"):
         app.seers(database, [{"address": "vt@x.test", "people": ["an@x.test", "lost@x.test"]}])
+
+
+def test_passwords_of_programs_are_counted_by_how_they_are_kept(app: ModuleType, database: sqlite3.Connection) -> None:
+    database.execute("DROP TABLE account")
+    database.execute("CREATE TABLE account (address TEXT, unit TEXT)")
+    database.execute("CREATE TABLE app_password (address TEXT, hash TEXT)")
+    database.executemany("INSERT INTO account VALUES (?, ?)", [("an@x.test", "so"), ("binh@x.test", "th")])
+    own = "{SHA512}" + b64encode(hashlib.sha512(b"x").digest()).decode()
+    kept = [("an@x.test", own), ("an@x.test", own[:-3]), ("an@x.test", "{PLAIN}x"), ("binh@x.test", own)]
+    database.executemany("INSERT INTO app_password VALUES (?, ?)", kept)
+    assert app.programs(database) == {"so": {"SHA512": 1, "unknown": 2}, "th": {"SHA512": 1}}
 
 
 def test_the_sign_in_is_kept_as_a_digest_that_dovecot_knows(

@@ -89,7 +89,7 @@ class Bare(HostAudit):
     def ask(self, command: str, request: Any = None) -> Any:
         match command:
             case "facts":
-                return {"accounts": [], "dovecot_users": [], "time": 0}
+                return {"accounts": [], "programs": {}, "dovecot_users": [], "time": 0}
             case "send":
                 return {probe["message_id"]: "" for probe in request["probes"]}
             case "trace":

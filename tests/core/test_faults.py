@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from edumail.model import Province
 from edumail.units import Units
 from tests.core.test_catalogue import checked
 from tests.mutation import run
-from tests.mutation.fault import EVERY, MANAGED, UNITS, Fault, Verdicts, expected, verdicts
+from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, MANAGED, UNITS, Fault, Verdicts, expected, verdicts
 from tests.mutation.faults import FAULTS
 from tests.mutation.faults_hosts import FAULTS as OF_HOSTS
 from tests.mutation.faults_mail import FAULTS as OF_MAIL
@@ -90,6 +91,15 @@ def test_what_follows_is_expected_too_as_the_catalogue_says(province: Province) 
     follows = {"C37-3.1a": "fail", "C37-15.1": "not-tested"}
     assert changed == {"C37-S39-tls": "fail", "C37-4.1": "not-tested", MANAGED: "fail"} | follows
     assert expected(province, before, {}) == before
+
+
+def test_a_file_of_the_gateway_is_everybody_s_and_one_of_another_host_its_own_units() -> None:
+    def red(**where: Any) -> set[str]:
+        return {unit for unit, _ in Fault({}, "", "break it", managed=True, **where).turns}
+
+    assert red(at=GATEWAY, on=EVERY) == set(EVERYBODY)
+    assert red(at=GATEWAY) == set(UNITS[GATEWAY])
+    assert red(on=EVERY) == {THPT}
 
 
 def test_what_nobody_attests_any_more_stays_so_in_what_is_expected(province: Province) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from edumail.model import Province
 from tests.circular import host as host_facts
-from tests.circular import hostfacts
+from tests.circular import hostfacts, servers
 from tests.circular import network as network_of
 from tests.circular import test_article_3_general as article_3
 from tests.circular import test_article_11_operation as article_11
@@ -34,7 +34,14 @@ Inst tzdata [2025a-1] (2025b-1 Debian:13.1/stable [all])
 def seen(**facts: Any) -> dict[str, Any]:
     release = {"ID": "debian", "VERSION_ID": "13", "PRETTY_NAME": "Debian 13"}
     good = {"release": release, "upgrade_timer": "enabled", "upgrade_on": True, "lists_age": 0.4, "pending": []}
-    return good | {"known_age": 9.0, "ran_age": 9.0} | facts
+    return good | {"known_age": 9.0, "ran_age": 9.0, "reboot": False} | facts
+
+
+def one_unit(on: str) -> Any:
+    """An audit of one unit on a host, which the gateway is not judged beside."""
+    unit = SimpleNamespace(id="so", host=on, portal_host=on)
+    gateway = SimpleNamespace(name="mail-so")
+    return SimpleNamespace(units=lambda on: [unit], mail=SimpleNamespace(gateway=gateway), unseen=set())
 
 
 TODAY = {"known_age": 0.2, "ran_age": 0.9}
@@ -61,6 +68,7 @@ TODAY = {"known_age": 0.2, "ran_age": 0.9}
             "fail",
             "known here for 0 at the least, last installed by itself ? ago",
         ),
+        ({"reboot": True}, "not-tested", "open: có bản vá chỉ có hiệu lực khi máy khởi động lại"),
         ({"pending": None}, "fail", "wait: apt-get KHÔNG BIẾT / CAN'T TELL"),
         ({"lists_age": None}, "fail", "lists: KHÔNG CÓ / NOT THERE"),
         ({"lists_age": 9.0}, "fail", "lists: 9 ngày / days, QUÁ CŨ / TOO OLD"),
@@ -71,7 +79,7 @@ def test_updates_that_nobody_can_know_of_are_none_that_are_installed(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, Any], verdict: str, said: str
 ) -> None:
     monkeypatch.setattr(article_3, "facts_of", lambda audit, on: SimpleNamespace(seen=seen(**facts)))
-    audit: Any = SimpleNamespace(units=lambda on: [SimpleNamespace(id="so")])
+    audit = one_unit("mail-so")
     found: list[tuple[str, str, str, list[str]]] = []
     article_3.test_hosts_take_security_updates_by_themselves(audit, "mail-so", lambda *row: found.append(row))
     ((_, _, given, evidence),) = found
@@ -81,7 +89,9 @@ def test_updates_that_nobody_can_know_of_are_none_that_are_installed(
 
 def test_an_apt_that_fails_is_not_one_that_has_nothing_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     for printed, pending in ((SIMULATED, ["openssl"]), ("Reading package lists...\n", []), ("", None)):
-        monkeypatch.setattr(hostfacts, "said", lambda *command, printed=printed: printed)
+        monkeypatch.setattr(
+            hostfacts, "said", lambda *command, printed=printed: printed if "--with-new-pkgs" in command else ""
+        )
         assert hostfacts.pending() == pending
 
 
@@ -349,10 +359,11 @@ def test_mail_that_only_strangers_do_not_take_is_not_stuck(
         "inside": {"messages": 2, "oldest": inside * HOURS},
     }
     made = SimpleNamespace(seen={"disks": {}, "failed": [], "units": {}}, system={"queue": queue}, down=[], lost=[])
-    monkeypatch.setattr(article_3, "facts_of", lambda audit, on: made)
-    audit: Any = SimpleNamespace(
-        units=lambda on: [SimpleNamespace(id="so")], mail=SimpleNamespace(gateway=SimpleNamespace(name="mail-so"))
-    )
+    idle = {"messages": 0, "oldest": 0}
+    other = SimpleNamespace(**vars(made) | {"system": {"queue": {"all": idle, "inside": idle}}})
+    monkeypatch.setattr(article_3, "facts_of", lambda audit, name: made if name == on else other)
+    monkeypatch.setattr(servers, "unseen", lambda audit, name: "")
+    audit = one_unit(on)
     found: list[tuple[str, str, str, list[str]]] = []
     article_3.test_services_run_and_would_come_back(audit, on, lambda *row: found.append(row))
     ((_, _, given, evidence),) = found
@@ -418,14 +429,38 @@ def test_a_host_at_rest_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (facts.mixed, waited) == ([], [])
 
 
-class Managed:
-    """An audit of mail hosts ``a`` and ``b`` and of ``pages``, which has no mail."""
+@pytest.mark.parametrize(
+    ("users", "mixed"),
+    [
+        ({}, []),  # what does not run there has no user
+        ({"nginx": ["root", "www-data"], "imap-login": ["dovenull", "root"], "clamd": ["clamav"]}, []),
+        ({"nginx": ["root"]}, ["nginx"]),
+        ({"nginx": ["root", "vmail", "www-data"]}, ["nginx"]),
+        ({"clamd": ["root"], "imap-login": ["vmail"]}, ["imap-login", "clamd"]),
+    ],
+)
+def test_workers_have_users_of_their_own_and_a_master_may_be_root(
+    monkeypatch: pytest.MonkeyPatch, users: dict[str, list[str]], mixed: list[str]
+) -> None:
+    said = running()
+    facts, _ = host_that_says(monkeypatch, said | {"users": said["users"] | users})
+    assert facts.mixed == mixed
+    said["units"]["postfix-mta-sts-resolver"] = {"ActiveState": "active", "User": "root"}
+    facts, _ = host_that_says(monkeypatch, said)
+    assert facts.mixed == ["postfix-mta-sts-resolver"]
 
-    def __init__(self, **wrong: list[str]) -> None:
-        hosts = {name: SimpleNamespace(name=name, has_mail=name != "pages") for name in ("a", "b", "pages")}
+
+class Managed:
+    """An audit of mail hosts ``a`` and ``b``, of ``pages``, which has no mail, and of a gateway."""
+
+    def __init__(self, gateway: str = "a", **wrong: list[str]) -> None:
+        names = ("a", "b", "pages", "gateway")
+        hosts = {name: SimpleNamespace(name=name, has_mail=name != "pages") for name in names}
         self.province = SimpleNamespace(hosts=hosts)
-        self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b")}
+        self.mail = SimpleNamespace(gateway=hosts[gateway])
+        self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b", "gateway")}
         self.unreachable: dict[str, str] = {}
+        self.unseen: set[str] = set()
         self.kept = {
             f"facts of {name}": SimpleNamespace(
                 roles=["nginx"],
@@ -433,6 +468,7 @@ class Managed:
                 dated=[],
                 seen={"users": {}, "places": {}, "sudo": []},
                 mixed=wrong.get(name, []),
+                owner={},
                 readable=[],
                 sudo_is_narrow=True,
             )
@@ -442,6 +478,23 @@ class Managed:
     def units(self, on: str) -> list[Any]:
         servers = {"own": None, "other": "b", "alone": "pages"}
         return [SimpleNamespace(id=unit, host=on, portal_host=server) for unit, server in servers.items()]
+
+
+@pytest.mark.parametrize(
+    ("programs", "verdict"), [({}, "pass"), ({"SHA512": 2}, "pass"), ({"SHA512": 2, "unknown": 1}, "fail")]
+)
+def test_a_program_s_password_is_kept_as_our_own_pages_keep_it(
+    monkeypatch: pytest.MonkeyPatch, programs: dict[str, int], verdict: str
+) -> None:
+    account = {"address": "an@x.test", "state": "active", "scheme": "argon2", "alike": False}
+    host = SimpleNamespace(accounts={"so": [account]}, facts={"programs": {"so": programs}})
+    monkeypatch.setattr(article_11, "opened", lambda audit, on: host)
+    found: list[tuple[str, str, str, list[str]]] = []
+    question = article_11.test_accounts_begin_without_a_password_and_keep_strong_hashes
+    question(one_unit("mail-so"), "mail-so", lambda *row: found.append(row))
+    ((_, _, given, evidence),) = found
+    assert given == verdict
+    assert any(("other than SHA512: unknown" in line) == (verdict == "fail") for line in evidence)
 
 
 class Untold:
@@ -494,21 +547,60 @@ def test_a_host_that_can_not_be_judged_hides_no_fault_of_another(question: Any) 
         assert judged(audit) == verdicts
 
 
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_gateway_without_units_is_judged_for_all_whose_mail_and_page_come_through_it(question: Any) -> None:
+    def verdicts(audit: Any) -> dict[str, str]:
+        return {unit: verdict for unit, (verdict, _) in said_by(question, audit).items()}
+
+    assert verdicts(Managed("gateway")) == {"own": "pass", "other": "pass", "alone": "not-tested"}
+    wrong = Managed("gateway")
+    wrong.kept["facts of gateway"].differing = lambda role: ["edited"]
+    wrong.kept["facts of gateway"].mixed = ["nginx"]
+    assert verdicts(wrong) == dict.fromkeys(("own", "other", "alone"), "fail")
+    closed = Managed("gateway")
+    del closed.hosts["gateway"]
+    assert verdicts(closed) == dict.fromkeys(("own", "other", "alone"), "not-tested")
+    assert closed.unseen >= {said_by(question, closed)["own"][1][-1]}
+
+
 def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     def untold(audit: Any, on: str) -> Any:
         raise AuditError("a: no room")
 
     monkeypatch.setattr(article_3, "facts_of", untold)
-    units = [SimpleNamespace(id=name, portal=f"{name}.test") for name in ("lists", "sound")]
+    audit: Any = Managed()
+    units = [SimpleNamespace(id=name, portal=f"{name}.test", host="a", portal_host="a") for name in ("lists", "sound")]
     found: dict[str, str] = {}
+    evidence: list[str] = []
+
+    def record(unit: str, requirement: str, verdict: str, lines: list[str]) -> None:
+        found[unit] = verdict
+        evidence.extend(lines)
+
     with pytest.raises(AuditError, match=r"^sound: a: no room$"):
         article_3.test_personal_information_is_out_of_strangers_reach(
-            None,
-            "a",
+            audit,
             iter(zip(units, (["/assets/"], []), strict=True)),
-            lambda unit, requirement, verdict, evidence: found.update({unit: verdict}),
+            record,
         )
     assert found == {"lists": "fail"}
+    assert any("not looked at: backups" in line for line in evidence)
+
+
+def test_the_front_is_asked_once_for_the_units_of_all_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = {name: SimpleNamespace(fqdn=f"{name}.test") for name in "ab"}
+    settings = SimpleNamespace(front_name="front.test")
+    audit: Any = SimpleNamespace(province=SimpleNamespace(hosts=hosts, settings=settings), network=None, kept={})
+    monkeypatch.setattr(servers, "seen_at", lambda audit, doors: {door: ask() for door, ask in doors.items()})
+    asked: list[str] = []
+
+    def ask(network: Any, name: str) -> tuple[bool, str]:
+        asked.append(name)
+        return name != "front.test", name
+
+    for on in "ab":
+        assert servers.at_doors(audit, on, {993: ask}) == [(True, f"{on}.test"), (False, "front.test")]
+    assert asked == ["a.test", "front.test", "b.test"]
 
 
 def test_what_a_host_keeps_of_a_role_that_it_has_lost_is_named() -> None:

@@ -56,7 +56,7 @@ class Fault:
     doubtful: Mapping[str, Collection[str]] = field(default_factory=dict)
     """By unit the requirements that become ``not-tested``: what is seen proves nothing, or nobody says so any more."""
     managed: bool = False
-    """Whether a deployed file is changed, which turns :data:`MANAGED` red for every unit of the host."""
+    """Whether a deployed file is changed, which turns :data:`MANAGED` red for every unit that depends on the host."""
 
     @property
     def judged(self) -> tuple[str, ...]:
@@ -67,7 +67,8 @@ class Fault:
     def spreads(self) -> bool:
         """Whether it may reach units of other hosts: every page and letter goes through the gateway and by DNS.
 
-        A page that the gateway has as a host of its own units is that unit's alone.
+        A page that the gateway has as a host of its own units is that unit's alone, but for :data:`MANAGED`, of which
+        that is known.
         """
         shared = self.at not in UNITS or (self.at == GATEWAY and f"{LIVE}/portal/current/sites/" not in self.broken)
         return bool(self.edits) or shared
@@ -75,9 +76,14 @@ class Fault:
     @property
     def turns(self) -> Verdicts:
         """All that is declared: which verdicts it turns, and to what."""
-        managed = {unit: {MANAGED} for unit in UNITS[self.at]} if self.managed else {}
+        managed = {unit: {MANAGED} for unit in self._depending} if self.managed else {}
         doubtful: Verdicts = dict.fromkeys(_pairs(self.doubtful), "not-tested")
         return {**doubtful, **dict.fromkeys((*_pairs(self.red), *_pairs(managed)), "fail")}
+
+    @property
+    def _depending(self) -> Iterable[str]:
+        """The judged units with mailboxes on the host; all judged units where it is the gateway."""
+        return (unit for host in self.judged if self.at in (host, GATEWAY) for unit in UNITS[host])
 
 
 def _pairs(by_unit: Mapping[str, Collection[str]]) -> Iterable[About]:

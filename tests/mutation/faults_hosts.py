@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, LIVE, MANAGED, UNITS, Edit, Fault, dropin, edited, stopped
+from tests.mutation.fault import (
+    EVERY,
+    EVERYBODY,
+    GATEWAY,
+    LIVE,
+    MANAGED,
+    Edit,
+    Fault,
+    accounts,
+    dropin,
+    edited,
+    stopped,
+)
 from tests.mutation.faults_mail import TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
@@ -96,6 +108,21 @@ FAULTS: Mapping[str, Fault] = {
         {"C37-3.3b"},
         "updates_by",
         **changed("systemctl disable -q --now apt-daily-upgrade.timer", "systemctl enable -q --now apt-daily-upgrade.timer"),
+    ),
+    "a gateway whose updates are switched off": Fault(
+        {unit: {"C37-3.3b"} for unit in EVERYBODY},
+        "updates_by",
+        at=GATEWAY,
+        on=EVERY,
+        **changed("systemctl disable -q --now apt-daily-upgrade.timer", "systemctl enable -q --now apt-daily-upgrade.timer"),
+    ),
+    "a front without POP3": Fault(
+        {unit: {"C37-S39-mbox", "C37-S39-tls"} for unit in EVERYBODY},
+        "imap_and_pop3 or only_tls",
+        at=GATEWAY,
+        on=EVERY,
+        managed=True,
+        **edited(f"{LIVE}/dovecot/current/services.conf", "s/pop3 = yes/pop3 = no/", "systemctl restart dovecot"),
     ),
     "updates that install nothing": host(
         {"C37-3.3b"},
@@ -316,7 +343,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a name below edu.vn that leads nowhere": in_dns(
         # Below the department's domain a record would let it take DMARC reports about the new zone (RFC 7489, 7.1).
-        {unit: {MANAGED} for unit in UNITS[GATEWAY]}
+        {unit: {MANAGED} for unit in EVERYBODY}
         | {"so": {MANAGED, "C37-11.3.2"}, SCHOOL: {"C37-3.1b.2", "C37-2.1", MANAGED}},
         edits=(
             *(Edit("province.yml", f"{key}: [minhha.test,", f"{key}: [minhha.test, {ABOVE},") for key in ("zones", "allowed_suffixes")),
@@ -327,6 +354,14 @@ FAULTS: Mapping[str, Fault] = {
             f" > {ZONES}/{ABOVE}.zone && "
             + served(f"echo '  - domain: {ABOVE}' >> {ZONES}.conf", ABOVE, signed=True),
             f"rm -f {ZONES}/{ABOVE}.zone; sed -i '/ {ABOVE}$/d' {ZONES}.conf && knotc -t 60 reload >/dev/null",
+        ),
+    ),
+    "a program's password that is kept as it is": host(
+        {"C37-11.3.5"},
+        "begin_without",
+        **accounts(
+            f"INSERT INTO app_password VALUES ('{TEACHER}', 'mutat', 'mutation', '{{PLAIN}}x', 0)",
+            "DELETE FROM app_password WHERE tag = 'mutat'",
         ),
     ),
     "a certificate that nobody vouches for": host(

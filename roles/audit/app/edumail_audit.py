@@ -32,6 +32,8 @@ MINISTRY = Path(__file__).resolve().with_name("ministry")
 PROVINCE = Path(__file__).resolve().with_name("province.json")
 """``domains`` of the province, and how many ``letters`` an audit of all its units sends at most."""
 ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+PROGRAM = re.compile(r"\{SHA512\}[A-Za-z0-9+/]{86}==")
+"""How the account pages keep a program's password."""
 ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
@@ -296,6 +298,19 @@ def facts(database: sqlite3.Connection) -> dict[str, object]:
     return {"accounts": accounts, "dovecot_users": sorted(users.split()), "time": now}
 
 
+def programs(database: sqlite3.Connection) -> dict[str, dict[str, int]]:
+    """By unit how many passwords of mail programs there are of each scheme."""
+    found: dict[str, dict[str, int]] = {}
+    rows = ask(
+        database, "SELECT unit, app_password.hash FROM app_password JOIN account USING (address) ORDER BY unit, address"
+    )
+    for unit, hashed in rows:
+        scheme = "SHA512" if PROGRAM.fullmatch(hashed) else CONTEXT.identify(hashed) or "unknown"
+        schemes = found.setdefault(unit, {})
+        schemes[scheme] = schemes.get(scheme, 0) + 1
+    return found
+
+
 def main(words: list[str]) -> int:
     """One of the commands below; requests are JSON on standard input, answers JSON on standard output."""
     os.umask(0o027)
@@ -325,7 +340,7 @@ def main(words: list[str]) -> int:
             request = json.load(sys.stdin)
             print(json.dumps(received(request["senders"], int(request["days"]))))
         case ["facts"]:
-            print(json.dumps(facts(database)))
+            print(json.dumps({**facts(database), "programs": programs(database)}))
         case ["unopened"]:
             print(subprocess.run([ACCOUNTS, "unopened"], check=True, capture_output=True, text=True).stdout)
         case ["trees"]:
