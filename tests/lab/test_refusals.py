@@ -252,6 +252,19 @@ class TestAuditor:
             client.send_message(message, from_addr=CLERK, to_addrs=[HEAD])
         province.read(HEAD, message["Message-ID"].strip("<>"))
 
+    def test_the_account_sends_no_mail_and_sees_no_queue(self, province: LabProvince) -> None:
+        for words in (f"sendmail -i -f {HEAD} -- {CLERK}", "postqueue -p", "postqueue -f"):
+            said = province.run("mail-xa", f"runuser -u auditor -- /usr/sbin/{words} 2>&1 </dev/null || true")
+            assert "auditor" in said, said  # Postfix says to whom it is not allowed
+            assert "not allowed" in said, said
+
+    @pytest.mark.parametrize("to", [("127.0.0.1", 25), ("::1", 25), ("127.0.0.1", 6379), ("127.0.0.1", 11334)])
+    def test_the_account_opens_no_connection(self, province: LabProvince, to: tuple[str, int]) -> None:
+        words = f"python3 -c 'import socket; socket.create_connection({json.dumps(to)}, 5)' 2>&1 || true"
+        assert province.run("mail-xa", words) == ""
+        said = province.run("mail-xa", f"runuser -u auditor -- {words}")
+        assert "No route to host" in said or "Permission denied" in said, said  # and not "Connection refused"
+
     def test_sudo_gives_the_auditor_that_one_command(self, province: LabProvince) -> None:
         assert province.run("mail-xa", "runuser -u auditor -- sudo -n /usr/local/sbin/edumail-audit facts")
         refused = province.run("mail-xa", "runuser -u auditor -- sudo -n /bin/cat /etc/shadow 2>&1 || true")

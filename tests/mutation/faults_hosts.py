@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.mutation.fault import EVERY, EVERYBODY, GATEWAY, LIVE, MANAGED, UNITS, Edit, Fault, dropin, edited, stopped
-from tests.mutation.faults_mail import TEACHER, WRITTEN
+from tests.mutation.faults_mail import MAIN, TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
@@ -214,6 +214,17 @@ FAULTS: Mapping[str, Fault] = {
         **changed(
             "echo 'auditor ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/mutation", "rm /etc/sudoers.d/mutation"
         ),
+    ),
+    "an auditor who may send mail": host(
+        {"C37-11.3.4"},
+        "of_their_own",
+        managed=True,
+        **edited(MAIN, "s/^authorized_submit_users = .*/authorized_submit_users = static:anyone/"),
+    ),
+    "an auditor who may open connections": host(
+        {"C37-11.3.4"},
+        "of_their_own",
+        **changed("nft flush chain inet edumail output", "systemctl reload nftables"),
     ),
     "account pages that run as root": host(
         {"C37-11.3.4"}, "of_their_own", **dropin("edumail-feedback", "[Service]\\nUser=root\\n")
