@@ -229,11 +229,16 @@ class TestAuditor:
     def test_letters_to_whom_the_audit_did_not_name_are_not_sent(
         self, province: LabProvince, audit: dict[str, str]
     ) -> None:
-        wanted = {"1@kiemtra.invalid": HEAD, "2@kiemtra.invalid": "ai-do@ngoai.test"}
+        wanted = {f"audit.{n:024x}@kiemtra.invalid": to for n, to in enumerate((HEAD, "ai-do@ngoai.test"))}
         probes = [{"sender": SCHOOL, "recipient": to, "message_id": message_id} for message_id, to in wanted.items()]
         request = json.dumps({"probes": probes, "tokens": [audit["token"]]})
         said = json.loads(province.run("mail-xa", "edumail-audit send", stdin=request))
         assert [bool(said[message_id]) for message_id in wanted] == [False, True], said
+
+    def test_what_came_of_people_s_letters_is_told_to_nobody(self, province: LabProvince) -> None:
+        request = json.dumps({"message_ids": [province.send(CLERK, HEAD)], "since": 0})
+        said = province.run("mail-xa", "edumail-audit trace 2>&1 || true", stdin=request)
+        assert "only an audit's letters" in said
 
     def test_it_ends_with_the_audit(self, province: LabProvince) -> None:
         answer = json.loads(province.run("mail-xa", "edumail-audit open"))

@@ -32,6 +32,8 @@ MINISTRY = Path(__file__).resolve().with_name("ministry")
 PROVINCE = Path(__file__).resolve().with_name("province.json")
 """``domains`` of the province, and how many ``letters`` an audit of all its units sends at most."""
 ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+MESSAGE_ID = re.compile(r"audit\.[0-9a-f]{24}@kiemtra\.invalid")
+"""Without brackets, of an audit's letters and of nobody else's."""
 ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
@@ -125,8 +127,9 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
     """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
 
     Gives by message_id why a probe was not sent; empty for those that were. Only tokens can make a probe invisible to
-    people, so probes without one of an open audit of this host are refused. So are recipients that are neither in the
-    province nor the one outside that this audit named, and letters beyond what an audit needs. Raises ValueError.
+    people, so probes without one of an open audit of this host are refused; what goes outside carries none. Refused are
+    also recipients that are neither in the province nor the one outside that this audit named, letters beyond what an
+    audit needs, and Message-IDs that are no audit's. Raises ValueError.
     """
     known = {row[0] for row in ask(database, "SELECT token FROM audit")}
     mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
@@ -147,17 +150,22 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
         if sender not in mailboxes:
             result[message_id] = f"{sender}: không phải hộp thư ở máy này / not a mailbox of this host"
             continue
-        if not all(map(ADDRESS.fullmatch, (recipient, message_id))):
-            result[message_id] = f"không phải địa chỉ / not an address: {recipient} {message_id}"
+        if not ADDRESS.fullmatch(recipient) or not MESSAGE_ID.fullmatch(message_id):
+            result[message_id] = (
+                "không phải địa chỉ, hay Message-ID của một lần kiểm tra"
+                f" / not an address, or not a Message-ID of an audit: {recipient} {message_id}"
+            )
             continue
-        if recipient.lower() not in outside and recipient.lower().rpartition("@")[2] not in province["domains"]:
+        inside = recipient.lower().rpartition("@")[2] in province["domains"]
+        if not inside and recipient.lower() not in outside:
             result[message_id] = (
                 f"{recipient}: không ở trong tỉnh, cũng không phải địa chỉ ngoài mà lần kiểm tra nêu"
                 " / neither in the province nor the address outside that this audit named"
             )
             continue
         text = (
-            f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
+            f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n"
+            f"{headers if inside else ''}"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
             "Thư kiểm tra tự động / an automatic audit probe.\n"
         )
@@ -179,7 +187,12 @@ def reserved(database: sqlite3.Connection, tokens: list[str], wanted: int, most:
 
 
 def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]:
-    """What Postfix logged of each message on this host: to whom, for which original address, how it ended."""
+    """What Postfix logged of each letter of an audit on this host: to whom, for which original address, how it ended.
+
+    Of people's letters nothing is told. Raises ValueError where one is asked for.
+    """
+    if not all(map(MESSAGE_ID.fullmatch, message_ids)):
+        raise ValueError("chỉ được hỏi về thư của một lần kiểm tra / only an audit's letters may be asked about")
     command = ["/usr/bin/journalctl", f"--since=@{since}", "_SYSTEMD_UNIT=postfix.service", "-o", "cat", "--no-pager"]
     log = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
     wanted = set(message_ids)
