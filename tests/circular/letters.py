@@ -1,8 +1,8 @@
 """The letters of an audit: planned for all units of a host's turn, sent together, and looked for together.
 
-Each carries the tokens of all open audits, so that hosts file it into the folder Audit of the real mailbox. There it is
-found over IMAP, with a sign-in that ends with the audit. What goes outside carries none: our host's log tells of it.
-Tests judge what came of a letter; they send nothing themselves.
+Each carries the tokens of all open audits, so that hosts file it into the folder edumail-audit of the real mailbox.
+There it is found over IMAP, with a sign-in that ends with the audit. What goes outside carries none: our host's log
+tells of it. Tests judge what came of a letter; they send nothing themselves.
 """
 
 from __future__ import annotations

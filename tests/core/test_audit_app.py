@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import itertools
 import json
+import re
 import sqlite3
 import subprocess
 import time
@@ -18,9 +19,11 @@ from typing import Any
 import pytest
 import testinfra
 
+from edumail.mail import Mail
 from edumail.model import Province
 from roles.audit import render
-from tests.circular import letters
+from roles.dovecot import render as dovecot
+from tests.circular import letters, mailbox
 from tests.circular.audit import AT_LEAST, CALLED, LASTS, Audit, AuditError
 from tests.circular.letters import PLANS
 
@@ -262,6 +265,16 @@ def test_what_an_audit_plans_is_within_its_letters(province: Province, monkeypat
     assert len(planned) <= render.letters(province) < 2 * 2 * len(planned)
     inside = {letter.recipient.partition("@")[2] for letter in planned if letter.recipient != audit.outside}
     assert inside <= set(render.domains(province))
+
+
+def test_an_auditor_reads_no_folder_but_the_one_that_letters_of_an_audit_are_filed_into(
+    app: ModuleType, province: Province
+) -> None:
+    (filed,) = re.findall('fileinto :create "(.*)"', app.script(["a" * 32]))
+    assert filed == app.FOLDER == mailbox.FOLDER != "Audit", "somebody's own folder may be called that"
+    for host in province.hosts:
+        said = dovecot.tree(Mail(province).host(host), 25).files["dovecot.conf"].content.decode()
+        assert re.findall(r"mailbox (\S+) \{[^{}]*acl user=auditor", said) == [filed]
 
 
 def test_the_log_is_told_of_an_audit_s_letters_alone(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

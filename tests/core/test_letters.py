@@ -752,7 +752,7 @@ def test_refusals_do_not_wear_an_exchanger_out() -> None:
 
 
 class Folder:
-    """The folder Audit as IMAP shows it."""
+    """The folder of an audit as IMAP shows it."""
 
     def __init__(self, *message_ids: str):
         self.messages = dict(enumerate(message_ids, 1))

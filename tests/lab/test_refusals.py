@@ -199,7 +199,7 @@ class TestBetweenHosts:
 
 
 class TestAuditor:
-    """The auditor sees the folder Audit and nothing else."""
+    """The auditor sees the folder of an audit and nothing else."""
 
     @pytest.fixture
     def audit(self, province: LabProvince) -> object:
@@ -207,7 +207,7 @@ class TestAuditor:
         yield answer
         province.run("mail-xa", f"edumail-audit close {answer['login']}")
 
-    def test_only_the_folder_audit_is_there(self, province: LabProvince, audit: dict[str, str]) -> None:
+    def test_only_the_folder_of_an_audit_is_there(self, province: LabProvince, audit: dict[str, str]) -> None:
         province.read(HEAD, province.send(CLERK, HEAD))
         with province.network.imap("mail-xa.minhha.test", f"{HEAD}*{audit['login']}", audit["password"]) as client:
             assert client.select("INBOX")[0] == "NO"
@@ -216,7 +216,7 @@ class TestAuditor:
             _, listed = client.list()
             # INBOX is always listed (RFC 9051, 5.1), and shared mailboxes by name; they were not to be opened above.
             opened = [row for row in listed if row and b"\\Noselect" not in row]  # type: ignore[operator]
-            assert not [row for row in opened if not row.endswith((b" INBOX", b" Audit"))]  # type: ignore[union-attr]
+            assert not [row for row in opened if not row.endswith((b" INBOX", b" edumail-audit"))]  # type: ignore[union-attr]
             assert client.create("Khac")[0] == "NO"
             assert client.append("INBOX", None, None, b"Subject: x\r\n\r\nx")[0] == "NO"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 """What an auditor may ask of a mail host, through sudo: an audit's one-time token and sign-in, and facts.
 
-While an audit is open, a message that carries its token is filed into the folder Audit of the real mailbox, and its
-sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by themselves after an hour.
+While an audit is open, a message that carries its token is filed into the folder edumail-audit of the real mailbox,
+and its sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by themselves after an hour.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ MESSAGE_ID = re.compile(r"audit\.[0-9a-f]{24}@kiemtra\.invalid")
 ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
+FOLDER = "edumail-audit"
+"""As Dovecot's configuration gives it to an auditor, who reads what lies in it: no name of a folder of people's own."""
 SECONDS = 3600
 
 
@@ -53,7 +55,7 @@ def script(tokens: list[str]) -> str:
     listed = ", ".join(f'"{token}"' for token in tokens)
     return (
         'require ["fileinto", "mailbox"];\n'
-        f'if header :is "X-Edumail-Audit" [{listed}] {{ fileinto :create "Audit"; stop; }}\n'
+        f'if header :is "X-Edumail-Audit" [{listed}] {{ fileinto :create "{FOLDER}"; stop; }}\n'
     )
 
 
@@ -108,7 +110,7 @@ def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
     audits left that were killed goes as well.
     """
     homes = ask(database, "SELECT address, home FROM account")
-    having = [address for address, home in homes if Path(home, "Maildir", ".Audit").is_dir()]
+    having = [address for address, home in homes if Path(home, "Maildir", f".{FOLDER}").is_dir()]
     if not having:
         return
     if not ask(database, "SELECT 1 FROM audit"):
@@ -118,9 +120,9 @@ def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
         addresses.flush()
         doveadm, of = "/usr/bin/doveadm", ["-F", addresses.name]
         for token in tokens:
-            words = ["expunge", *of, "mailbox", "Audit", "header", "X-Edumail-Audit", token]
+            words = ["expunge", *of, "mailbox", FOLDER, "header", "X-Edumail-Audit", token]
             subprocess.run([doveadm, *words], check=True, capture_output=True, text=True)
-        subprocess.run([doveadm, "mailbox", "delete", *of, "-e", "Audit"], check=False, capture_output=True, text=True)
+        subprocess.run([doveadm, "mailbox", "delete", *of, "-e", FOLDER], check=False, capture_output=True, text=True)
 
 
 def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> dict[str, str]:
