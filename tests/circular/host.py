@@ -68,6 +68,10 @@ SETTLE_SECONDS = 20.0
 ACCEPTING = ("accept", "jump", "goto", "vmap")
 """How a rule of nftables lets in what it matches, or leaves that to another place."""
 DHCPV6_CLIENT = 546
+AUDITOR_RUNS = "(root) NOPASSWD: /usr/local/sbin/edumail-audit"
+"""What sudo says that an auditor may run."""
+NO_AUDITOR = "!auditor,"
+"""How Postfix's list of who may use sendmail(1) begins."""
 
 
 class HostFacts:
@@ -207,7 +211,7 @@ class HostFacts:
     @property
     def filter_ports(self) -> set[int]:
         """The TCP ports that some rule of our table accepts."""
-        return {port for expressions in self._filter_rules for port in _accepted(expressions) or ()}
+        return {port for expressions in self._rules("input") for port in _accepted(expressions) or ()}
 
     def shuts(self, port: int) -> bool:
         """Whether our table lets nobody in at a TCP port."""
@@ -216,12 +220,12 @@ class HostFacts:
     @property
     def filter_wide(self) -> list[str]:
         """Rules of our table that accept more than TCP ports which they name, and what no stranger opens with."""
-        return [json.dumps(rule)[:200] for rule in self._filter_rules if _accepted(rule) is None]
+        return [json.dumps(rule)[:200] for rule in self._rules("input") if _accepted(rule) is None]
 
-    @property
-    def _filter_rules(self) -> list[list[dict[str, Any]]]:
+    def _rules(self, chain: str) -> list[list[dict[str, Any]]]:
+        """Those of a chain of our table, in their order."""
         rules = [row["rule"] for row in self.system["rules"] if "rule" in row]
-        return [rule["expr"] for rule in rules if rule["table"] == "edumail" and rule["chain"] == "input"]
+        return [rule["expr"] for rule in rules if rule["table"] == "edumail" and rule["chain"] == chain]
 
     @property
     def down(self) -> list[str]:
@@ -262,9 +266,14 @@ class HostFacts:
         return {name: unit.get("User", "") for name, unit in services if name.startswith(("edumail-", RESOLVER))}
 
     @property
-    def sudo_is_narrow(self) -> bool:
-        """Whether the one command of an audit is all that an auditor may run as somebody else."""
-        return bool(self.seen["sudo"] == ["(root) NOPASSWD: /usr/local/sbin/edumail-audit"])
+    def auditor_may(self) -> list[str]:
+        """What else an auditor's account could do on the host than run the one command of an audit."""
+        beyond = {
+            "chạy lệnh khác qua sudo / run something else by sudo": self.seen["sudo"] != [AUDITOR_RUNS],
+            "gửi thư / send mail": not self.seen["senders"].startswith(NO_AUDITOR),
+            "mở kết nối / open connections": not _turned_away(self.seen["uid"], self._rules("output")),
+        }
+        return [what for what, could in beyond.items() if could]
 
 
 def possible(name: str, seen: dict[str, Any]) -> bool:
@@ -281,6 +290,16 @@ def settled(seen: dict[str, Any]) -> bool:
 
 def _for_others(access: str) -> bool:
     return bool(access) and bool(int(access.split()[1], 8) & 0o7)
+
+
+def _turned_away(user: int, rules: list[list[dict[str, Any]]]) -> bool:
+    """Whether the first rule for what goes out refuses every new connection of the user."""
+    match rules:
+        case [[{"match": state}, {"match": owner}, {"reject": _}], *_]:
+            new = state["left"] == {"ct": {"key": "state"}} and state["op"] in ("in", "==")
+            theirs = owner == {"op": "==", "left": {"meta": {"key": "skuid"}}, "right": user}
+            return new and "new" in _members(state["right"]) and theirs
+    return False
 
 
 def _accepted(expressions: list[dict[str, Any]]) -> set[int] | None:

@@ -139,6 +139,8 @@ def answers(asked: dict[str, list[str]]) -> dict[str, Any]:
         "store": store,
         "encrypted": encrypted(store),
         "sudo": [line.strip() for line in sudo.splitlines() if line.startswith("    (")],
+        "uid": os.getuid(),
+        "senders": said("/usr/sbin/postconf", "-h", "authorized_submit_users").strip(),
         "signatures_age": age(*SIGNATURES),
     }
 

@@ -1,7 +1,8 @@
 """The letters of an audit: planned for all units of a host's turn, sent together, and looked for together.
 
-Each carries the tokens of all open audits, so that hosts file it into the folder Audit of the real mailbox. There it is
-found over IMAP, with a sign-in that ends with the audit. Tests judge what came of it; they send nothing themselves.
+Each carries the tokens of all open audits, so that hosts file it into the folder edumail-audit of the real mailbox.
+There it is found over IMAP, with a sign-in that ends with the audit. What goes outside carries none: our host's log
+tells of it. Tests judge what came of a letter; they send nothing themselves.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Literal, NamedTuple
 from edumail.circular.catalogue import requirements
 from edumail.groups import Expansion
 from edumail.model import Unit
+from roles.audit.render import domains
 from tests.circular.audit import NOT_UNDER_AUDIT, Audit, AuditError, brief
 from tests.circular.exchangers import WAIT_SECONDS, Envelope, Reply
 from tests.circular.network import Confined
@@ -354,23 +356,27 @@ def _hand_in(audit: Audit, letters: Collection[Letter]) -> None:
 
 
 def _new_id() -> str:
+    """As the hosts ask of an audit's letters, the only ones of which they tell what came (``edumail-audit trace``)."""
     return f"audit.{secrets.token_hex(12)}@kiemtra.invalid"
 
 
 def _bring(audit: Audit, letters: Collection[Letter]) -> None:
     """Hand letters to the recipients' exchangers as any stranger would."""
     envelopes: list[tuple[Letter, Envelope]] = []
+    ours = domains(audit.province)
     for letter in letters:
         letter.message_id = _new_id()
+        domain = letter.recipient.partition("@")[2]
+        tokens = audit.tokens if domain in ours else []  # a page may name an address outside
         try:
-            exchanger = audit.network.exchanger(letter.recipient.partition("@")[2])
+            exchanger = audit.network.exchanger(domain)
         except OSError as error:
             letter.reply = Reply.lacking(error).text
             continue
         except Confined as error:
             letter.unsent = str(error)
             continue
-        envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, audit.tokens))))
+        envelopes.append((letter, Envelope(exchanger, letter.recipient, _message(letter, tokens))))
     audit.exchangers.send(envelope for _, envelope in envelopes)
     for letter, envelope in envelopes:
         code, text = envelope.reply.code, envelope.reply.text

@@ -1,4 +1,4 @@
-"""Letters taken out of the folder Audit of a mailbox, in a session that the audit has signed in to."""
+"""Letters taken out of the folder of an audit in a mailbox, in a session that the audit has signed in to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import imaplib
 import re
 from collections.abc import Collection, Iterator, Sequence
 
+FOLDER = "edumail-audit"
 AT_ONCE = 500
 """Messages named in one command: a line of IMAP is bounded."""
 
@@ -17,7 +18,7 @@ def take(client: imaplib.IMAP4, wanted: Collection[str], whole: Collection[str])
     They are deleted. The folder goes with the last one that is wanted, if nothing else is in it: to delete it earlier
     would lose what arrives this moment.
     """
-    status, data = client.select("Audit")
+    status, data = client.select(FOLDER)
     if status != "OK" or not int(data[0] or 0):
         return {}
     numbers: dict[str, list[bytes]] = {}
@@ -36,7 +37,7 @@ def take(client: imaplib.IMAP4, wanted: Collection[str], whole: Collection[str])
         _, rest = client.search(None, "ALL")
         client.close()
         if taken.keys() >= set(wanted) and not rest[0].split():
-            client.delete("Audit")
+            client.delete(FOLDER)
     return taken
 
 

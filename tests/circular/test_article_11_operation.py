@@ -192,9 +192,10 @@ def test_services_have_users_of_their_own_and_an_auditor_no_rights(audit: Audit,
             f"{host}: trong {len(facts.seen['places'])} chỗ phải đóng, người khác đọc được"
             f" / of {len(facts.seen['places'])} closed places open to others: {', '.join(facts.readable) or 0}",
             f"{host}: người kiểm tra được chạy qua sudo / what an auditor may run by sudo:"
-            f" {'; '.join(facts.seen['sudo']) or 0}",
+            f" {'; '.join(facts.seen['sudo']) or 0}; ngoài ra còn có thể / what else an auditor could do:"
+            f" {', '.join(facts.auditor_may) or 0}",
         ]
-        return not (facts.mixed or facts.readable) and facts.sudo_is_narrow, evidence
+        return not (facts.mixed or facts.readable or facts.auditor_may), evidence
 
     for unit, answer in by_hosts(audit, audit.units(on), divided):
         record(unit.id, "C37-11.3.4", *answer)

@@ -93,5 +93,5 @@ def test_files_are_compared_but_for_what_is_named(host: Path, name: str) -> None
 def test_a_subscription_to_the_audit_s_folder_is_seen(host: Path) -> None:
     (host / "vmail/an/Maildir/subscriptions").write_text("V\t2\n\nJunk\n")
     assert not list(as_it_is.subscribed(str(host)))
-    (host / "vmail/an/Maildir/subscriptions").write_text("V\t2\n\nJunk\nAudit\n")
+    (host / "vmail/an/Maildir/subscriptions").write_text("V\t2\n\nJunk\nedumail-audit\n")
     assert [path for path, _ in as_it_is.subscribed(str(host))] == [f"{host}/vmail/an/Maildir/subscriptions"]

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import itertools
 import json
+import re
 import sqlite3
 import subprocess
 import time
@@ -18,8 +19,11 @@ from typing import Any
 import pytest
 import testinfra
 
+from edumail.mail import Mail
 from edumail.model import Province
 from roles.audit import render
+from roles.dovecot import render as dovecot
+from tests.circular import letters, mailbox
 from tests.circular.audit import AT_LEAST, CALLED, LASTS, Audit, AuditError
 from tests.circular.letters import PLANS
 
@@ -32,11 +36,13 @@ class Programs:
 
     def __init__(self) -> None:
         self.ran: list[Sequence[str]] = []
+        self.sent: list[str] = []
         self.rights: dict[str, str] = {}
 
     def run(self, command: Sequence[str], input: Any = None, check: bool = False, **rest: Any) -> Any:
         self.ran.append(command)
         if command[0].endswith("sendmail"):
+            self.sent.append(input.decode())
             failed = command[-1] == "full@x.test"
             return SimpleNamespace(returncode=int(failed), stderr=b"no space" if failed else b"")
         people = Path(command[command.index("-F") + 1]).read_text().split()
@@ -79,22 +85,27 @@ def database() -> sqlite3.Connection:
     return made
 
 
-def probe(sender: str, recipient: str, message_id: str) -> dict[str, str]:
-    return {"sender": sender, "recipient": recipient, "message_id": message_id}
+def named(number: int) -> str:
+    return f"audit.{number:024x}@kiemtra.invalid"
+
+
+def probe(sender: str, recipient: str, number: int) -> dict[str, str]:
+    return {"sender": sender, "recipient": recipient, "message_id": named(number)}
 
 
 def test_a_letter_that_can_not_be_sent_stops_no_others(
     app: ModuleType, database: sqlite3.Connection, programs: Programs
 ) -> None:
     probes = [
-        probe("cu@x.test", "an@x.test", "1@k.invalid"),
-        probe("vt@x.test", "full@x.test", "2@k.invalid"),
-        probe("vt@x.test", "-t an@x.test", "3@k.invalid"),
-        probe("vt@x.test", "an@x.test", "4@k.invalid"),
+        probe("cu@x.test", "an@x.test", 1),
+        probe("vt@x.test", "full@x.test", 2),
+        probe("vt@x.test", "-t an@x.test", 3),
+        probe("vt@x.test", "an@x.test", 4),
+        probe("vt@x.test", "an@x.test", 5) | {"message_id": "thu-cua-an@x.test"},
     ]
     said = app.send(database, probes, ["a" * 32])
-    assert list(said) == ["1@k.invalid", "2@k.invalid", "3@k.invalid", "4@k.invalid"]
-    assert [bool(why) for why in said.values()] == [True, True, True, False]
+    assert list(said) == [*map(named, (1, 2, 3, 4)), "thu-cua-an@x.test"]
+    assert [bool(why) for why in said.values()] == [True, True, True, False, True]
     assert [command[-1] for command in programs.ran] == ["full@x.test", "an@x.test"]
 
 
@@ -102,7 +113,7 @@ def test_nothing_is_sent_without_the_token_of_an_open_audit(
     app: ModuleType, database: sqlite3.Connection, programs: Programs
 ) -> None:
     with pytest.raises(ValueError, match="no audit"):
-        app.send(database, [probe("vt@x.test", "an@x.test", "1@k.invalid")], ["b" * 32])
+        app.send(database, [probe("vt@x.test", "an@x.test", 1)], ["b" * 32])
     assert not programs.ran
 
 
@@ -110,7 +121,7 @@ def test_letters_go_to_the_province_and_to_the_one_address_outside_that_the_audi
     app: ModuleType, database: sqlite3.Connection, programs: Programs
 ) -> None:
     wanted = ["an@x.test", "To@X.test", "kiemtra@ngoai.test", "ai@ngoai.test", "an@x.test.ngoai.test", "an@y.x.test"]
-    probes = [probe("vt@x.test", recipient, f"{number}@k.invalid") for number, recipient in enumerate(wanted)]
+    probes = [probe("vt@x.test", recipient, number) for number, recipient in enumerate(wanted)]
     said = app.send(database, probes, ["a" * 32])
     assert [not why for why in said.values()] == [True, True, True, False, False, False]
     said = app.send(database, probes[2:3], ["c" * 32])  # another audit's address
@@ -120,13 +131,14 @@ def test_letters_go_to_the_province_and_to_the_one_address_outside_that_the_audi
         " the address outside that this audit named"
     ]
     assert [command[-1] for command in programs.ran] == wanted[:3]
+    assert ["X-Edumail-Audit" in text for text in programs.sent] == [True, True, False], "no token leaves the province"
 
 
 def test_an_audit_sends_no_more_than_an_audit_of_all_units_needs(
     app: ModuleType, database: sqlite3.Connection, programs: Programs
 ) -> None:
     def sent(number: int, *tokens: str) -> int:
-        probes = [probe("vt@x.test", "an@x.test", f"{tokens[0][0]}{n}@k.invalid") for n in range(number)]
+        probes = [probe("vt@x.test", "an@x.test", n) for n in range(number)]
         said = app.send(database, probes, list(tokens))
         assert set(said.values()) <= {"", "lần kiểm tra này đã gửi đủ số thư / this audit has sent its letters: 9"}
         return sum(not why for why in said.values())
@@ -280,6 +292,28 @@ def test_what_an_audit_plans_is_within_its_letters(province: Province, monkeypat
     assert len(planned) <= render.letters(province) < 2 * 2 * len(planned)
     inside = {letter.recipient.partition("@")[2] for letter in planned if letter.recipient != audit.outside}
     assert inside <= set(render.domains(province))
+
+
+def test_an_auditor_reads_no_folder_but_the_one_that_letters_of_an_audit_are_filed_into(
+    app: ModuleType, province: Province
+) -> None:
+    (filed,) = re.findall('fileinto :create "(.*)"', app.script(["a" * 32]))
+    assert filed == app.FOLDER == mailbox.FOLDER != "Audit", "somebody's own folder may be called that"
+    for host in province.hosts:
+        said = dovecot.tree(Mail(province).host(host), 25).files["dovecot.conf"].content.decode()
+        assert re.findall(r"mailbox (\S+) \{[^{}]*acl user=auditor", said) == [filed]
+
+
+def test_the_log_is_told_of_an_audit_s_letters_alone(app: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs, ours = "thu-cua-an@x.test", letters._new_id()
+    log = "".join(
+        f"{queue}: message-id=<{message_id}>\n{queue}: to=<an@x.test>, relay=lmtp, dsn=2.0.0, status=sent (250 OK)\n"
+        for queue, message_id in (("4A", theirs), ("4B", ours))
+    )
+    monkeypatch.setattr(subprocess, "run", lambda *words, **options: SimpleNamespace(stdout=log))
+    assert [row["status"] for row in app.trace([ours], 0)[ours]] == ["sent"]
+    with pytest.raises(ValueError, match="only an audit's letters"):
+        app.trace([ours, theirs], 0)
 
 
 def test_one_question_tells_who_sees_a_mailbox(

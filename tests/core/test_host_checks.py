@@ -215,6 +215,35 @@ def test_a_rule_that_lets_everything_in_makes_a_host_unprotected(monkeypatch: py
     assert found[1].pop().endswith(' / rules that accept more than ports: [{"accept": null}]')
 
 
+OWNER = {"match": {"op": "==", "left": {"meta": {"key": "skuid"}}, "right": 998}}
+REJECT = {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "out", "beyond"),
+    [
+        ({}, [[state("new"), OWNER, REJECT]], []),
+        ({}, [[state("established", "new"), OWNER, REJECT], [ACCEPT]], []),
+        ({"sudo": ["(root) NOPASSWD: ALL"]}, [[state("new"), OWNER, REJECT]], ["run something else by sudo"]),
+        ({"senders": "static:anyone"}, [[state("new"), OWNER, REJECT]], ["send mail"]),
+        ({"senders": ""}, [[state("new"), OWNER, REJECT]], ["send mail"]),
+        ({}, [], ["open connections"]),
+        ({"uid": 997}, [[state("new"), OWNER, REJECT]], ["open connections"]),
+        ({}, [[state("new"), OWNER, ACCEPT]], ["open connections"]),
+        ({}, [[state("established"), OWNER, REJECT]], ["open connections"]),
+        ({}, [[state("new"), OWNER, field("tcp", "dport", 25), REJECT]], ["open connections"]),
+        ({}, [[ACCEPT], [state("new"), OWNER, REJECT]], ["open connections"]),
+    ],
+)
+def test_an_auditor_who_could_do_more_than_run_one_command_is_seen(
+    change: dict[str, Any], out: list[list[dict[str, Any]]], beyond: list[str]
+) -> None:
+    made: Any = facts(*OURS)
+    made.seen = {"sudo": [host_facts.AUDITOR_RUNS], "senders": "!auditor, static:anyone", "uid": 998} | change
+    made.system["rules"] += [{"rule": {"table": "edumail", "chain": "output", "expr": expr}} for expr in out]
+    assert [what.partition(" / ")[2] for what in made.auditor_may] == beyond
+
+
 def test_a_machine_that_does_not_get_to_a_host_s_ports_judges_what_the_host_says_of_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -470,7 +499,7 @@ class Managed:
                 mixed=wrong.get(name, []),
                 owner={},
                 readable=[],
-                sudo_is_narrow=True,
+                auditor_may=[],
             )
             for name in self.hosts
         }

@@ -170,6 +170,15 @@ def test_a_letter_that_two_requirements_need_is_looked_for_where_either_wants_it
     assert len(audit.envelopes) == 1
 
 
+def test_a_letter_to_an_address_outside_that_a_page_names_carries_no_token(audit: Any) -> None:
+    unit = audit.units(HOST)[0]
+    audit.homes[unit.id] = Home(True, "", "", ("nguoila@ngoai.test",))
+    post(audit, HOST, "C37-4.2.3")
+    carrying = {envelope.recipient: b"X-Edumail-Audit: token" in envelope.message for envelope in audit.envelopes}
+    assert carrying.pop("nguoila@ngoai.test") is False
+    assert set(carrying.values()) == {True}
+
+
 def test_letters_that_can_not_be_planned_stop_no_others(audit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(audit: Any, on: str) -> Iterator[Letter]:
         raise KeyError("nothing there")
@@ -743,7 +752,7 @@ def test_refusals_do_not_wear_an_exchanger_out() -> None:
 
 
 class Folder:
-    """The folder Audit as IMAP shows it."""
+    """The folder of an audit as IMAP shows it."""
 
     def __init__(self, *message_ids: str):
         self.messages = dict(enumerate(message_ids, 1))

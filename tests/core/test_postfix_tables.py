@@ -13,6 +13,7 @@ from edumail.model import Province
 from edumail.spread import part_domain
 from roles.common.paths import feedback_domain, learn_domain, live
 from roles.postfix.render import tables, tree
+from tests.circular.host import NO_AUDITOR
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,15 @@ def test_every_restriction_class_is_defined_and_no_other_name_is_used(generated:
             assert said_of <= {*classes.split(", "), "REJECT", "DUNNO"}
         asked = set(re.findall(r"smtpd_restriction_classes=(\S+)", files["master.cf"].content.decode()))
         assert {name for names in asked for name in names.split(",")} <= {*classes.split(", ")}
+
+
+def test_postfix_s_commands_do_nothing_for_an_auditor(generated: Province) -> None:
+    mail = Mail(generated)
+    for host in generated.hosts:
+        said = tree(mail.host(host), 25, {}).files["main.cf"].content.decode()
+        users = dict(re.findall(r"^authorized_(\w+)_users = (.*)$", said, re.MULTILINE))
+        assert users.pop("submit").startswith(NO_AUDITOR)
+        assert users == dict.fromkeys(("mailq", "flush"), "$authorized_submit_users")
 
 
 def test_no_stranger_sends_for_what_only_hosts_write_to(generated: Province) -> None:

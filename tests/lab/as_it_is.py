@@ -21,7 +21,7 @@ from pathlib import Path
 FOLDERS = ("/etc", "/var/lib/edumail", "/var/vmail", "/var/lib/dbconfig-common/sqlite3")
 """The last has Roundcube's database."""
 LEFT_OUT: Mapping[str, str] = {
-    "/var/vmail/*/.Audit/*": "the audit's own folder; that it goes is asked apart",
+    "/var/vmail/*/.edumail-audit/*": "the audit's own folder; that it goes is asked apart",
     "/var/vmail/*/dovecot.index*": "what Dovecot knows of the mail beside it",
     "/var/vmail/*/dovecot.list.index*": "the same of folders",
     "/var/vmail/*/dovecot.mailbox.log*": "the same of folders that came and went",
@@ -32,7 +32,7 @@ LEFT_OUT: Mapping[str, str] = {
     "/var/lib/edumail/certificates/.*.lock": "the same of the host's own timer, made at its first run",
     "/var/vmail/*/maildirsize": "how full a mailbox is: what came and went is noted line by line",
     "/var/vmail/*/maildirfolder": "an empty file in each folder that Dovecot makes when a mailbox is opened first",
-    "/var/vmail/*/subscriptions": "the same folders, subscribed; one to Audit is seen (subscribed)",
+    "/var/vmail/*/subscriptions": "the same folders, subscribed; one to the audit's is seen (subscribed)",
     "*/shared-mailboxes": "who shares what, as Dovecot found it last",
     "/var/lib/edumail/accounts-journal-cursor": "how far the host has read its own log for who signed in when",
     "*.db-wal": "what is on its way into a database: its rows are compared",
@@ -98,8 +98,8 @@ def tables(path: Path) -> Iterator[tuple[str, str]]:
 def subscribed(folder: str) -> Iterator[tuple[str, str]]:
     """Where somebody is subscribed to the audit's folder."""
     for path in Path(folder).rglob("subscriptions"):
-        if "Audit" in path.read_text(encoding="utf-8", errors="replace").split():
-            yield str(path), "subscribed to Audit"
+        if "edumail-audit" in path.read_text(encoding="utf-8", errors="replace").split():
+            yield str(path), "subscribed to edumail-audit"
 
 
 def learnt() -> Iterator[tuple[str, str]]:

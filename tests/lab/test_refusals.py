@@ -199,7 +199,7 @@ class TestBetweenHosts:
 
 
 class TestAuditor:
-    """The auditor sees the folder Audit and nothing else."""
+    """The auditor sees the folder of an audit and nothing else."""
 
     @pytest.fixture
     def audit(self, province: LabProvince) -> object:
@@ -207,7 +207,7 @@ class TestAuditor:
         yield answer
         province.run("mail-xa", f"edumail-audit close {answer['login']}")
 
-    def test_only_the_folder_audit_is_there(self, province: LabProvince, audit: dict[str, str]) -> None:
+    def test_only_the_folder_of_an_audit_is_there(self, province: LabProvince, audit: dict[str, str]) -> None:
         province.read(HEAD, province.send(CLERK, HEAD))
         with province.network.imap("mail-xa.minhha.test", f"{HEAD}*{audit['login']}", audit["password"]) as client:
             assert client.select("INBOX")[0] == "NO"
@@ -216,7 +216,7 @@ class TestAuditor:
             _, listed = client.list()
             # INBOX is always listed (RFC 9051, 5.1), and shared mailboxes by name; they were not to be opened above.
             opened = [row for row in listed if row and b"\\Noselect" not in row]  # type: ignore[operator]
-            assert not [row for row in opened if not row.endswith((b" INBOX", b" Audit"))]  # type: ignore[union-attr]
+            assert not [row for row in opened if not row.endswith((b" INBOX", b" edumail-audit"))]  # type: ignore[union-attr]
             assert client.create("Khac")[0] == "NO"
             assert client.append("INBOX", None, None, b"Subject: x\r\n\r\nx")[0] == "NO"
 
@@ -229,11 +229,16 @@ class TestAuditor:
     def test_letters_to_whom_the_audit_did_not_name_are_not_sent(
         self, province: LabProvince, audit: dict[str, str]
     ) -> None:
-        wanted = {"1@kiemtra.invalid": HEAD, "2@kiemtra.invalid": "ai-do@ngoai.test"}
+        wanted = {f"audit.{n:024x}@kiemtra.invalid": to for n, to in enumerate((HEAD, "ai-do@ngoai.test"))}
         probes = [{"sender": SCHOOL, "recipient": to, "message_id": message_id} for message_id, to in wanted.items()]
         request = json.dumps({"probes": probes, "tokens": [audit["token"]]})
         said = json.loads(province.run("mail-xa", "edumail-audit send", stdin=request))
         assert [bool(said[message_id]) for message_id in wanted] == [False, True], said
+
+    def test_what_came_of_people_s_letters_is_told_to_nobody(self, province: LabProvince) -> None:
+        request = json.dumps({"message_ids": [province.send(CLERK, HEAD)], "since": 0})
+        said = province.run("mail-xa", "edumail-audit trace 2>&1 || true", stdin=request)
+        assert "only an audit's letters" in said
 
     def test_it_ends_with_the_audit(self, province: LabProvince) -> None:
         answer = json.loads(province.run("mail-xa", "edumail-audit open"))
@@ -251,6 +256,19 @@ class TestAuditor:
         with province.submission(CLERK) as client:
             client.send_message(message, from_addr=CLERK, to_addrs=[HEAD])
         province.read(HEAD, message["Message-ID"].strip("<>"))
+
+    def test_the_account_sends_no_mail_and_sees_no_queue(self, province: LabProvince) -> None:
+        for words in (f"sendmail -i -f {HEAD} -- {CLERK}", "postqueue -p", "postqueue -f"):
+            said = province.run("mail-xa", f"runuser -u auditor -- /usr/sbin/{words} 2>&1 </dev/null || true")
+            assert "auditor" in said, said  # Postfix says to whom it is not allowed
+            assert "not allowed" in said, said
+
+    @pytest.mark.parametrize("to", [("127.0.0.1", 25), ("::1", 25), ("127.0.0.1", 6379), ("127.0.0.1", 11334)])
+    def test_the_account_opens_no_connection(self, province: LabProvince, to: tuple[str, int]) -> None:
+        words = f"python3 -c 'import socket; socket.create_connection({json.dumps(to)}, 5)' 2>&1 || true"
+        assert province.run("mail-xa", words) == ""
+        said = province.run("mail-xa", f"runuser -u auditor -- {words}")
+        assert "No route to host" in said or "Permission denied" in said, said  # and not "Connection refused"
 
     def test_sudo_gives_the_auditor_that_one_command(self, province: LabProvince) -> None:
         assert province.run("mail-xa", "runuser -u auditor -- sudo -n /usr/local/sbin/edumail-audit facts")

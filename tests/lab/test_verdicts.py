@@ -93,7 +93,7 @@ def test_a_sound_province_passes_and_nothing_stays_behind(province: LabProvince,
     assert officer == {unit: "attested" if unit in said else "not-tested" for unit in officer}
     assert "certified" not in (result.stdout + audited.report).lower()
     for host in province.province.hosts:
-        assert province.run(host, "ls -d /var/vmail/*/*/Maildir/.Audit 2>/dev/null || true") == ""
+        assert province.run(host, "ls -d /var/vmail/*/*/Maildir/.edumail-audit 2>/dev/null || true") == ""
         assert "no audit is open" in province.run(host, "cat /var/lib/edumail/audit/audit.sieve")
 
 

@@ -129,6 +129,11 @@ EXPLAINED = [
         "test_deploy breaks main.cf",
     ),
     Explained(
+        "postfix/(?:sendmail|postqueue)",
+        r"fatal: User auditor\(\d+\) is not allowed to .*",
+        "test_refusals sends, and asks for the queue, from an auditor's account",
+    ),
+    Explained(
         "postfix/bounce",
         r"warning: /var/lib/edumail/trees/postfix/current/bounce\.cf: zero result in delay template conversion of .*"
         r"|warning: please reduce time unit \"hours\" of \"delay_warning_time_hours\" in delay template"

@@ -18,7 +18,7 @@ from tests.mutation.fault import (
     edited,
     stopped,
 )
-from tests.mutation.faults_mail import TEACHER, WRITTEN
+from tests.mutation.faults_mail import MAIN, TEACHER, WRITTEN
 
 SCHOOL = "thpt-song-que"
 SSHD = f"{LIVE}/sshd/current/sshd.conf"
@@ -241,6 +241,17 @@ FAULTS: Mapping[str, Fault] = {
         **changed(
             "echo 'auditor ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/mutation", "rm /etc/sudoers.d/mutation"
         ),
+    ),
+    "an auditor who may send mail": host(
+        {"C37-11.3.4"},
+        "of_their_own",
+        managed=True,
+        **edited(MAIN, "s/^authorized_submit_users = .*/authorized_submit_users = static:anyone/"),
+    ),
+    "an auditor who may open connections": host(
+        {"C37-11.3.4"},
+        "of_their_own",
+        **changed("nft flush chain inet edumail output", "systemctl reload nftables"),
     ),
     "account pages that run as root": host(
         {"C37-11.3.4"}, "of_their_own", **dropin("edumail-feedback", "[Service]\\nUser=root\\n")

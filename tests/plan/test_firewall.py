@@ -56,6 +56,12 @@ def test_networks_become_elements_of_the_right_family(networks: list[Network]) -
     assert not re.search(r"^ +tcp dport [^\n]*\b22\b", text, re.M)
 
 
+@pytest.mark.parametrize("host", PROVINCE.hosts)
+def test_an_auditor_s_account_opens_no_connection(host: str) -> None:
+    (out,) = re.findall(r"hook output priority filter; policy accept;\n(?: +#.*\n)*(.*)\n +\}", rules(PROVINCE, host))
+    assert out.strip() == "ct state new meta skuid auditor reject with icmpx admin-prohibited"
+
+
 @in_own_process
 def test_the_connection_is_told_from_the_environment() -> None:
     from roles.firewall.facts import Connection, SshConnection

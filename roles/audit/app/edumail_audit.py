@@ -1,8 +1,8 @@
 #!/usr/bin/python3 -B
 """What an auditor may ask of a mail host, through sudo: an audit's one-time token and sign-in, and facts.
 
-While an audit is open, a message that carries its token is filed into the folder Audit of the real mailbox, and its
-sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by themselves after an hour.
+While an audit is open, a message that carries its token is filed into the folder edumail-audit of the real mailbox,
+and its sign-in opens that folder of any mailbox by IMAP. Both end with the audit, or by themselves after an hour.
 """
 
 from __future__ import annotations
@@ -34,9 +34,13 @@ PROVINCE = Path(__file__).resolve().with_name("province.json")
 ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 PROGRAM = re.compile(r"\{SHA512\}[A-Za-z0-9+/]{86}==")
 """How the account pages keep a program's password."""
+MESSAGE_ID = re.compile(r"audit\.[0-9a-f]{24}@kiemtra\.invalid")
+"""Without brackets, of an audit's letters and of nobody else's."""
 ACCOUNTS = "/usr/local/sbin/edumail-accounts"
 GROUP = "vmail"
 TOKENS = "edumail-audit"
+FOLDER = "edumail-audit"
+"""As Dovecot's configuration gives it to an auditor, who reads what lies in it: no name of a folder of people's own."""
 SECONDS = 3600
 
 
@@ -53,7 +57,7 @@ def script(tokens: list[str]) -> str:
     listed = ", ".join(f'"{token}"' for token in tokens)
     return (
         'require ["fileinto", "mailbox"];\n'
-        f'if header :is "X-Edumail-Audit" [{listed}] {{ fileinto :create "Audit"; stop; }}\n'
+        f'if header :is "X-Edumail-Audit" [{listed}] {{ fileinto :create "{FOLDER}"; stop; }}\n'
     )
 
 
@@ -108,7 +112,7 @@ def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
     audits left that were killed goes as well.
     """
     homes = ask(database, "SELECT address, home FROM account")
-    having = [address for address, home in homes if Path(home, "Maildir", ".Audit").is_dir()]
+    having = [address for address, home in homes if Path(home, "Maildir", f".{FOLDER}").is_dir()]
     if not having:
         return
     if not ask(database, "SELECT 1 FROM audit"):
@@ -118,17 +122,18 @@ def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
         addresses.flush()
         doveadm, of = "/usr/bin/doveadm", ["-F", addresses.name]
         for token in tokens:
-            words = ["expunge", *of, "mailbox", "Audit", "header", "X-Edumail-Audit", token]
+            words = ["expunge", *of, "mailbox", FOLDER, "header", "X-Edumail-Audit", token]
             subprocess.run([doveadm, *words], check=True, capture_output=True, text=True)
-        subprocess.run([doveadm, "mailbox", "delete", *of, "-e", "Audit"], check=False, capture_output=True, text=True)
+        subprocess.run([doveadm, "mailbox", "delete", *of, "-e", FOLDER], check=False, capture_output=True, text=True)
 
 
 def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: list[str]) -> dict[str, str]:
     """Send probes as mailboxes of this host: each has sender, recipient and message_id. The text is always the same.
 
     Gives by message_id why a probe was not sent; empty for those that were. Only tokens can make a probe invisible to
-    people, so probes without one of an open audit of this host are refused. So are recipients that are neither in the
-    province nor the one outside that this audit named, and letters beyond what an audit needs. Raises ValueError.
+    people, so probes without one of an open audit of this host are refused; what goes outside carries none. Refused are
+    also recipients that are neither in the province nor the one outside that this audit named, letters beyond what an
+    audit needs, and Message-IDs that are no audit's. Raises ValueError.
     """
     known = {row[0] for row in ask(database, "SELECT token FROM audit")}
     mailboxes = {row[0] for row in ask(database, "SELECT address FROM account WHERE state <> 'closed'")}
@@ -149,17 +154,22 @@ def send(database: sqlite3.Connection, probes: list[dict[str, str]], tokens: lis
         if sender not in mailboxes:
             result[message_id] = f"{sender}: không phải hộp thư ở máy này / not a mailbox of this host"
             continue
-        if not all(map(ADDRESS.fullmatch, (recipient, message_id))):
-            result[message_id] = f"không phải địa chỉ / not an address: {recipient} {message_id}"
+        if not ADDRESS.fullmatch(recipient) or not MESSAGE_ID.fullmatch(message_id):
+            result[message_id] = (
+                "không phải địa chỉ, hay Message-ID của một lần kiểm tra"
+                f" / not an address, or not a Message-ID of an audit: {recipient} {message_id}"
+            )
             continue
-        if recipient.lower() not in outside and recipient.lower().rpartition("@")[2] not in province["domains"]:
+        inside = recipient.lower().rpartition("@")[2] in province["domains"]
+        if not inside and recipient.lower() not in outside:
             result[message_id] = (
                 f"{recipient}: không ở trong tỉnh, cũng không phải địa chỉ ngoài mà lần kiểm tra nêu"
                 " / neither in the province nor the address outside that this audit named"
             )
             continue
         text = (
-            f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n{headers}"
+            f"From: {sender}\nTo: {recipient}\nSubject: edumail audit\nMessage-ID: <{message_id}>\n"
+            f"{headers if inside else ''}"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\n"
             "Thư kiểm tra tự động / an automatic audit probe.\n"
         )
@@ -181,7 +191,12 @@ def reserved(database: sqlite3.Connection, tokens: list[str], wanted: int, most:
 
 
 def trace(message_ids: list[str], since: int) -> dict[str, list[dict[str, str]]]:
-    """What Postfix logged of each message on this host: to whom, for which original address, how it ended."""
+    """What Postfix logged of each letter of an audit on this host: to whom, for which original address, how it ended.
+
+    Of people's letters nothing is told. Raises ValueError where one is asked for.
+    """
+    if not all(map(MESSAGE_ID.fullmatch, message_ids)):
+        raise ValueError("chỉ được hỏi về thư của một lần kiểm tra / only an audit's letters may be asked about")
     command = ["/usr/bin/journalctl", f"--since=@{since}", "_SYSTEMD_UNIT=postfix.service", "-o", "cat", "--no-pager"]
     log = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace").stdout
     wanted = set(message_ids)
