@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edumail import seal
-from edumail.circular.assessment import Assessment, read, written
+from edumail.circular.assessment import Assessment, read, subject, written
 from edumail.circular.sheet import Sheet, no_sheet, read_sheet
 from edumail.cli.arguments import refuse_no_font
 from edumail.cli.audit import add_questions, audit, status
@@ -31,6 +31,9 @@ _QUESTIONS = ("host", "outside", "sample", "resume")
 _VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS = (
     "verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "weights.yml",
 )  # fmt: skip
+
+
+_NAMES = (_VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS, seal.SUMS, seal.SIGNATURE)
 
 
 def add_parser(commands: Commands[Parser]) -> None:
@@ -119,15 +122,17 @@ def run(args: Namespace) -> int:
     text = _text(args.weights) if args.weights else None
     sheet = no_sheet() if text is None else read_sheet(str(args.weights), text)
     province = load(args.inventory)
-    before = _read(args.previous, province) if args.previous else None
+    before = _read(_folder(args.previous), province, earlier=True) if args.previous else None
     if args.verdicts:
         assessment, log = _read(args.verdicts, province), ""
         strangers = {finding.unit for finding in assessment.findings} - set(province.units)
-        if strangers:
+        if strangers or assessment.subject != subject(province):
             names = ", ".join(sorted(strangers)[:5])
             raise UserError(
-                f"{args.inventory} không có đơn vị {names} của {args.verdicts}; dùng inventory của ngày kiểm tra",
-                f"{args.inventory} has no unit {names}, of {args.verdicts}; use the inventory of the audit's day",
+                f"{args.inventory} không có đúng những đơn vị của {args.verdicts} (mã, tên, loại, cấp trên) {names}; "
+                "dùng inventory của ngày kiểm tra",
+                f"{args.inventory} has not the units of {args.verdicts} (ids, names, kinds, parents) {names}; "
+                "use the inventory of the audit's day",
             )
     else:
         assessment, log = audit(args, province)
@@ -232,11 +237,11 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} không phải UTF-8", f"{path} is not UTF-8") from None
 
 
-def _read(path: Path, province: Province) -> Assessment:
+def _read(path: Path, province: Province, earlier: bool = False) -> Assessment:
     """A finished assessment of the same province, from its file or a report's folder. Raises UserError."""
-    file = path / _VERDICTS if path.is_dir() else path if path.suffix == ".json" else path.parent / _VERDICTS
+    file = path / _VERDICTS if path.is_dir() else path
     try:
-        found = read(_text(file))
+        found = read(_text(file), earlier)
     except ValueError as error:
         words = plain(str(error))
         raise UserError(f"{file} không dùng được: {words}", f"{file} can't be used: {words}") from None
@@ -246,6 +251,11 @@ def _read(path: Path, province: Province) -> Assessment:
             f"{file} is of the province {plain(found.province)}, not of {province.settings.id}",
         )
     return found
+
+
+def _folder(path: Path) -> Path:
+    """The report that a file of it stands for; any other path stands for itself."""
+    return path.parent if path.name in _NAMES and path.is_file() else path
 
 
 # --- signing ---

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from conftest import LAB, Inventory
 from defusedxml import ElementTree
 
 from edumail import cli, seal
-from edumail.circular.assessment import Assessment, Check, read, written
+from edumail.circular.assessment import Assessment, Check, read, subject, written
 from edumail.circular.catalogue import requirements
 from edumail.circular.differences import differences
 from edumail.circular.junit import junit
@@ -39,12 +39,13 @@ def assessment(province: Province, *given: Finding, incomplete: Sequence[str] = 
     return Assessment(
         inventory="inventories/lab",
         province=province.settings.id,
-        at=datetime(2026, 11, 29, 18, 30, tzinfo=UTC),
+        at=datetime(2026, 8, 29, 18, 30, tzinfo=UTC),
         hosts=tuple(province.hosts),
         incomplete=tuple(incomplete),
         asked=ASKED,
         checks={"C37-4.1": (Check("tests/circular/test_a.py::test_mail_leaves", "A letter arrives."),)},
         findings=complete(province, province.units, given),
+        subject=subject(province),
     )
 
 
@@ -68,7 +69,7 @@ def test_an_assessment_survives_its_file(province: Province) -> None:
     assert text.count("\n") > len(audit.findings)  # a line each: two files can be compared
 
 
-@pytest.mark.parametrize("change", ["{}", "[]", "", '{"findings": 1}'])
+@pytest.mark.parametrize("change", ["{}", "[]", "", '{"findings": 1}', "[" * 10**6])
 def test_what_is_no_assessment_is_refused(change: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(change)
@@ -78,6 +79,35 @@ def test_a_verdict_changed_in_the_file_is_seen(province: Province) -> None:
     text = "".join(written(assessment(province, found("so", "C37-4.1", "fail"))))
     with pytest.raises(ValueError, match=r"so C37-4\.1"):
         read(text.replace('"verdict": "fail"', '"verdict": "pass"'))
+
+
+def test_what_was_taken_out_of_the_file_is_seen(province: Province) -> None:
+    audit = assessment(province, incomplete=["mail-xa was not reached"])
+    unit = [finding for finding in audit.findings if finding.unit != "so"]
+    whole = "".join(written(audit))
+    rows = [line for line in whole.splitlines(keepends=True) if '"unit": "so"' not in line]
+    for text in ("".join(rows), whole.replace("mail-xa was not reached", "")):
+        with pytest.raises(ValueError, match="was changed"):
+            read(text)
+    for findings, words in (([], "no verdict"), (audit.findings[1:], "exactly one"), ([*unit, unit[0]], "exactly one")):
+        with pytest.raises(ValueError, match=words):
+            read("".join(written(replace(audit, findings=findings))))
+
+
+def test_a_file_of_before_there_were_digests_is_good_to_compare_with_alone(province: Province) -> None:
+    content = json.loads("".join(written(assessment(province))))
+    for name in ("digest", "left", "subject", "commit"):
+        del content[name]
+    content["findings"] = [row for row in content["findings"] if row["requirement"] != "C37-2.1"]
+    assert read(json.dumps(content), earlier=True).findings
+    with pytest.raises(ValueError, match="digest"):
+        read(json.dumps(content))
+
+
+def test_no_audit_is_of_a_day_to_come(province: Province) -> None:
+    for at in (datetime.now(UTC) + timedelta(hours=1), datetime(9999, 12, 31, tzinfo=UTC)):
+        with pytest.raises(ValueError, match="still to come"):
+            read("".join(written(replace(assessment(province), at=at))))
 
 
 # --- JUnit ---
@@ -373,7 +403,7 @@ def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: 
     units = part(text, "units")
     for words in ("đạt", "không đạt", "chưa thử"):
         assert f"<span>{words}</span>" in units
-    for words in ("seen-a", "seen-b", "01:30 ngày 30/11/2026"):
+    for words in ("seen-a", "seen-b", "01:30 ngày 30/08/2026"):
         assert words in text
 
 
@@ -545,9 +575,11 @@ def test_a_sheet_is_part_of_the_report(verdicts: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: text.replace('"province": "minhha"', '"province": "khac"'), "of the province khac"),
+        (lambda text: "".join(written(replace(read(text), province="khac"))), "of the province khac"),
+        (lambda text: text.replace('"province": "minhha"', '"province": "khac"'), "was changed after it was written"),
         (lambda text: text.replace('"verdict": "fail"', '"verdict": "pass"'), "was changed after it was written"),
         (lambda text: "{", "can't be used"),
+        (lambda text: text.replace('"subject": "', '"subject": "0'), "was changed after it was written"),
     ],
 )
 def test_verdicts_that_can_not_be_reported_are_refused(
@@ -558,6 +590,21 @@ def test_verdicts_that_can_not_be_reported_are_refused(
     assert make(spoilt, tmp_path / "r") == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+def test_verdicts_are_read_from_the_very_file_that_is_named(verdicts: Path, tmp_path: Path) -> None:
+    shutil.copy(verdicts, tmp_path / "verdicts.json")
+    for name in ("ketqua.txt", "report.html"):
+        assert make(tmp_path / name, tmp_path / "r") == 1
+        assert not (tmp_path / "r").exists()
+
+
+def test_verdicts_are_of_the_units_of_the_inventory(
+    verdicts: Path, inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory.replace("units/suoi-mo.yml", "name: Trường THCS Suối Mơ\n", "name: Trường Tiểu học Suối Mơ 2\n")
+    assert make(verdicts, tmp_path / "r", inventory=inventory.folder) == 1
+    assert "has not the units" in capsys.readouterr().err
 
 
 def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
