@@ -65,6 +65,10 @@ class Assessment:
             result.setdefault(finding.unit, []).append(finding)
         return result
 
+    def partial(self, province: Province) -> bool:
+        """Whether it is of a part of the province alone: a host was not to be asked, or a unit is missing."""
+        return bool(self.left or province.units.keys() - {finding.unit for finding in self.findings})
+
     @property
     def local(self) -> datetime:
         """When it ended, in Vietnam's time."""

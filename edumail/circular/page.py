@@ -133,6 +133,7 @@ def page(
     return render(
         "circular/report.html.j2",
         province=province.settings,
+        partial=assessment.partial(province),
         assessment=replace(assessment, checks={name: assessment.checks.get(name, ()) for name in catalogue}),
         at=assessment.local,
         words=WORDS,
@@ -197,7 +198,7 @@ def _sum(numbers: Iterable[Counter[Verdict]]) -> Counter[Verdict]:
 
 
 def _most_fails(score: Score) -> tuple[int, float, str]:
-    return -score.counts["fail"], score.points, score.unit
+    return -score.counts["fail"], score.points or 0, score.unit
 
 
 def _cells(findings: Iterable[Finding]) -> dict[str, tuple[Verdict, int]]:

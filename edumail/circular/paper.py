@@ -45,6 +45,10 @@ _TITLE = ParagraphStyle("title", _PLAIN, fontName="bold", fontSize=17, leading=2
 _SECTION = ParagraphStyle("section", _PLAIN, fontName="bold", fontSize=12.5, leading=17, spaceBefore=7 * mm,
                           spaceAfter=2 * mm)  # fmt: skip
 _CENTRE = ParagraphStyle("centre", _PLAIN, alignment=TA_CENTER)
+_UNRANKED = (
+    "«Chưa hỏi đủ»: có điều được tính mà không hỏi tới, hay máy không trả lời, nên không có điểm. Khi ấy, và khi chỉ "
+    "kiểm tra một phần của tỉnh, các đơn vị cùng loại, cùng cơ quan quản lý không có hạng (–)."
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -115,6 +119,12 @@ def _cover(province: Province, assessment: Assessment, digest: str, units: int) 
         reasons = "; ".join(_said(reason[:_LETTERS]) for reason in assessment.incomplete[:_LINES])
         words = f'<font color="#a3161a"><b>Lần kiểm tra này chưa trọn vẹn</b> (incomplete run)</font>: {reasons}'
         incomplete = [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
+    if assessment.partial(province):
+        words = (
+            '<font color="#a3161a"><b>Chỉ kiểm tra một phần của tỉnh</b> (partial audit)</font>: '
+            f"{units}/{len(province.units)} đơn vị, không xếp hạng."
+        )
+        incomplete += [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
     statement = (
         "Báo cáo này ghi điều máy chủ đã trả lời lúc kiểm tra, đối chiếu với Thông tư 37/2020/TT-BGDĐT (bản hợp nhất, "
         "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên, không máy chủ nào cho "
@@ -161,7 +171,7 @@ def _units(province: Province, sheet: Sheet, scores: Sequence[Score], lots: Sequ
     rows: list[list[Flowable]] = [[Paragraph(word, _HEAD) for word in head]]
     for score in scores:
         number = [str(score.counts[name]) for name in ("pass", "fail", "attested", "not-tested")]
-        cells = [*number, f"{score.points:.2f}", score.grade, f"{score.rank}/{score.among}"]
+        cells = [*number, *_place(score)]
         rows.append(
             [Paragraph(_said(province.units[score.unit].name), _CELL), *(Paragraph(_said(c), _RIGHT) for c in cells)]
         )
@@ -171,10 +181,18 @@ def _units(province: Province, sheet: Sheet, scores: Sequence[Score], lots: Sequ
         Paragraph("Theo đơn vị", _SECTION),
         Paragraph(f"Bảng điểm: {_said(sheet.name)}; {_said(sheet.authority)}. Trọng số là chính sách của cơ quan "
                   "xếp hạng, không phải luật. Hạng: giữa đơn vị cùng loại, cùng cơ quan quản lý (Điều 16).", _SMALL),
+        *([Paragraph(_UNRANKED, _SMALL)] if not all(score.rank for score in scores) else []),
         *([Paragraph(f"{uncounted}{', '.join(lots)}.", _SMALL)] if lots else []),
         Spacer(1, 2 * mm),
         _table(rows, [_WIDTH - sum(widths), *widths]),
     ]  # fmt: skip
+
+
+def _place(score: Score) -> list[str]:
+    """Points, grade and rank."""
+    if score.points is None:
+        return ["chưa hỏi đủ", "–", "–"]
+    return [f"{score.points:.2f}", score.grade, f"{score.rank}/{score.among}" if score.rank else "–"]
 
 
 def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:

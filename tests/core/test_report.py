@@ -143,7 +143,7 @@ def sheet(*items: Item, grades: Sequence[tuple[str, float]] = ()) -> Sheet:
     return Sheet.model_validate({"name": "Bảng", "authority": "Sở", "items": items, "grades": words})
 
 
-def points(province: Province, audit: Assessment, of: Sheet) -> dict[str, float]:
+def points(province: Province, audit: Assessment, of: Sheet) -> dict[str, float | None]:
     return {score.unit: score.points for score in ranked(province, audit, of)}
 
 
@@ -223,6 +223,37 @@ def test_a_fail_of_a_unit_that_was_drawn_ranks_it_only_once_all_are_asked(provin
     assert [got[unit] for unit in ALIKE] == [100, 100]
     got = points(province, assessment(province, *fails, found("mn-hoa-sen", "C37-12.2", "pass")), of)
     assert [got[unit] for unit in ALIKE] == [50, 100]
+
+
+def test_a_unit_that_nobody_reached_has_no_points_and_nobody_beside_it_a_rank(province: Province) -> None:
+    of = sheet(Item(name="x", requirements=("C37-3.1a",), points=100), grades=[("Đạt", 0)])
+    left = Finding("mn-hoa-sen", "C37-S39-smtp", "not-tested", ("no route",), gap="unasked")
+    audit = assessment(province, left)
+    scores = {score.unit: score for score in ranked(province, audit, of)}
+    assert [(scores[unit].points, scores[unit].grade, scores[unit].rank) for unit in ("mn-hoa-sen", "th-suoi-mo")] == [
+        (None, "", 0), (0, "Đạt", 0),
+    ]  # fmt: skip
+    assert scores["thpt-song-que"].rank == 1
+    text = as_csv(province, audit, of, scores.values())[1:]
+    rows = {row["mã/unit"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert [rows["mn-hoa-sen"][name] for name in ("điểm/points", "hạng/rank")] == ["chưa hỏi/not asked", ""]
+    assert "Chưa hỏi đủ" in part(html(province, audit, of), "unit-mn-hoa-sen")
+    assert "Chưa hỏi đủ" not in part(html(province, audit, of), "unit-th-suoi-mo")
+    assert points(province, audit, sheet(Item(name="x", requirements=("C37-4.1",), points=1)))["mn-hoa-sen"] == 0
+
+
+def test_a_partial_audit_says_so_and_ranks_nobody(province: Province) -> None:
+    whole = assessment(province)
+    for audit in (
+        replace(whole, left=("mail-so",)),
+        replace(whole, findings=[f for f in whole.findings if f.unit != "so"]),
+    ):
+        scores = ranked(province, audit, no_sheet())
+        assert {score.rank for score in scores} == {0}
+        assert "một phần/partial" in as_csv(province, audit, no_sheet(), scores)
+        assert "A partial audit" in html(province, audit)
+    assert "A partial audit" not in html(province, whole)
+    assert "trọn vẹn/whole" in as_csv(province, whole, no_sheet(), ranked(province, whole, no_sheet()))
 
 
 def test_without_a_sheet_only_what_binds_as_written_counts(province: Province) -> None:
