@@ -109,6 +109,7 @@ def _cover(province: Province, assessment: Assessment, digest: str, units: int) 
         ("Máy chủ", ", ".join(assessment.hosts)),
         ("Phạm vi", f"{units} đơn vị × {len(requirements())} yêu cầu; {len(assessment.asked)} yêu cầu có phép thử"),
         ("Kết luận", "; ".join(f"{WORDS[name][1]}: {number[name]}" for name in (*_COLOURS, "not-applicable"))),
+        *([("Commit của edumail", assessment.commit)] if assessment.commit else []),
         ("SHA-256 của verdicts.json", f"{digest[:32]} {digest[32:]}"),
     ]
     rows = [[Paragraph(_said(name), _HEAD), Paragraph(_said(text), _CELL)] for name, text in facts]

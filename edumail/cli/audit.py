@@ -61,6 +61,15 @@ def add_questions(parser: Parser) -> None:
         ),
     )
     parser.add_argument(
+        "--ssh-config",
+        type=_own_file,
+        metavar="FILE",
+        help=say(
+            "tệp cấu hình SSH của chính bạn, thay cho ssh_config của province.yml",
+            "your own configuration file for SSH, instead of the ssh_config of province.yml",
+        ),
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help=say(
@@ -68,6 +77,14 @@ def add_questions(parser: Parser) -> None:
             "go on with an audit that was cut (within 12 hours, on the same UTC day, of the same inventory)",
         ),
     )
+
+
+def _own_file(text: str) -> Path:
+    """A file, for a process in another folder. Raises ArgumentTypeError."""
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        raise ArgumentTypeError(say(f"không có tệp {path}", f"there is no file {path}"))
+    return path
 
 
 def _number(text: str) -> int:
@@ -163,6 +180,7 @@ def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
         command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
         command += ["--outside", args.outside] if args.outside else []
         command += ["--sample", str(args.sample)] if args.sample is not None else []
+        command += ["--ssh-config", str(args.ssh_config)] if args.ssh_config else []
         command += ["--journal", str(journal)]
         status = Status()
         try:

@@ -433,7 +433,10 @@ def test_files_hold_every_verdict_of_the_hosts_that_were_asked(
 ) -> None:
     child.verdicts = verdicts(province)
     target, report = tmp_path / "v.json", tmp_path / "v.html"
+    own = tmp_path / "config"
+    own.touch()
     words = ["--host", "mail-thpt", "--json", str(target), "--html", str(report), "--outside", "me@example.org"]
+    words += ["--ssh-config", str(own)]
     assert cli.main(["verify", str(LAB), *words]) == 0
     content = json.loads(target.read_text(encoding="utf-8"))
     assert (content["hosts"], content["left"]) == (["mail-thpt"], ["mail-so", "mail-xa"])
@@ -446,6 +449,7 @@ def test_files_hold_every_verdict_of_the_hosts_that_were_asked(
     command = child.commands[0]
     assert "ssh://auditor@mail-thpt" in command
     assert command[command.index("--outside") + 1] == "me@example.org"
+    assert command[command.index("--ssh-config") + 1] == str(own)
 
 
 def test_a_file_that_can_not_be_written_is_told_before_the_audit(child: Child, said: Say) -> None:
