@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,9 @@ from defusedxml import ElementTree
 
 from edumail import cli, seal
 from edumail.circular.assessment import Assessment, Check, read, subject, written
-from edumail.circular.catalogue import requirements
-from edumail.circular.differences import differences
+from edumail.circular.catalogue import Words, requirements
+from edumail.circular.differences import Differences, Earlier
+from edumail.circular.differences import differences as differences_since
 from edumail.circular.junit import junit
 from edumail.circular.page import page
 from edumail.circular.ranking import as_csv, left_to_lots, ranked
@@ -327,6 +329,10 @@ def test_the_example_of_a_sheet_has_100_points() -> None:
 # --- differences ---
 
 
+def differences(before: Assessment, now: Assessment, units: Collection[str]) -> Differences:
+    return differences_since(Earlier(before, "0" * 64, Words("lan ký", "signed by lan")), now, units)
+
+
 def test_what_changed_since_last_time(province: Province) -> None:
     before = assessment(province, found("so", "C37-4.1", "pass"), found("so", "C37-4.2.1", "fail"))
     now = assessment(province, found("so", "C37-4.1", "fail"), found("so", "C37-4.2.1", "pass"))
@@ -339,8 +345,13 @@ def test_what_changed_since_last_time(province: Province) -> None:
     assert (since.new, since.gone, since.not_asked) == (("th-suoi-mo",), ("th-cu",), ("mn-hoa-sen",))
     of = no_sheet()
     text = page(province, replace(now, findings=later), of, ranked(province, replace(now, findings=later), of), since)
-    for words in ("nay không đạt", "nay đạt", "th-cu"):
+    for words in ("nay không đạt", "nay đạt", "th-cu", "0" * 64, "signed by lan", "Not assessed last time"):
         assert words in text
+    short = text[text.index('id="changes-short"') :].partition("</section>")[0]
+    for words in ("lần trước không hỏi tới", "Trường Mầm non Hoa Sen"):
+        assert words in short
+    for words in ("đơn vị mới", "No verdict changed."):
+        assert words not in text
 
 
 def test_lots_are_no_difference(province: Province) -> None:
@@ -434,7 +445,8 @@ def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: 
     units = part(text, "units")
     for words in ("đạt", "không đạt", "chưa thử"):
         assert f"<span>{words}</span>" in units
-    for words in ("seen-a", "seen-b", "01:30 ngày 30/08/2026"):
+    text = html(province, replace(audit, commit="a81dc56 và tệp đã sửa"))
+    for words in ("seen-a", "seen-b", "01:30 ngày 30/08/2026", "a81dc56 và tệp đã sửa"):
         assert words in text
 
 
@@ -556,8 +568,19 @@ def test_a_report_is_its_files_and_nothing_is_overwritten(
     assert make(verdicts, out) == 1
     assert "--previous" in capsys.readouterr().err
     assert (out / "report.html").read_bytes() == before
-    assert make(verdicts, tmp_path / "r2", "--previous", str(out)) == 1
-    assert "Since last time" in (tmp_path / "r2" / "report.html").read_text(encoding="utf-8")
+    later = tmp_path / "later.json"
+    audit = read(verdicts.read_text(encoding="utf-8"))
+    later.write_text("".join(written(replace(audit, at=audit.at + timedelta(days=1)))), encoding="utf-8")
+    for number, previous in enumerate((out, out / "report.html", verdicts)):
+        new = tmp_path / f"r{number}"
+        assert make(later, new, "--previous", str(previous)) == 1
+        page = (new / "report.html").read_text(encoding="utf-8")
+        for words in ("Since last time", hashlib.sha256(verdicts.read_bytes()).hexdigest(), "not signed"):
+            assert words in page
+    flip(out / "report.pdf")
+    for previous, words in ((later, "not earlier"), (out, "not as its SHA256SUMS says"), (out / "no", "No such file")):
+        assert make(later, tmp_path / "r3", "--previous", str(previous)) == 1
+        assert words in capsys.readouterr().err
     full = tmp_path / "full"
     full.mkdir()
     (full / "mine.txt").write_text("x")
@@ -730,6 +753,52 @@ def test_what_is_no_signature_is_refused(
     assert "no signature of OpenSSH" in capsys.readouterr().out
 
 
+def listed(signed: Path, key: Path) -> None:
+    """Write and sign the list of what is there, as whoever has the key could."""
+    (signed / "SHA256SUMS").unlink()
+    names = sorted(path.name for path in signed.iterdir() if path.name != "SHA256SUMS.sig")
+    (signed / "SHA256SUMS").write_bytes(subprocess.check_output(["sha256sum", *names], cwd=signed))
+    resign(signed, key)
+
+
+def test_a_sound_report_says_whose_it_is_and_of_when_and_of_how_much(
+    signed: Path, audited: Inventory, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = read((signed / "verdicts.json").read_text(encoding="utf-8"))
+    for changed, words, status in (
+        (audit, "Province minhha; 01:30 30/08/2026 (UTC+7); whole; hosts: mail-so, mail-xa, mail-thpt", 0),
+        (replace(audit, left=("mail-xa",), incomplete=("x",)), "INCOMPLETE; PARTIAL, not asked: mail-xa", 0),
+        (replace(audit, province="khac"), "OF ANOTHER PROVINCE", 1),
+    ):
+        (signed / "verdicts.json").write_text("".join(written(changed)), encoding="utf-8")
+        listed(signed, key)
+        assert check(signed, str(audited.folder)) == status
+        assert words in capsys.readouterr().out
+
+
+def test_a_signed_list_of_nothing_is_no_report(
+    signed: Path, audited: Inventory, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in FILES - {"SHA256SUMS"}:
+        (signed / name).unlink()
+    (signed / "x.txt").write_text("x")
+    listed(signed, key)
+    assert check(signed, str(audited.folder)) == 1
+    said = capsys.readouterr().out
+    assert "NOT IN SHA256SUMS: verdicts.json" in said
+    assert "Unchanged" not in said
+
+
+def test_whoever_has_the_auditors_key_trusts_no_other(
+    signed: Path, audited: Inventory, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(signed, "--key", f"{key}.pub") == 0
+    assert check(signed, str(audited.folder), "--key", f"{keygen(tmp_path / 'other')}.pub") == 3
+    assert "UNKNOWN KEY" in capsys.readouterr().out
+    assert check(signed, "--key", str(key)) == 1
+    assert "public key" in capsys.readouterr().err
+
+
 def resign(signed: Path, key: Path, namespace: str = "edumail-report") -> None:
     (signed / "SHA256SUMS.sig").unlink()
     words = ["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", namespace, signed / "SHA256SUMS"]
@@ -797,7 +866,7 @@ def test_an_inventory_is_needed_to_make_a_report() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--check", "r", "--key", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
+    "words", [["--check", "r", "--weights", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
 )
 def test_an_option_without_effect_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", *words, "--lang", "en"]) == 2
