@@ -13,6 +13,7 @@ from typing import Any
 from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, as_json, from_json
 from edumail.model import Province
+from edumail.units import portal_host
 
 VIETNAM = timezone(timedelta(hours=7))
 AGAINST = "Circular 37/2020/TT-BGDĐT as codified"
@@ -68,6 +69,12 @@ class Assessment:
     def partial(self, province: Province) -> bool:
         """Whether it is of a part of the province alone: a host was not to be asked, or a unit is missing."""
         return bool(self.left or province.units.keys() - {finding.unit for finding in self.findings})
+
+    def silent(self, province: Province) -> tuple[str, ...]:
+        """The hosts with units that were asked and gave no answer at all."""
+        having = {host for unit in province.units.values() for host in (unit.host, portal_host(unit))}
+        answered = {finding.host for finding in self.findings}
+        return tuple(host for host in self.hosts if host in having - answered)
 
     @property
     def local(self) -> datetime:

@@ -134,6 +134,7 @@ def page(
         "circular/report.html.j2",
         province=province.settings,
         partial=assessment.partial(province),
+        silent=assessment.silent(province),
         assessment=replace(assessment, checks={name: assessment.checks.get(name, ()) for name in catalogue}),
         at=assessment.local,
         words=WORDS,
@@ -218,7 +219,7 @@ def _groups(findings: Iterable[Finding], many: bool) -> list[_Group]:
     """A unit's findings, what asks for action first; those that say the same together.
 
     With ``many`` units only fails and attestations, and reasons of several questions, keep their words: the reason why
-    a single question is open is its own, and stands on its page.
+    a single question is open is its own, and stands in the JSON file.
     """
     groups: dict[tuple[Verdict, tuple[str, ...]], list[Finding]] = defaultdict(list)
     for finding in findings:

@@ -347,7 +347,8 @@ def test_exit_status_of_a_whole_run(
     assert cli.main(["verify", str(LAB), "--lang", "en"]) == status
     text = said()
     assert words in text
-    assert "128 of the circular's 132 requirements no host answers" in text
+    left = r"128 of the circular's 132 requirements no host answers: \d+ can only be attested, 3 from others"
+    assert re.search(left, text)
     assert "assessed against Circular 37/2020/TT-BGDĐT as codified" in text
     assert ("INCOMPLETE" in text) == (status == 2)
     assert ("seen so" in text) == (status == 1)

@@ -25,6 +25,7 @@ from edumail.circular.differences import Differences, Earlier
 from edumail.circular.differences import differences as differences_since
 from edumail.circular.junit import junit
 from edumail.circular.page import page
+from edumail.circular.paper import pdf
 from edumail.circular.ranking import as_csv, left_to_lots, ranked
 from edumail.circular.sheet import Item, Sheet, no_sheet, read_sheet
 from edumail.circular.verdicts import Finding, Verdict, complete
@@ -498,7 +499,8 @@ def test_of_thousands_of_units_the_page_lists_some_and_says_how_many_more(provin
     large = province.model_copy(update={"units": province.units | many})
     findings = complete(large, large.units, [found(id, "C37-4.2.1", "fail", "x" * 900) for id in many])
     text = html(large, replace(assessment(province), findings=findings))
-    assert "… và 190 nữa" in part(text, "C37-4.2.1")
+    assert "… và 190 nữa; đủ trong verdicts.json" in part(text, "C37-4.2.1")
+    assert "units' pages" not in text
     assert "x" * 300 not in text
     assert "Trường th-249" in part(text, "unit-th-249")
 
@@ -661,12 +663,37 @@ def test_verdicts_are_of_the_units_of_the_inventory(
     assert "has not the units" in capsys.readouterr().err
 
 
-def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
+def paper(file: Path) -> str:
+    """The words of a PDF."""
     if not shutil.which("pdftotext"):
         pytest.skip("pdftotext is not here (package poppler-utils); make test installs it before it runs this")
+    done = subprocess.run(["pdftotext", "-layout", file, "-"], check=True, capture_output=True)
+    return " ".join(done.stdout.decode().split())
+
+
+def test_the_paper_names_who_attests_which_hosts_are_silent_and_how_many_reasons_it_leaves_out(
+    province: Province, tmp_path: Path
+) -> None:
+    of = sheet(Item(name="Thư điện tử", requirements=("C37-4.5",), points=1, attested=1), Item(
+        name="Cổng", requirements=("C37-9.2",), points=1))  # fmt: skip
+    seen = Finding("so", "C37-4.1", "pass", ("seen",), "mail-so")
+    audit = assessment(province, seen, incomplete=[f"reason {n}" for n in range(9)])
+    audit = replace(audit, hosts=("mail-so", "mail-xa"), left=("mail-thpt",))
+    file = tmp_path / "report.pdf"
+    file.write_bytes(pdf(province, audit, of, ranked(province, audit, of), "0" * 64))
+    text, shown = paper(file), html(province, audit, of)
+    for words in ("31/QĐ-THPTSQ", "Trần Đình Phúc, Hiệu trưởng", "2029-08-31", "3 lý do nữa (and 3 more)",
+                  "Máy chủ đã trả lời mail-so Máy chủ không trả lời mail-xa Máy chủ không hỏi mail-thpt",
+                  "ở các mục: Thư điện tử.", "1 có phép thử, 2 suy từ"):  # fmt: skip
+        assert words in text
+    assert 'hosts that answered</span>: mail-so · Không trả lời / <span lang="en">no answer</span>: mail-xa' in shown
+    assert "Points count what is attested in the items: Thư điện tử." in part(shown, "attested")
+    assert "No item of the score sheet counts it." in part(html(province, audit), "attested")
+
+
+def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
     make(verdicts, tmp_path / "r")
-    done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
-    text = " ".join(done.stdout.decode().split())
+    text = paper(tmp_path / "r" / "report.pdf")
     (fail,) = (row["digest"] for row in json.loads(verdicts.read_text())["findings"] if row["verdict"] == "fail")
     digest = (tmp_path / "r" / "SHA256SUMS").read_text().partition("  verdicts.json")[0].split()[-1]
     for words in ("Tỉnh Minh Hà", "Không phải là chứng nhận".lower(), "Người kiểm tra", "C37-4.1", "<script>alert(1)",
