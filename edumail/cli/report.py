@@ -12,6 +12,7 @@ import tempfile
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edumail import seal
@@ -33,8 +34,6 @@ _QUESTIONS = ("host", "outside", "sample", "resume", "ssh_config")
 _VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS = (
     "verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "weights.yml",
 )  # fmt: skip
-
-
 _NAMES = (_VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS, seal.SUMS, seal.SIGNATURE)
 
 
@@ -140,13 +139,10 @@ def run(args: Namespace) -> int:
                 f"{args.inventory} has not the units of {args.verdicts} (ids, names, kinds, parents) {names}; "
                 "use the inventory of the audit's day",
             )
+        _refuse_later(before, assessment.at)
     else:
+        _refuse_later(before, datetime.now(UTC))  # before hosts are asked
         assessment, log = audit(args, province)
-    if before and before.assessment.at >= assessment.at:
-        raise UserError(
-            f"{args.previous} không trước lần kiểm tra này: {before.assessment.local}",
-            f"{args.previous} is not earlier than this audit: {before.assessment.local}",
-        )
     with _whole(out) as folder:
         _fill(folder, province, assessment, before, sheet)
         if text is not None:
@@ -287,6 +283,16 @@ def _earlier(path: Path, province: Province) -> Earlier:
     except seal.SealError as error:
         raise UserError(f"{path}: {error.vi}", f"{path}: {error.en}") from None
     return Earlier(assessment, hashlib.sha256(file.read_bytes()).hexdigest(), signed)
+
+
+def _refuse_later(before: Earlier | None, at: datetime) -> None:
+    """Nothing has changed since a day that is not past."""
+    if before and before.assessment.at >= at:
+        when = f"{before.assessment.local:%H:%M %d/%m/%Y}"
+        raise UserError(
+            f"--previous: lần kiểm tra ấy ({when}) không trước lần này",
+            f"--previous: that audit ({when}) is not earlier than this one",
+        )
 
 
 def _listing(folder: Path) -> tuple[bytes, dict[str, str]]:
