@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from edumail.circular.catalogue import requirements
 from edumail.circular.verdicts import Finding, as_json, from_json
+from edumail.model import Province
+from edumail.units import portal_host
 
 VIETNAM = timezone(timedelta(hours=7))
 AGAINST = "Circular 37/2020/TT-BGDĐT as codified"
+_GRACE = timedelta(minutes=5)
+"""By so much another machine's clock may be ahead of this one's."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,12 @@ class Assessment:
     """By requirement."""
     findings: Sequence[Finding]
     """As :func:`edumail.circular.verdicts.complete` gives them."""
+    left: tuple[str, ...] = ()
+    """The inventory's hosts that were not to be asked: with any the audit is a partial one."""
+    subject: str = ""
+    """:func:`subject` of the inventory; empty in files of before there was one, as is the commit."""
+    commit: str = ""
+    """Of the checkout that asked."""
 
     def by_unit(self) -> dict[str, list[Finding]]:
         """The findings of each unit, in the circular's order."""
@@ -53,10 +66,26 @@ class Assessment:
             result.setdefault(finding.unit, []).append(finding)
         return result
 
+    def partial(self, province: Province) -> bool:
+        """Whether it is of a part of the province alone: a host was not to be asked, or a unit is missing."""
+        return bool(self.left or province.units.keys() - {finding.unit for finding in self.findings})
+
+    def silent(self, province: Province) -> tuple[str, ...]:
+        """The hosts with units that were asked and gave no answer at all."""
+        having = {host for unit in province.units.values() for host in (unit.host, portal_host(unit))}
+        answered = {finding.host for finding in self.findings}
+        return tuple(host for host in self.hosts if host in having - answered)
+
     @property
     def local(self) -> datetime:
         """When it ended, in Vietnam's time."""
         return self.at.astimezone(VIETNAM)
+
+
+def subject(province: Province) -> str:
+    """SHA-256 over what a report takes from the inventory to say whose a verdict is."""
+    rows = [[unit.id, unit.name, unit.kind, unit.parent] for _, unit in sorted(province.units.items())]
+    return hashlib.sha256(json.dumps([province.settings.name, rows]).encode()).hexdigest()
 
 
 def written(assessment: Assessment) -> Iterator[str]:
@@ -70,7 +99,11 @@ def written(assessment: Assessment) -> Iterator[str]:
         "incomplete": assessment.incomplete,
         "asked": assessment.asked,
         "checks": {name: [asdict(check) for check in checks] for name, checks in assessment.checks.items()},
+        "left": assessment.left,
+        "subject": assessment.subject,
+        "commit": assessment.commit,
     }
+    head |= {"digest": _digest(head, (finding.digest for finding in assessment.findings))}
     yield json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "findings": ['
     separator = "\n  "
     for row in as_json(assessment.findings):
@@ -79,11 +112,15 @@ def written(assessment: Assessment) -> Iterator[str]:
     yield "\n ]\n}\n"
 
 
-def read(text: str) -> Assessment:
-    """The reverse of :func:`written`. Raises ValueError for what is no such file, or was changed since."""
+def read(text: str, earlier: bool = False) -> Assessment:
+    """The reverse of :func:`written`. Raises ValueError for what is no such file, or was changed since.
+
+    ``earlier``: an assessment of an earlier day, by an edumail that may have written no digest, and known fewer
+    requirements.
+    """
     try:
         content: Any = json.loads(text)
-        return Assessment(
+        found = Assessment(
             inventory=str(content["inventory"]),
             province=str(content["province"]),
             at=datetime.strptime(content["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
@@ -95,7 +132,36 @@ def read(text: str) -> Assessment:
                 for name, checks in content["checks"].items()
             },
             findings=from_json(content["findings"]),
+            left=tuple(map(str, content.get("left", ()))),
+            subject=str(content.get("subject", "")),
+            commit=str(content.get("commit", "")),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        head = {name: value for name, value in content.items() if name not in ("findings", "digest")}
+        said = content.get("digest") if earlier else content["digest"]
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         what = "không phải tệp do edumail verify --json ghi / not what edumail verify --json writes"
         raise ValueError(f"{what} ({error})") from None
+    if said is not None and said != _digest(head, (finding.digest for finding in found.findings)):
+        raise ValueError("đã bị sửa sau khi ghi / was changed after it was written")
+    if found.at > datetime.now(UTC) + _GRACE:
+        raise ValueError(f"ghi thời điểm chưa tới: {found.at} / its time is still to come: {found.at}")
+    _refuse_gaps(found.findings, earlier)
+    return found
+
+
+def _digest(head: Mapping[str, Any], findings: Iterable[str]) -> str:
+    """SHA-256 over all that the file says; ``findings``: their digests."""
+    return hashlib.sha256("\n".join([json.dumps(head, sort_keys=True), *findings]).encode()).hexdigest()
+
+
+def _refuse_gaps(findings: Iterable[Finding], earlier: bool) -> None:
+    """Raises ValueError unless there is one finding for each unit and requirement, and any at all."""
+    number = Counter((finding.unit, finding.requirement) for finding in findings)
+    names = {name for _, name in number} if earlier else set(requirements())
+    if not number:
+        raise ValueError("không có kết luận nào / there is no verdict in it")
+    for unit in sorted({unit for unit, _ in number}):
+        for name in names:
+            if number[unit, name] != 1:
+                why = f"{unit} {name}: {number[unit, name]}"
+                raise ValueError(f"không phải đúng một kết luận / not exactly one verdict: {why}")

@@ -133,6 +133,8 @@ def page(
     return render(
         "circular/report.html.j2",
         province=province.settings,
+        partial=assessment.partial(province),
+        silent=assessment.silent(province),
         assessment=replace(assessment, checks={name: assessment.checks.get(name, ()) for name in catalogue}),
         at=assessment.local,
         words=WORDS,
@@ -197,7 +199,7 @@ def _sum(numbers: Iterable[Counter[Verdict]]) -> Counter[Verdict]:
 
 
 def _most_fails(score: Score) -> tuple[int, float, str]:
-    return -score.counts["fail"], score.points, score.unit
+    return -score.counts["fail"], score.points or 0, score.unit
 
 
 def _cells(findings: Iterable[Finding]) -> dict[str, tuple[Verdict, int]]:
@@ -217,7 +219,7 @@ def _groups(findings: Iterable[Finding], many: bool) -> list[_Group]:
     """A unit's findings, what asks for action first; those that say the same together.
 
     With ``many`` units only fails and attestations, and reasons of several questions, keep their words: the reason why
-    a single question is open is its own, and stands on its page.
+    a single question is open is its own, and stands in the JSON file.
     """
     groups: dict[tuple[Verdict, tuple[str, ...]], list[Finding]] = defaultdict(list)
     for finding in findings:

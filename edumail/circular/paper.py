@@ -24,8 +24,10 @@ from edumail.circular.verdicts import Finding, Verdict, counts, seen_by
 from edumail.fonts import register_fonts
 from edumail.model import Province
 
-_MANY_FAILS = 400
-"""From so many on fails are counted by requirement: paper that nobody reads proves nothing."""
+_MANY = 400
+"""From so many on fails are counted by requirement, and attestations alone: paper that nobody reads proves nothing."""
+_ATTESTED = "xác nhận / attested: "
+"""Begins the line of evidence that says who attests it, and by which document."""
 _LINES, _LETTERS = 6, 400
 _WIDTH = A4[0] - 40 * mm - 12
 """Between the margins, less the six points on each side that reportlab's frame keeps free."""
@@ -45,6 +47,10 @@ _TITLE = ParagraphStyle("title", _PLAIN, fontName="bold", fontSize=17, leading=2
 _SECTION = ParagraphStyle("section", _PLAIN, fontName="bold", fontSize=12.5, leading=17, spaceBefore=7 * mm,
                           spaceAfter=2 * mm)  # fmt: skip
 _CENTRE = ParagraphStyle("centre", _PLAIN, alignment=TA_CENTER)
+_UNRANKED = (
+    "«Chưa hỏi đủ»: có điều được tính mà không hỏi tới, hay máy không trả lời, nên không có điểm. Khi ấy, và khi chỉ "
+    "kiểm tra một phần của tỉnh, các đơn vị cùng loại, cùng cơ quan quản lý không có hạng (–)."
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -66,9 +72,10 @@ def pdf(province: Province, assessment: Assessment, sheet: Sheet, scores: Sequen
     )
     fails = [finding for finding in assessment.findings if finding.verdict == "fail"]
     story = [
-        *_cover(province, assessment, digest, len(scores)),
+        *_cover(province, assessment, sheet, digest, len(scores)),
         *_units(province, sheet, scores, left_to_lots(assessment, sheet)),
-        *(_by_requirement(fails) if len(fails) > _MANY_FAILS else _fails(province, fails)),
+        *(_by_requirement(fails) if len(fails) > _MANY else _fails(province, fails)),
+        *_attested(province, [finding for finding in assessment.findings if finding.verdict == "attested"]),
     ]
     foot = f"{province.settings.name} · {assessment.local:%d/%m/%Y} · verdicts.json SHA-256 {digest[:16]}…"
 
@@ -97,14 +104,20 @@ def pdf(province: Province, assessment: Assessment, sheet: Sheet, scores: Sequen
     return out.getvalue()
 
 
-def _cover(province: Province, assessment: Assessment, digest: str, units: int) -> list[Flowable]:
+def _cover(province: Province, assessment: Assessment, sheet: Sheet, digest: str, units: int) -> list[Flowable]:
     number = counts(assessment.findings)
     settings = province.settings
+    silent = assessment.silent(province)
+    tested = len(set(assessment.asked) & assessment.checks.keys())
+    every, follow = len(requirements()), len(assessment.asked) - tested
     facts = [
         ("Thời điểm", f"{assessment.local:%H:%M ngày %d/%m/%Y} (UTC+7)"),
-        ("Máy chủ", ", ".join(assessment.hosts)),
-        ("Phạm vi", f"{units} đơn vị × {len(requirements())} yêu cầu; {len(assessment.asked)} yêu cầu có phép thử"),
+        ("Máy chủ đã trả lời", ", ".join(host for host in assessment.hosts if host not in silent) or "–"),
+        *([("Máy chủ không trả lời", ", ".join(silent))] if silent else []),
+        *([("Máy chủ không hỏi", ", ".join(assessment.left))] if assessment.left else []),
+        ("Phạm vi", f"{units} đơn vị × {every} yêu cầu: {tested} có phép thử, {follow} suy từ yêu cầu khác"),
         ("Kết luận", "; ".join(f"{WORDS[name][1]}: {number[name]}" for name in (*_COLOURS, "not-applicable"))),
+        *([("Commit của edumail", assessment.commit)] if assessment.commit else []),
         ("SHA-256 của verdicts.json", f"{digest[:32]} {digest[32:]}"),
     ]
     rows = [[Paragraph(_said(name), _HEAD), Paragraph(_said(text), _CELL)] for name, text in facts]
@@ -113,14 +126,24 @@ def _cover(province: Province, assessment: Assessment, digest: str, units: int) 
     incomplete = []
     if assessment.incomplete:
         reasons = "; ".join(_said(reason[:_LETTERS]) for reason in assessment.incomplete[:_LINES])
+        if (more := len(assessment.incomplete) - _LINES) > 0:
+            reasons += f"; … và {more} lý do nữa (and {more} more), trong verdicts.json"
         words = f'<font color="#a3161a"><b>Lần kiểm tra này chưa trọn vẹn</b> (incomplete run)</font>: {reasons}'
         incomplete = [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
+    if assessment.partial(province):
+        words = (
+            '<font color="#a3161a"><b>Chỉ kiểm tra một phần của tỉnh</b> (partial audit)</font>: '
+            f"{units}/{len(province.units)} đơn vị, không xếp hạng."
+        )
+        incomplete += [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
     statement = (
         "Báo cáo này ghi điều máy chủ đã trả lời lúc kiểm tra, đối chiếu với Thông tư 37/2020/TT-BGDĐT (bản hợp nhất, "
-        "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên, không máy chủ nào cho "
-        "thấy, và không tính là đạt. «Chưa thử» không phải là đạt. Mọi kết luận cùng bằng chứng nằm trong tệp "
+        "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên ở phần cuối, không máy chủ "
+        "nào cho thấy, không phải là đạt. «Chưa thử» không phải là đạt. Mọi kết luận cùng bằng chứng nằm trong tệp "
         "verdicts.json có mã SHA-256 ở trên."
     )
+    if sheet.attesting:
+        statement += f" Điểm thì tính cả điều được xác nhận ở các mục: {_said('; '.join(sheet.attesting))}."
     english = (
         "Assessed against Circular 37/2020/TT-BGDĐT as codified. This records what the hosts answered at that time; it "
         "is not a certificate. What is attested is the word of whoever is named, and no pass; nor is what was not "
@@ -161,7 +184,7 @@ def _units(province: Province, sheet: Sheet, scores: Sequence[Score], lots: Sequ
     rows: list[list[Flowable]] = [[Paragraph(word, _HEAD) for word in head]]
     for score in scores:
         number = [str(score.counts[name]) for name in ("pass", "fail", "attested", "not-tested")]
-        cells = [*number, f"{score.points:.2f}", score.grade, f"{score.rank}/{score.among}"]
+        cells = [*number, *_place(score)]
         rows.append(
             [Paragraph(_said(province.units[score.unit].name), _CELL), *(Paragraph(_said(c), _RIGHT) for c in cells)]
         )
@@ -171,10 +194,18 @@ def _units(province: Province, sheet: Sheet, scores: Sequence[Score], lots: Sequ
         Paragraph("Theo đơn vị", _SECTION),
         Paragraph(f"Bảng điểm: {_said(sheet.name)}; {_said(sheet.authority)}. Trọng số là chính sách của cơ quan "
                   "xếp hạng, không phải luật. Hạng: giữa đơn vị cùng loại, cùng cơ quan quản lý (Điều 16).", _SMALL),
+        *([Paragraph(_UNRANKED, _SMALL)] if not all(score.rank for score in scores) else []),
         *([Paragraph(f"{uncounted}{', '.join(lots)}.", _SMALL)] if lots else []),
         Spacer(1, 2 * mm),
         _table(rows, [_WIDTH - sum(widths), *widths]),
     ]  # fmt: skip
+
+
+def _place(score: Score) -> list[str]:
+    """Points, grade and rank."""
+    if score.points is None:
+        return ["chưa hỏi đủ", "–", "–"]
+    return [f"{score.points:.2f}", score.grade, f"{score.rank}/{score.among}" if score.rank else "–"]
 
 
 def _fails(province: Province, fails: Sequence[Finding]) -> list[Flowable]:
@@ -216,7 +247,7 @@ def _by_requirement(fails: Iterable[Finding]) -> list[Flowable]:
     for name in sorted(number, key=lambda name: -number[name]):
         words = (Paragraph(name, _HEAD), Paragraph(_said(requirements()[name].vi), _CELL))
         rows.append([*words, Paragraph(str(number[name]), _RIGHT)])
-    note = "Bằng chứng của từng điểm nằm trong report.html và verdicts.json."
+    note = "Bằng chứng của từng điểm nằm trong verdicts.json."
     table = _table(rows, [30 * mm, _WIDTH - 56 * mm, 26 * mm])
     return [
         Paragraph(f"Không đạt: {sum(number.values())}", _SECTION),
@@ -224,6 +255,25 @@ def _by_requirement(fails: Iterable[Finding]) -> list[Flowable]:
         Spacer(1, 2 * mm),
         table,
     ]
+
+
+def _attested(province: Province, attested: Sequence[Finding]) -> list[Flowable]:
+    """Who answers for what no host shows, apart from what was seen."""
+    if not attested:
+        return []
+    heading = Paragraph(f"Xác nhận: {len(attested)}", _SECTION)
+    if len(attested) > _MANY:
+        return [heading, Paragraph("Ai xác nhận, bằng văn bản nào, đến bao giờ: trong verdicts.json.", _SMALL)]
+    rows = [[Paragraph(word, _HEAD) for word in ("Đơn vị", "Yêu cầu", "Văn bản · người xác nhận · từ ngày → đến ngày")]]
+    for finding in attested:
+        row = requirements()[finding.requirement]
+        said = [line.removeprefix(_ATTESTED) for line in finding.evidence if line.startswith(_ATTESTED)]
+        rows.append([
+            Paragraph(_said(province.units[finding.unit].name), _CELL),
+            Paragraph(f"<font name='bold'>{row.id}</font><br/>{_said(row.vi)}", _CELL),
+            Paragraph("<br/>".join(map(_said, [*said, finding.mark])), _SMALL),
+        ])  # fmt: skip
+    return [heading, _table(rows, [38 * mm, 52 * mm, _WIDTH - 90 * mm])]
 
 
 def _table(rows: list[list[Flowable]], widths: list[float]) -> LongTable:

@@ -1,6 +1,8 @@
 """Units ranked by points among those under the same authority (16.4: a department's; 16.5: a bureau's), and as CSV.
 
-Lots rank nobody: a requirement that was open to some units by lots alone counts for none.
+Lots rank nobody: a requirement that was open to some units by lots alone counts for none. Nor does a host that nobody
+reached: a unit that was not asked all that counts has no points, and then, as after an audit of a part of the province,
+nobody beside it has a rank.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edumail.circular.assessment import Assessment
-from edumail.circular.catalogue import requirements
+from edumail.circular.catalogue import closed, requirements
 from edumail.circular.sheet import Item, Sheet
 from edumail.circular.verdicts import Finding, Verdict, counts
 from edumail.model import Province
@@ -20,6 +22,7 @@ from edumail.model import Province
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "attested", "not-tested", "not-applicable")
 _COLUMNS = ("hạng/rank", "trong số/of", "mã/unit", "tên/name", "loại/kind", "cơ quan xếp hạng/ranked by", "điểm/points",
             "tối đa/out of", "mức/grade")  # fmt: skip
+NOT_ASKED = "chưa hỏi/not asked"
 _LOTS = "không tính vì bốc thăm/not counted, left to lots"
 
 
@@ -30,14 +33,15 @@ class Score:
     unit: str
     authority: str
     """The unit above it, which ranks it; empty at the root."""
-    points: float
-    """Out of the sheet's total; from the items that bind it, raised to that total."""
+    points: float | None
+    """Out of the sheet's total; from the items that bind it, raised to that total. None where it was not asked all."""
     parts: tuple[float | None, ...]
-    """The points of each item; None where nothing of it that counts binds the unit."""
+    """The points of each item; None where nothing of it that counts binds the unit, or not all was asked."""
     grade: str
     counts: Counter[Verdict]
     rank: int = 0
-    """Among the units of its authority that are asked the same; those with as many points share a rank."""
+    """Among the units of its authority that are asked the same; those with as many points share a rank. 0: nobody of
+    them has one, since not all were asked."""
     among: int = 0
 
 
@@ -46,7 +50,7 @@ def ranked(province: Province, assessment: Assessment, sheet: Sheet) -> list[Sco
 
     What a bureau is asked differs from what a school is asked: under one authority the two are ranked apart.
     """
-    lots = set(left_to_lots(assessment, sheet))
+    lots, partial = set(left_to_lots(assessment, sheet)), assessment.partial(province)
     names = [frozenset(item.names) - lots for item in sheet.items]
     fields: dict[tuple[str, str], list[Score]] = defaultdict(list)
     for id, findings in assessment.by_unit().items():
@@ -56,7 +60,10 @@ def ranked(province: Province, assessment: Assessment, sheet: Sheet) -> list[Sco
     order = {"": -1} | {id: place for place, id in enumerate(province.units)}
     result: list[Score] = []
     for (_, _), field in sorted(fields.items(), key=lambda entry: (order.get(entry[0][0], -1), entry[0][1])):
-        best = sorted(field, key=lambda score: (-score.points, province.units[score.unit].name, score.unit))
+        best = sorted(field, key=lambda score: (-(score.points or 0), province.units[score.unit].name, score.unit))
+        if partial or any(score.points is None for score in best):
+            result += best
+            continue
         for place, score in enumerate(best):
             rank = result[-1].rank if place and result[-1].points == score.points else place + 1
             result.append(replace(score, rank=rank, among=len(field)))
@@ -72,10 +79,14 @@ def left_to_lots(assessment: Assessment, sheet: Sheet) -> list[str]:
 def _score(
     unit: str, authority: str, findings: Sequence[Finding], sheet: Sheet, names: Sequence[frozenset[str]]
 ) -> Score:
+    unasked = closed(finding.requirement for finding in findings if finding.gap == "unasked")
+    left = {finding.requirement for finding in findings if finding.verdict == "not-tested"} & unasked
     parts = tuple(
-        _part([finding.verdict for finding in findings if finding.requirement in meant], item)
+        None if left & meant else _part([finding.verdict for finding in findings if finding.requirement in meant], item)
         for item, meant in zip(sheet.items, names, strict=True)
     )
+    if left & frozenset().union(*names):
+        return Score(unit, authority, None, parts, "", counts(findings))
     binding = sum(item.points for item, part in zip(sheet.items, parts, strict=True) if part is not None)
     reached = sum(part for part in parts if part is not None)
     points = round(reached * sheet.total / binding, 2) if binding else 0.0
@@ -96,15 +107,18 @@ def as_csv(province: Province, assessment: Assessment, sheet: Sheet, scores: Ite
     write = csv.writer(out, lineterminator="\r\n").writerow
     items = [_plain(f"{item.name} ({item.points:g})") for item in sheet.items]
     write([*_COLUMNS, *VERDICTS, *items, "lần kiểm tra/run", "bảng điểm/sheet", "của/set by", _LOTS])
-    whole = "chưa trọn vẹn/incomplete" if assessment.incomplete else "trọn vẹn/whole"
+    words = ["chưa trọn vẹn/incomplete"] if assessment.incomplete else []
+    words += ["một phần/partial"] if assessment.partial(province) else []
+    run = f"{', '.join(words) or 'trọn vẹn/whole'} {assessment.local:%Y-%m-%d}"
     lots = ", ".join(left_to_lots(assessment, sheet))
     for score in scores:
         unit = province.units[score.unit]
         words = [score.unit, unit.name, province.kinds[unit.kind].name, score.authority]
         parts = ["" if part is None else f"{part:.2f}" for part in score.parts]
         number = [score.counts[verdict] for verdict in VERDICTS]
-        last = [f"{whole} {assessment.local:%Y-%m-%d}", sheet.name, sheet.authority, lots]
-        row = [score.rank, score.among, *map(_plain, words), f"{score.points:.2f}", f"{sheet.total:g}"]
+        last = [run, sheet.name, sheet.authority, lots]
+        points = NOT_ASKED if score.points is None else f"{score.points:.2f}"
+        row = [score.rank or "", score.among or "", *map(_plain, words), points, f"{sheet.total:g}"]
         write([*row, _plain(score.grade), *number, *parts, *map(_plain, last)])
     return "\ufeff" + out.getvalue()
 

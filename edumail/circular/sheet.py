@@ -54,6 +54,11 @@ class Sheet(Model):
         """The most that a unit can get."""
         return sum(item.points for item in self.items)
 
+    @property
+    def attesting(self) -> tuple[str, ...]:
+        """The items of which an attested requirement counts like a passed one."""
+        return tuple(item.name for item in self.items if item.attested)
+
     def grade(self, points: float) -> str:
         """The grade for so many points; empty below all of them."""
         reached = [grade for grade in self.grades if points >= grade.at_least]

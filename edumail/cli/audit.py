@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from argparse import ArgumentTypeError, Namespace
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from edumail.circular.assessment import Assessment, Check
+from edumail.circular.assessment import Assessment, Check, subject
 from edumail.circular.catalogue import requirements
 from edumail.circular.privacy import Veil
 from edumail.circular.verdicts import Finding, Gap, complete, from_json
@@ -36,6 +37,7 @@ _ITSELF = Check(
 _PYTEST_RAN = (0, 1)
 """All passed, some failed. 2 to 5: interrupted or a file that does not load, internal error, usage, nothing to run."""
 _UNSAID = "một phép thử không đạt mà không nói của đơn vị nào / a check failed without saying for which unit"
+_NO_COMMIT = "không rõ / unknown"
 _UNANSWERED = "phép thử không trả lời về đơn vị này / the check gave no answer for this unit"
 
 
@@ -62,6 +64,15 @@ def add_questions(parser: Parser) -> None:
         ),
     )
     parser.add_argument(
+        "--ssh-config",
+        type=_own_file,
+        metavar="FILE",
+        help=say(
+            "tệp cấu hình SSH của chính bạn, thay cho ssh_config của province.yml",
+            "your own configuration file for SSH, instead of the ssh_config of province.yml",
+        ),
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help=say(
@@ -69,6 +80,14 @@ def add_questions(parser: Parser) -> None:
             "go on with an audit that was cut (within 12 hours, on the same UTC day, of the same inventory)",
         ),
     )
+
+
+def _own_file(text: str) -> Path:
+    """A file, for a process in another folder. Raises ArgumentTypeError."""
+    path = Path(text).expanduser().resolve()
+    if not path.is_file():
+        raise ArgumentTypeError(say(f"không có tệp {path}", f"there is no file {path}"))
+    return path
 
 
 def _number(text: str) -> int:
@@ -97,7 +116,7 @@ class Answers:
 
 def audit(args: Namespace, province: Province) -> tuple[Assessment, str]:
     """Ask the hosts of ``args.host``: what they said, and the path of the log."""
-    hosts = chosen_hosts(province.hosts, args.host)
+    hosts, commit = chosen_hosts(province.hosts, args.host), commit_of(child.ROOT)
     with child.opened_log("verify") as log:
         answers = _ask(args, hosts, log)
     at = datetime.now(UTC).replace(microsecond=0)
@@ -111,8 +130,28 @@ def audit(args: Namespace, province: Province) -> tuple[Assessment, str]:
         asked=tuple(shown(answers.asked)),
         checks={**answers.checks, ASSESSABLE: (_ITSELF,)},
         findings=findings,
+        left=tuple(host for host in province.hosts if host not in hosts),
+        subject=subject(province),
+        commit=commit,
     )
     return assessment, log.name
+
+
+def commit_of(folder: Path) -> str:
+    """The commit that is checked out in ``folder``, and whether files differ from it; or that git does not know."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout
+
+    try:
+        above, commit, *_ = git("rev-parse", "--show-prefix", "HEAD").split("\n")
+        # Of files that git does not know many are the auditor's own: inventories, reports.
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return _NO_COMMIT
+    if above:  # a copy without a git of its own, within another's
+        return _NO_COMMIT
+    return f"{commit} và tệp đã sửa / and changed files" if changed else commit
 
 
 def shown(asked: Sequence[str]) -> list[str]:
@@ -144,6 +183,7 @@ def _ask(args: Namespace, hosts: Sequence[str], log: TextIO) -> Answers:
         command += ["--hosts", ",".join(f"ssh://auditor@{host}" for host in hosts)] if args.host else []
         command += ["--outside", args.outside] if args.outside else []
         command += ["--sample", str(args.sample)] if args.sample is not None else []
+        command += ["--ssh-config", str(args.ssh_config)] if args.ssh_config else []
         command += ["--journal", str(journal)]
         status = Status()
         try:

@@ -10,12 +10,15 @@ import shlex
 import subprocess
 import tempfile
 from argparse import Namespace
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from edumail import seal
-from edumail.circular.assessment import Assessment, read, written
+from edumail.circular.assessment import Assessment, read, subject, written
+from edumail.circular.catalogue import Words
+from edumail.circular.differences import Earlier
 from edumail.circular.sheet import Sheet, no_sheet, read_sheet
 from edumail.cli.arguments import refuse_no_font
 from edumail.cli.audit import add_questions, audit, status
@@ -26,11 +29,12 @@ from edumail.load import load
 from edumail.model import Province
 
 _UNKNOWN_KEY = 3
-_QUESTIONS = ("host", "outside", "sample", "resume")
+_QUESTIONS = ("host", "outside", "sample", "resume", "ssh_config")
 """The options of :func:`edumail.cli.audit.add_questions`."""
 _VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS = (
     "verdicts.json", "report.html", "report.pdf", "junit.xml", "ranking.csv", "weights.yml",
 )  # fmt: skip
+_NAMES = (_VERDICTS, _HTML, _PDF, _JUNIT, _RANKING, _WEIGHTS, seal.SUMS, seal.SIGNATURE)
 
 
 def add_parser(commands: Commands[Parser]) -> None:
@@ -44,10 +48,12 @@ def add_parser(commands: Commands[Parser]) -> None:
         help=summary,
         description=summary
         + say(
-            ". Mã thoát khi lập báo cáo: như edumail verify. Với --check: 0 nguyên vẹn, do người kiểm tra của "
-            "INVENTORY ký; 1 bị sửa, thiếu, thừa, chưa ký hoặc chữ ký sai; 3 nguyên vẹn, nhưng không rõ khóa của ai.",
-            ". Exit status when making one: as of edumail verify. With --check: 0 unchanged, signed by an auditor of "
-            "INVENTORY; 1 changed, incomplete, added to, unsigned or wrongly signed; 3 unchanged, by an unknown key.",
+            ". Mã thoát khi lập báo cáo: như edumail verify. Với --check: 0 nguyên vẹn, ký bằng khóa --key, hoặc do "
+            "người kiểm tra của INVENTORY ký; 1 bị sửa, thiếu, thừa, của tỉnh khác, chưa ký hoặc chữ ký sai; 3 nguyên "
+            "vẹn, nhưng ký bằng khóa khác.",
+            ". Exit status when making one: as of edumail verify. With --check: 0 unchanged, signed with --key, or by "
+            "an auditor of INVENTORY; 1 changed, incomplete, added to, of another province, unsigned or wrongly "
+            "signed; 3 unchanged, by another key.",
         ),
     )
     parser.add_argument(
@@ -94,8 +100,10 @@ def add_parser(commands: Commands[Parser]) -> None:
         type=Path,
         metavar="FILE",
         help=say(
-            "ký bằng khóa SSH Ed25519 này (khóa riêng; hoặc .pub nếu khóa nằm trong ssh-agent)",
-            "sign with this Ed25519 SSH key (private; or its .pub when an agent holds it)",
+            "ký bằng khóa SSH Ed25519 này (khóa riêng; hoặc .pub nếu khóa nằm trong ssh-agent); với --check: khóa công "
+            "khai của người kiểm tra, chỉ khóa này được tin",
+            "sign with this Ed25519 SSH key (private; or its .pub when an agent holds it); with --check: the auditor's "
+            "public key, and no other is trusted",
         ),
     )
     add_questions(parser)
@@ -105,8 +113,8 @@ def add_parser(commands: Commands[Parser]) -> None:
 def run(args: Namespace) -> int:
     """Make a report, or check one."""
     if args.check:
-        _refuse_beside("--check", args, "verdicts", "previous", "weights", "key", *_QUESTIONS)
-        return _check(args.check, args.inventory)
+        _refuse_beside("--check", args, "verdicts", "previous", "weights", *_QUESTIONS)
+        return _check(args.check, args.inventory, args.key)
     if args.inventory is None:
         raise UserError("thiếu tham số: INVENTORY", "the following arguments are required: INVENTORY", status=2)
     if args.verdicts:
@@ -119,17 +127,21 @@ def run(args: Namespace) -> int:
     text = _text(args.weights) if args.weights else None
     sheet = no_sheet() if text is None else read_sheet(str(args.weights), text)
     province = load(args.inventory)
-    before = _read(args.previous, province) if args.previous else None
+    before = _earlier(args.previous, province) if args.previous else None
     if args.verdicts:
         assessment, log = _read(args.verdicts, province), ""
         strangers = {finding.unit for finding in assessment.findings} - set(province.units)
-        if strangers:
+        if strangers or assessment.subject != subject(province):
             names = ", ".join(sorted(strangers)[:5])
             raise UserError(
-                f"{args.inventory} không có đơn vị {names} của {args.verdicts}; dùng inventory của ngày kiểm tra",
-                f"{args.inventory} has no unit {names}, of {args.verdicts}; use the inventory of the audit's day",
+                f"{args.inventory} không có đúng những đơn vị của {args.verdicts} (mã, tên, loại, cấp trên) {names}; "
+                "dùng inventory của ngày kiểm tra",
+                f"{args.inventory} has not the units of {args.verdicts} (ids, names, kinds, parents) {names}; "
+                "use the inventory of the audit's day",
             )
+        _refuse_later(before, assessment.at)
     else:
+        _refuse_later(before, datetime.now(UTC))  # before hosts are asked
         assessment, log = audit(args, province)
     with _whole(out) as folder:
         _fill(folder, province, assessment, before, sheet)
@@ -149,7 +161,7 @@ def run(args: Namespace) -> int:
     return status(assessment)
 
 
-def _fill(folder: Path, province: Province, assessment: Assessment, before: Assessment | None, sheet: Sheet) -> None:
+def _fill(folder: Path, province: Province, assessment: Assessment, before: Earlier | None, sheet: Sheet) -> None:
     """Write the files. Reportlab and Jinja are loaded here: ``--check`` needs neither."""
     from edumail.circular.differences import differences
     from edumail.circular.junit import junit
@@ -183,6 +195,7 @@ def _refuse_beside(option: str, args: Namespace, *names: str) -> None:
     for name in names:
         given = getattr(args, name)
         if given is not None and given is not False and given != []:  # --sample 0 is given
+            name = name.replace("_", "-")
             raise UserError(
                 f"--{name} không dùng cùng với {option}", f"--{name} is not allowed with {option}", status=2
             )
@@ -232,11 +245,11 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} không phải UTF-8", f"{path} is not UTF-8") from None
 
 
-def _read(path: Path, province: Province) -> Assessment:
+def _read(path: Path, province: Province, earlier: bool = False) -> Assessment:
     """A finished assessment of the same province, from its file or a report's folder. Raises UserError."""
-    file = path / _VERDICTS if path.is_dir() else path if path.suffix == ".json" else path.parent / _VERDICTS
+    file = path / _VERDICTS if path.is_dir() else path
     try:
-        found = read(_text(file))
+        found = read(_text(file), earlier)
     except ValueError as error:
         words = plain(str(error))
         raise UserError(f"{file} không dùng được: {words}", f"{file} can't be used: {words}") from None
@@ -246,6 +259,51 @@ def _read(path: Path, province: Province) -> Assessment:
             f"{file} is of the province {plain(found.province)}, not of {province.settings.id}",
         )
     return found
+
+
+def _earlier(path: Path, province: Province) -> Earlier:
+    """An assessment of an earlier day, by its report, a file of that, or its own file.
+
+    Raises UserError where a report is not as its list says, or wrongly signed. By whom it is signed it says itself.
+    """
+    folder = path.parent if path.name in _NAMES and path.is_file() else path
+    file = folder / _VERDICTS if folder.is_dir() else folder
+    assessment = _read(file, province, earlier=True)
+    signed = Words("chưa ký", "not signed")
+    try:
+        if folder.is_dir() and (folder / seal.SUMS).exists():
+            listing, said = _listing(folder)
+            if seal.compare(said, _digests(folder)):
+                raise seal.SealError(f"không còn đúng như {seal.SUMS}", f"it is not as its {seal.SUMS} says any more")
+            if (folder / seal.SIGNATURE).exists():
+                key = _signer(folder, listing)
+                whose, mark = _whose(key, province), seal.fingerprint(key)
+                unknown = Words(f"ký bằng khóa lạ {mark}", f"signed with an unknown key, {mark}")
+                signed = Words(f"{whose} ký, {mark}", f"signed by {whose}, {mark}") if whose else unknown
+    except seal.SealError as error:
+        raise UserError(f"{path}: {error.vi}", f"{path}: {error.en}") from None
+    return Earlier(assessment, hashlib.sha256(file.read_bytes()).hexdigest(), signed)
+
+
+def _refuse_later(before: Earlier | None, at: datetime) -> None:
+    """Nothing has changed since a day that is not past."""
+    if before and before.assessment.at >= at:
+        when = f"{before.assessment.local:%H:%M %d/%m/%Y}"
+        raise UserError(
+            f"--previous: lần kiểm tra ấy ({when}) không trước lần này",
+            f"--previous: that audit ({when}) is not earlier than this one",
+        )
+
+
+def _listing(folder: Path) -> tuple[bytes, dict[str, str]]:
+    """The list of a report: as it was signed, and the digests that it says. Raises SealError."""
+    listing = (folder / seal.SUMS).read_bytes()
+    return listing, seal.listed(listing.decode("utf-8", "replace"))
+
+
+def _signer(folder: Path, listing: bytes) -> str:
+    """The public key that signed a report's list. Raises SealError."""
+    return seal.signer(listing, (folder / seal.SIGNATURE).read_text(encoding="ascii", errors="replace"))
 
 
 # --- signing ---
@@ -291,6 +349,16 @@ def _sign(folder: Path, key: Path) -> str:
     return seal.signer((folder / seal.SUMS).read_bytes(), (folder / seal.SIGNATURE).read_text(encoding="ascii"))
 
 
+def _public(path: Path) -> str:
+    """A public key from its file, without its comment. Raises UserError."""
+    words = _text(path).split()
+    if len(words) < 2 or words[0] != seal.KEY_TYPE:
+        raise UserError(
+            f"{path} không phải tệp khóa công khai Ed25519 (.pub)", f"{path} is no file of an Ed25519 public key (.pub)"
+        )
+    return " ".join(words[:2])
+
+
 def _whose(key: str, province: Province) -> str:
     names = [auditor.name for auditor in province.auditors if auditor.ssh_key.split()[:2] == key.split()]
     return ", ".join(names)
@@ -311,9 +379,13 @@ def _digests(folder: Path) -> dict[str, str]:
     return result
 
 
-def _check(path: Path, inventory: Path | None) -> int:
-    """Say what holds of a report, most serious first. Good is only what an auditor of the inventory signed."""
+def _check(path: Path, inventory: Path | None, own: Path | None) -> int:
+    """Say what holds of a report, most serious first. Good is only what ``own``, or an auditor's key, has signed.
+
+    An inventory may be whoever's is audited: only ``own`` is a key that whoever checks has by another way.
+    """
     province = load(inventory) if inventory else None
+    trusted = _public(own) if own else None
     folder = path if path.is_dir() else path.parent
     if not path.exists() or not (folder / seal.SUMS).is_file():
         raise UserError(
@@ -327,9 +399,8 @@ def _check(path: Path, inventory: Path | None) -> int:
         good = False
         print(say(vi, en))
 
-    listing = (folder / seal.SUMS).read_bytes()
     try:
-        said = seal.listed(listing.decode("utf-8", "replace"))
+        listing, said = _listing(folder)
     except seal.SealError as error:
         raise UserError(error.vi, error.en) from None
     broken = seal.compare(said, _digests(folder))
@@ -339,34 +410,62 @@ def _check(path: Path, inventory: Path | None) -> int:
         bad(f"THIẾU: {name}", f"MISSING: {name}")
     for name in broken.added:
         bad(f"THỪA, không thuộc báo cáo: {plain(name)}", f"ADDED, no part of the report: {plain(name)}")
-    if not broken:
+    for name in (_VERDICTS, _HTML):
+        if name not in said:
+            bad(f"KHÔNG CÓ TRONG {seal.SUMS}: {name}", f"NOT IN {seal.SUMS}: {name}")
+    if good:
         print(say(f"{len(said)} tệp đúng như {seal.SUMS}", f"{len(said)} files are as {seal.SUMS} says"))
-    signature = folder / seal.SIGNATURE
-    if not signature.exists():
+        _tell(folder, province, bad)
+    if not (folder / seal.SIGNATURE).exists():
         bad("CHƯA KÝ: ai cũng có thể sửa mà không lộ", "NOT SIGNED: anybody can change it unseen")
         return 1
     try:
-        key = seal.signer(listing, signature.read_text(encoding="ascii", errors="replace"))
+        key = _signer(folder, listing)
     except seal.SealError as error:
         bad(f"CHỮ KÝ SAI: {error.vi}", f"WRONG SIGNATURE: {error.en}")
         return 1
     mark = seal.fingerprint(key)
-    if province is None:
+    if trusted is None and province is None:
         print(
             say(
-                f"Ký bằng khóa {mark}; không biết khóa ấy của ai: thêm INVENTORY, hoặc đối chiếu dấu vân tay này",
-                f"Signed with key {mark}; whose it is, is not known here: name INVENTORY, or compare the fingerprint",
+                f"Ký bằng khóa {mark}; không biết khóa ấy của ai: thêm --key hay INVENTORY, hoặc đối chiếu dấu vân tay",
+                f"Signed with key {mark}; whose it is, is not known here: name --key or INVENTORY, or compare the "
+                "fingerprint",
             )
         )
         return _UNKNOWN_KEY if good else 1
-    whose = _whose(key, province)
+    whose = (key == trusted and str(own)) if trusted else province and _whose(key, province)
     if not whose:
-        bad(
-            f"KHÓA LẠ: {mark} không phải khóa của người kiểm tra nào trong inventory",
-            f"UNKNOWN KEY: {mark} is no auditor's in the inventory",
-        )
-        return 1 if broken else _UNKNOWN_KEY
+        where = str(own) if own else "auditors/"
+        print(say(f"KHÓA LẠ: {mark} không có trong {where}", f"UNKNOWN KEY: {mark} is not in {where}"))
+        return _UNKNOWN_KEY if good else 1
     print(say(f"Chữ ký đúng: {whose}, {mark}", f"The signature holds: {whose}, {mark}"))
     if good:
         print(say("Nguyên vẹn từ khi ký.", "Unchanged since it was signed."))
     return 0 if good else 1
+
+
+def _tell(folder: Path, province: Province | None, bad: Callable[[str, str], None]) -> None:
+    """Whose the report is, of when, and of how much: an old one, or one of another province, is as sound as any."""
+    try:
+        found = read(_text(folder / _VERDICTS), earlier=True)
+    except ValueError as error:
+        words = plain(str(error))
+        return bad(f"KHÔNG DÙNG ĐƯỢC: {_VERDICTS}: {words}", f"CAN'T BE USED: {_VERDICTS}: {words}")
+    extent = []
+    if found.incomplete:
+        extent.append(say("CHƯA TRỌN VẸN", "INCOMPLETE"))
+    if found.left:
+        left = ", ".join(found.left)
+        extent.append(say(f"MỘT PHẦN, không hỏi {left}", f"PARTIAL, not asked: {left}"))
+    if not extent and found.subject:  # files of before do not say what was left
+        extent.append(say("trọn vẹn", "whole"))
+    when = f"{found.local:%H:%M %d/%m/%Y} (UTC+7)"
+    hosts = say(f"máy chủ: {', '.join(found.hosts)}", f"hosts: {', '.join(found.hosts)}")
+    print(plain("; ".join([say(f"Tỉnh {found.province}", f"Province {found.province}"), when, *extent, hosts])))
+    if province and found.province != province.settings.id:
+        bad(
+            f"CỦA TỈNH KHÁC: inventory là của {province.settings.id}",
+            f"OF ANOTHER PROVINCE: the inventory is {province.settings.id}'s",
+        )
+    return None

@@ -93,11 +93,16 @@ def conclude(assessment: Assessment, log: str) -> None:
     """Print the last words. An incomplete run never looks like a good one. log: the path of its log."""
     asked = set(assessment.asked)
     number = tell_counts(finding for finding in assessment.findings if finding.requirement in asked)
-    every = len(requirements())
+    others = [row for row in requirements().values() if row.id not in asked]
+    every, left = len(requirements()), len(others)
+    people, follow = sum(bool(row.paper) for row in others), sum(bool(row.follows_from) for row in others)
+    beyond = sum(bool(row.beyond) for row in others)
     print(
         say(
-            f"{every - len(asked)} trong {every} yêu cầu của thông tư không máy chủ nào trả lời: chỉ có thể xác nhận.",
-            f"{every - len(asked)} of the circular's {every} requirements no host answers: they can only be attested.",
+            f"{left} trong {every} yêu cầu của thông tư không máy chủ nào trả lời: {people} chỉ có thể xác nhận, "
+            f"{follow} suy từ yêu cầu khác, {beyond} không phải việc của đơn vị.",
+            f"{left} of the circular's {every} requirements no host answers: {people} can only be attested, {follow} "
+            f"from others, {beyond} no unit's own.",
         )
     )
     tell_incomplete(assessment, log)

@@ -36,6 +36,7 @@ from tests.circular.exchangers import Exchangers
 from tests.circular.mailbox import take
 from tests.circular.network import Network
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = "sudo -n /usr/local/sbin/edumail-audit"
 CALLED = "/usr/sbin/postconf -h myhostname"
 """What a host calls itself since its last deploy, whatever way leads to it."""
@@ -207,6 +208,23 @@ def authorities_known() -> bool:
     return bool(ssl.create_default_context().get_ca_certs() or (folder and any(Path(folder).glob("*.[0-9]"))))
 
 
+def own_ssh_config(inventory: Path, said: str | None) -> str | None:
+    """The file for SSH that the province names, if it is this machine's own. Raises AuditError if it may not be.
+
+    Whoever writes the inventory could run commands on the auditor's machine by it, or do away with hosts' keys.
+    """
+    if said is None:
+        return None
+    path = Path(said).expanduser()
+    real = path.resolve()
+    if not path.is_absolute() or real.is_relative_to(inventory.resolve()) or real.is_relative_to(CHECKOUT):
+        raise AuditError(
+            f"ssh_config của province.yml không phải tệp của riêng máy này ({said}): hãy nêu tệp của bạn, --ssh-config"
+            f" / ssh_config of province.yml is no file of this machine's own ({said}): name yours by --ssh-config"
+        )
+    return str(path)
+
+
 @dataclass
 class Audit:
     """All hosts of a province under audit."""
@@ -254,15 +272,15 @@ class Audit:
     def open(self, ssh_config: str | None) -> None:
         """Open an audit on every host; hosts that can't be reached are noted with the reason.
 
-        Raises AuditError where this machine could trust no certificate of the province's.
+        Raises AuditError where this machine could trust no certificate of the province's, or would have to trust the
+        inventory with its SSH.
         """
         if self.province.settings.certificates.source != "internal" and not authorities_known():
             raise AuditError(
                 "máy của người kiểm tra không có chứng thư gốc nào, hãy cài gói ca-certificates"
                 " / the auditor's machine has no root certificates, install its package ca-certificates"
             )
-        ssh_config = ssh_config or self.province.settings.ssh_config
-        config = str(Path(ssh_config).expanduser()) if ssh_config else None
+        config = ssh_config or own_ssh_config(self.folder, self.province.settings.ssh_config)
         hosts = [host for host in self.province.hosts.values() if has_mail(host)]  # pages alone are asked from outside
         pool = ThreadPoolExecutor(OPENED_AT_ONCE)
         try:

@@ -37,7 +37,7 @@ from tests.circular import network as network_of
 from tests.circular import test_article_11_operation as article_11
 from tests.circular import test_article_12_technology as article_12
 from tests.circular import test_standards_39 as standards
-from tests.circular.audit import Audit, AuditError, HostAudit
+from tests.circular.audit import CHECKOUT, Audit, AuditError, HostAudit, own_ssh_config
 from tests.circular.dialogues import VERDICTS, seen_at
 from tests.circular.host import HostFacts
 from tests.circular.network import NEW, OLD, Confined, Network, offers_version
@@ -1210,6 +1210,18 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
     with pytest.raises(AuditError, match="ca-certificates"):
         audit.open(None)
     assert not said
+
+
+def test_no_file_that_comes_with_the_inventory_steers_the_auditors_ssh(tmp_path: Path) -> None:
+    inventory, link = tmp_path / "tinh", tmp_path / "link"
+    inventory.mkdir()
+    link.symlink_to(inventory / "ssh_config")
+    assert own_ssh_config(inventory, None) is None
+    assert own_ssh_config(inventory, "~/.ssh/config") == str(Path.home() / ".ssh" / "config")
+    assert own_ssh_config(inventory, str(tmp_path / "mine")) == str(tmp_path / "mine")
+    for said in (str(inventory / "x"), "ssh_config", str(link), str(CHECKOUT / "inventories" / "x")):
+        with pytest.raises(AuditError, match="--ssh-config"):
+            own_ssh_config(inventory, said)
 
 
 @pytest.mark.parametrize(

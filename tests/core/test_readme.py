@@ -128,8 +128,9 @@ def test_a_report_is_made_and_checked_as_shown(
     inventory.write("auditors/lan.pub", b" ".join(Path("id_ed25519.pub").read_bytes().split()[:2]))
     province = load(inventory.folder)
     findings = complete(province, province.units, [Finding("so", "C37-4.1", "fail", ("seen",))])
-    at = datetime(2026, 11, 29, tzinfo=UTC)
-    audit = assessment.Assessment("", province.settings.id, at, tuple(province.hosts), (), ("C37-4.1",), {}, findings)
+    at, subject = datetime(2026, 8, 29, tzinfo=UTC), assessment.subject(province)
+    asked = (tuple(province.hosts), (), ("C37-4.1",), {}, findings)
+    audit = assessment.Assessment("", province.settings.id, at, *asked, subject=subject)
     Path("ketqua.json").write_text("".join(assessment.written(audit)), encoding="utf-8")
     for command, status in (
         (f"report inventories/tinh --verdicts ketqua.json --out baocao --key ~/.ssh/id_ed25519 --lang {lang}", 1),

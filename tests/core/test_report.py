@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,13 @@ from conftest import LAB, Inventory
 from defusedxml import ElementTree
 
 from edumail import cli, seal
-from edumail.circular.assessment import Assessment, Check, read, written
-from edumail.circular.catalogue import requirements
-from edumail.circular.differences import differences
+from edumail.circular.assessment import Assessment, Check, read, subject, written
+from edumail.circular.catalogue import Words, requirements
+from edumail.circular.differences import Differences, Earlier
+from edumail.circular.differences import differences as differences_since
 from edumail.circular.junit import junit
 from edumail.circular.page import page
+from edumail.circular.paper import pdf
 from edumail.circular.ranking import as_csv, left_to_lots, ranked
 from edumail.circular.sheet import Item, Sheet, no_sheet, read_sheet
 from edumail.circular.verdicts import Finding, Verdict, complete
@@ -39,12 +42,13 @@ def assessment(province: Province, *given: Finding, incomplete: Sequence[str] = 
     return Assessment(
         inventory="inventories/lab",
         province=province.settings.id,
-        at=datetime(2026, 11, 29, 18, 30, tzinfo=UTC),
+        at=datetime(2026, 8, 29, 18, 30, tzinfo=UTC),
         hosts=tuple(province.hosts),
         incomplete=tuple(incomplete),
         asked=ASKED,
         checks={"C37-4.1": (Check("tests/circular/test_a.py::test_mail_leaves", "A letter arrives."),)},
         findings=complete(province, province.units, given),
+        subject=subject(province),
     )
 
 
@@ -68,7 +72,7 @@ def test_an_assessment_survives_its_file(province: Province) -> None:
     assert text.count("\n") > len(audit.findings)  # a line each: two files can be compared
 
 
-@pytest.mark.parametrize("change", ["{}", "[]", "", '{"findings": 1}'])
+@pytest.mark.parametrize("change", ["{}", "[]", "", '{"findings": 1}', "[" * 10**6])
 def test_what_is_no_assessment_is_refused(change: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(change)
@@ -78,6 +82,35 @@ def test_a_verdict_changed_in_the_file_is_seen(province: Province) -> None:
     text = "".join(written(assessment(province, found("so", "C37-4.1", "fail"))))
     with pytest.raises(ValueError, match=r"so C37-4\.1"):
         read(text.replace('"verdict": "fail"', '"verdict": "pass"'))
+
+
+def test_what_was_taken_out_of_the_file_is_seen(province: Province) -> None:
+    audit = assessment(province, incomplete=["mail-xa was not reached"])
+    unit = [finding for finding in audit.findings if finding.unit != "so"]
+    whole = "".join(written(audit))
+    rows = [line for line in whole.splitlines(keepends=True) if '"unit": "so"' not in line]
+    for text in ("".join(rows), whole.replace("mail-xa was not reached", "")):
+        with pytest.raises(ValueError, match="was changed"):
+            read(text)
+    for findings, words in (([], "no verdict"), (audit.findings[1:], "exactly one"), ([*unit, unit[0]], "exactly one")):
+        with pytest.raises(ValueError, match=words):
+            read("".join(written(replace(audit, findings=findings))))
+
+
+def test_a_file_of_before_there_were_digests_is_good_to_compare_with_alone(province: Province) -> None:
+    content = json.loads("".join(written(assessment(province))))
+    for name in ("digest", "left", "subject", "commit"):
+        del content[name]
+    content["findings"] = [row for row in content["findings"] if row["requirement"] != "C37-2.1"]
+    assert read(json.dumps(content), earlier=True).findings
+    with pytest.raises(ValueError, match="digest"):
+        read(json.dumps(content))
+
+
+def test_no_audit_is_of_a_day_to_come(province: Province) -> None:
+    for at in (datetime.now(UTC) + timedelta(hours=1), datetime(9999, 12, 31, tzinfo=UTC)):
+        with pytest.raises(ValueError, match="still to come"):
+            read("".join(written(replace(assessment(province), at=at))))
 
 
 # --- JUnit ---
@@ -113,7 +146,7 @@ def sheet(*items: Item, grades: Sequence[tuple[str, float]] = ()) -> Sheet:
     return Sheet.model_validate({"name": "Bảng", "authority": "Sở", "items": items, "grades": words})
 
 
-def points(province: Province, audit: Assessment, of: Sheet) -> dict[str, float]:
+def points(province: Province, audit: Assessment, of: Sheet) -> dict[str, float | None]:
     return {score.unit: score.points for score in ranked(province, audit, of)}
 
 
@@ -195,6 +228,37 @@ def test_a_fail_of_a_unit_that_was_drawn_ranks_it_only_once_all_are_asked(provin
     assert [got[unit] for unit in ALIKE] == [50, 100]
 
 
+def test_a_unit_that_nobody_reached_has_no_points_and_nobody_beside_it_a_rank(province: Province) -> None:
+    of = sheet(Item(name="x", requirements=("C37-3.1a",), points=100), grades=[("Đạt", 0)])
+    left = Finding("mn-hoa-sen", "C37-S39-smtp", "not-tested", ("no route",), gap="unasked")
+    audit = assessment(province, left)
+    scores = {score.unit: score for score in ranked(province, audit, of)}
+    assert [(scores[unit].points, scores[unit].grade, scores[unit].rank) for unit in ("mn-hoa-sen", "th-suoi-mo")] == [
+        (None, "", 0), (0, "Đạt", 0),
+    ]  # fmt: skip
+    assert scores["thpt-song-que"].rank == 1
+    text = as_csv(province, audit, of, scores.values())[1:]
+    rows = {row["mã/unit"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert [rows["mn-hoa-sen"][name] for name in ("điểm/points", "hạng/rank")] == ["chưa hỏi/not asked", ""]
+    assert "Chưa hỏi đủ" in part(html(province, audit, of), "unit-mn-hoa-sen")
+    assert "Chưa hỏi đủ" not in part(html(province, audit, of), "unit-th-suoi-mo")
+    assert points(province, audit, sheet(Item(name="x", requirements=("C37-4.1",), points=1)))["mn-hoa-sen"] == 0
+
+
+def test_a_partial_audit_says_so_and_ranks_nobody(province: Province) -> None:
+    whole = assessment(province)
+    for audit in (
+        replace(whole, left=("mail-so",)),
+        replace(whole, findings=[f for f in whole.findings if f.unit != "so"]),
+    ):
+        scores = ranked(province, audit, no_sheet())
+        assert {score.rank for score in scores} == {0}
+        assert "một phần/partial" in as_csv(province, audit, no_sheet(), scores)
+        assert "A partial audit" in html(province, audit)
+    assert "A partial audit" not in html(province, whole)
+    assert "trọn vẹn/whole" in as_csv(province, whole, no_sheet(), ranked(province, whole, no_sheet()))
+
+
 def test_without_a_sheet_only_what_binds_as_written_counts(province: Province) -> None:
     (item,) = no_sheet().items
     assert {requirements()[name].strength for name in item.names} == {"M"}
@@ -266,6 +330,10 @@ def test_the_example_of_a_sheet_has_100_points() -> None:
 # --- differences ---
 
 
+def differences(before: Assessment, now: Assessment, units: Collection[str]) -> Differences:
+    return differences_since(Earlier(before, "0" * 64, Words("lan ký", "signed by lan")), now, units)
+
+
 def test_what_changed_since_last_time(province: Province) -> None:
     before = assessment(province, found("so", "C37-4.1", "pass"), found("so", "C37-4.2.1", "fail"))
     now = assessment(province, found("so", "C37-4.1", "fail"), found("so", "C37-4.2.1", "pass"))
@@ -278,8 +346,13 @@ def test_what_changed_since_last_time(province: Province) -> None:
     assert (since.new, since.gone, since.not_asked) == (("th-suoi-mo",), ("th-cu",), ("mn-hoa-sen",))
     of = no_sheet()
     text = page(province, replace(now, findings=later), of, ranked(province, replace(now, findings=later), of), since)
-    for words in ("nay không đạt", "nay đạt", "th-cu"):
+    for words in ("nay không đạt", "nay đạt", "th-cu", "0" * 64, "signed by lan", "Not assessed last time"):
         assert words in text
+    short = text[text.index('id="changes-short"') :].partition("</section>")[0]
+    for words in ("lần trước không hỏi tới", "Trường Mầm non Hoa Sen"):
+        assert words in short
+    for words in ("đơn vị mới", "No verdict changed."):
+        assert words not in text
 
 
 def test_lots_are_no_difference(province: Province) -> None:
@@ -373,7 +446,8 @@ def test_the_page_shows_each_verdict_in_words_and_the_time_of_vietnam(province: 
     units = part(text, "units")
     for words in ("đạt", "không đạt", "chưa thử"):
         assert f"<span>{words}</span>" in units
-    for words in ("seen-a", "seen-b", "01:30 ngày 30/11/2026"):
+    text = html(province, replace(audit, commit="a81dc56 và tệp đã sửa"))
+    for words in ("seen-a", "seen-b", "01:30 ngày 30/08/2026", "a81dc56 và tệp đã sửa"):
         assert words in text
 
 
@@ -425,7 +499,8 @@ def test_of_thousands_of_units_the_page_lists_some_and_says_how_many_more(provin
     large = province.model_copy(update={"units": province.units | many})
     findings = complete(large, large.units, [found(id, "C37-4.2.1", "fail", "x" * 900) for id in many])
     text = html(large, replace(assessment(province), findings=findings))
-    assert "… và 190 nữa" in part(text, "C37-4.2.1")
+    assert "… và 190 nữa; đủ trong verdicts.json" in part(text, "C37-4.2.1")
+    assert "units' pages" not in text
     assert "x" * 300 not in text
     assert "Trường th-249" in part(text, "unit-th-249")
 
@@ -495,8 +570,19 @@ def test_a_report_is_its_files_and_nothing_is_overwritten(
     assert make(verdicts, out) == 1
     assert "--previous" in capsys.readouterr().err
     assert (out / "report.html").read_bytes() == before
-    assert make(verdicts, tmp_path / "r2", "--previous", str(out)) == 1
-    assert "Since last time" in (tmp_path / "r2" / "report.html").read_text(encoding="utf-8")
+    later = tmp_path / "later.json"
+    audit = read(verdicts.read_text(encoding="utf-8"))
+    later.write_text("".join(written(replace(audit, at=audit.at + timedelta(days=1)))), encoding="utf-8")
+    for number, previous in enumerate((out, out / "report.html", verdicts)):
+        new = tmp_path / f"r{number}"
+        assert make(later, new, "--previous", str(previous)) == 1
+        page = (new / "report.html").read_text(encoding="utf-8")
+        for words in ("Since last time", hashlib.sha256(verdicts.read_bytes()).hexdigest(), "not signed"):
+            assert words in page
+    flip(out / "report.pdf")
+    for previous, words in ((later, "not earlier"), (out, "not as its SHA256SUMS says"), (out / "no", "No such file")):
+        assert make(later, tmp_path / "r3", "--previous", str(previous)) == 1
+        assert words in capsys.readouterr().err
     full = tmp_path / "full"
     full.mkdir()
     (full / "mine.txt").write_text("x")
@@ -545,9 +631,11 @@ def test_a_sheet_is_part_of_the_report(verdicts: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda text: text.replace('"province": "minhha"', '"province": "khac"'), "of the province khac"),
+        (lambda text: "".join(written(replace(read(text), province="khac"))), "of the province khac"),
+        (lambda text: text.replace('"province": "minhha"', '"province": "khac"'), "was changed after it was written"),
         (lambda text: text.replace('"verdict": "fail"', '"verdict": "pass"'), "was changed after it was written"),
         (lambda text: "{", "can't be used"),
+        (lambda text: text.replace('"subject": "', '"subject": "0'), "was changed after it was written"),
     ],
 )
 def test_verdicts_that_can_not_be_reported_are_refused(
@@ -560,12 +648,52 @@ def test_verdicts_that_can_not_be_reported_are_refused(
     assert not (tmp_path / "r").exists()
 
 
-def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
+def test_verdicts_are_read_from_the_very_file_that_is_named(verdicts: Path, tmp_path: Path) -> None:
+    shutil.copy(verdicts, tmp_path / "verdicts.json")
+    for name in ("ketqua.txt", "report.html"):
+        assert make(tmp_path / name, tmp_path / "r") == 1
+        assert not (tmp_path / "r").exists()
+
+
+def test_verdicts_are_of_the_units_of_the_inventory(
+    verdicts: Path, inventory: Inventory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory.replace("units/suoi-mo.yml", "name: Trường THCS Suối Mơ\n", "name: Trường Tiểu học Suối Mơ 2\n")
+    assert make(verdicts, tmp_path / "r", inventory=inventory.folder) == 1
+    assert "has not the units" in capsys.readouterr().err
+
+
+def paper(file: Path) -> str:
+    """The words of a PDF."""
     if not shutil.which("pdftotext"):
         pytest.skip("pdftotext is not here (package poppler-utils); make test installs it before it runs this")
+    done = subprocess.run(["pdftotext", "-layout", file, "-"], check=True, capture_output=True)
+    return " ".join(done.stdout.decode().split())
+
+
+def test_the_paper_names_who_attests_which_hosts_are_silent_and_how_many_reasons_it_leaves_out(
+    province: Province, tmp_path: Path
+) -> None:
+    of = sheet(Item(name="Thư điện tử", requirements=("C37-4.5",), points=1, attested=1), Item(
+        name="Cổng", requirements=("C37-9.2",), points=1))  # fmt: skip
+    seen = Finding("so", "C37-4.1", "pass", ("seen",), "mail-so")
+    audit = assessment(province, seen, incomplete=[f"reason {n}" for n in range(9)])
+    audit = replace(audit, hosts=("mail-so", "mail-xa"), left=("mail-thpt",))
+    file = tmp_path / "report.pdf"
+    file.write_bytes(pdf(province, audit, of, ranked(province, audit, of), "0" * 64))
+    text, shown = paper(file), html(province, audit, of)
+    for words in ("31/QĐ-THPTSQ", "Trần Đình Phúc, Hiệu trưởng", "2029-08-31", "3 lý do nữa (and 3 more)",
+                  "Máy chủ đã trả lời mail-so Máy chủ không trả lời mail-xa Máy chủ không hỏi mail-thpt",
+                  "ở các mục: Thư điện tử.", "1 có phép thử, 2 suy từ"):  # fmt: skip
+        assert words in text
+    assert 'hosts that answered</span>: mail-so · Không trả lời / <span lang="en">no answer</span>: mail-xa' in shown
+    assert "Points count what is attested in the items: Thư điện tử." in part(shown, "attested")
+    assert "No item of the score sheet counts it." in part(html(province, audit), "attested")
+
+
+def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
     make(verdicts, tmp_path / "r")
-    done = subprocess.run(["pdftotext", "-layout", tmp_path / "r" / "report.pdf", "-"], check=True, capture_output=True)
-    text = " ".join(done.stdout.decode().split())
+    text = paper(tmp_path / "r" / "report.pdf")
     (fail,) = (row["digest"] for row in json.loads(verdicts.read_text())["findings"] if row["verdict"] == "fail")
     digest = (tmp_path / "r" / "SHA256SUMS").read_text().partition("  verdicts.json")[0].split()[-1]
     for words in ("Tỉnh Minh Hà", "Không phải là chứng nhận".lower(), "Người kiểm tra", "C37-4.1", "<script>alert(1)",
@@ -652,6 +780,52 @@ def test_what_is_no_signature_is_refused(
     assert "no signature of OpenSSH" in capsys.readouterr().out
 
 
+def listed(signed: Path, key: Path) -> None:
+    """Write and sign the list of what is there, as whoever has the key could."""
+    (signed / "SHA256SUMS").unlink()
+    names = sorted(path.name for path in signed.iterdir() if path.name != "SHA256SUMS.sig")
+    (signed / "SHA256SUMS").write_bytes(subprocess.check_output(["sha256sum", *names], cwd=signed))
+    resign(signed, key)
+
+
+def test_a_sound_report_says_whose_it_is_and_of_when_and_of_how_much(
+    signed: Path, audited: Inventory, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit = read((signed / "verdicts.json").read_text(encoding="utf-8"))
+    for changed, words, status in (
+        (audit, "Province minhha; 01:30 30/08/2026 (UTC+7); whole; hosts: mail-so, mail-xa, mail-thpt", 0),
+        (replace(audit, left=("mail-xa",), incomplete=("x",)), "INCOMPLETE; PARTIAL, not asked: mail-xa", 0),
+        (replace(audit, province="khac"), "OF ANOTHER PROVINCE", 1),
+    ):
+        (signed / "verdicts.json").write_text("".join(written(changed)), encoding="utf-8")
+        listed(signed, key)
+        assert check(signed, str(audited.folder)) == status
+        assert words in capsys.readouterr().out
+
+
+def test_a_signed_list_of_nothing_is_no_report(
+    signed: Path, audited: Inventory, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in FILES - {"SHA256SUMS"}:
+        (signed / name).unlink()
+    (signed / "x.txt").write_text("x")
+    listed(signed, key)
+    assert check(signed, str(audited.folder)) == 1
+    said = capsys.readouterr().out
+    assert "NOT IN SHA256SUMS: verdicts.json" in said
+    assert "Unchanged" not in said
+
+
+def test_whoever_has_the_auditors_key_trusts_no_other(
+    signed: Path, audited: Inventory, key: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(signed, "--key", f"{key}.pub") == 0
+    assert check(signed, str(audited.folder), "--key", f"{keygen(tmp_path / 'other')}.pub") == 3
+    assert "UNKNOWN KEY" in capsys.readouterr().out
+    assert check(signed, "--key", str(key)) == 1
+    assert "public key" in capsys.readouterr().err
+
+
 def resign(signed: Path, key: Path, namespace: str = "edumail-report") -> None:
     (signed / "SHA256SUMS.sig").unlink()
     words = ["ssh-keygen", "-Y", "sign", "-q", "-f", key, "-n", namespace, signed / "SHA256SUMS"]
@@ -719,7 +893,7 @@ def test_an_inventory_is_needed_to_make_a_report() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--check", "r", "--key", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
+    "words", [["--check", "r", "--weights", "k"], [str(LAB), "--out", "r", "--verdicts", "v.json", "--host", "mail-so"]]
 )
 def test_an_option_without_effect_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", *words, "--lang", "en"]) == 2
