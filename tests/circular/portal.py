@@ -102,7 +102,7 @@ class Reading:
         return age <= limit, f"đã {age} ngày, giới hạn của đơn vị {limit} / {age} days old, own limit {limit}"
 
     def fetched(self, url: str) -> Page:
-        """Any page, asked for once in an audit."""
+        """The page that a link leads to, asked for once in an audit."""
         self.answered([url])
         return self.seen[url]
 

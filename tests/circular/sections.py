@@ -7,12 +7,11 @@ has not published something is never a pass.
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
@@ -44,8 +43,6 @@ another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
 YEARS = 5
-REDIRECTS = 5
-"""How often a sign-in may lead on to another page."""
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 BUSY = (
     "429, giới hạn của máy chủ cho mạng này đã bị dùng hết, hãy hỏi lại sau"
@@ -512,23 +509,11 @@ def school_management(reading: Reading) -> Answer:
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
     if verdict != "pass":
         return verdict, evidence
-    page = _led_on(reading, wanted.url)
+    page = reading.fetched(wanted.url)
     if page.root.xpath("//input[translate(@type, 'PASWORD', 'pasword')='password']"):
         return "pass", [*evidence, f"{page.said}: đòi đăng nhập / asks for a sign-in"]
     why = "không thấy ô mật khẩu, cần người xem có đòi đăng nhập không / no password field, somebody has to look"
     return "not-tested", [*evidence, f"{page.said}: {why}"]
-
-
-def _led_on(reading: Reading, url: str) -> Page:
-    """Where a page leads by redirects over HTTPS, a few at most."""
-    page = reading.fetched(url)
-    with contextlib.suppress(ValueError):  # a redirect to what is no address
-        for _ in range(REDIRECTS):
-            to = urljoin(page.url, page.headers.get("location", ""))
-            if not 300 <= page.status < 400 or urlsplit(to).scheme != "https":
-                break
-            page = reading.fetched(to)
-    return page
 
 
 def today() -> date:

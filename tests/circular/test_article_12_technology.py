@@ -29,7 +29,7 @@ from tests.circular.dialogues import VERDICTS, folded, seen_at
 from tests.circular.letters import post
 from tests.circular.mailed import Undecided
 from tests.circular.network import HTTPS_PORT, Confined
-from tests.circular.pages import Page
+from tests.circular.pages import Page, shown
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import LETTERS
@@ -56,7 +56,7 @@ def _page(reading: Reading) -> tuple[bool, str]:
     """Whether the home page is NFC in UTF-8 and has the unit's name."""
     page = reading.portal.page("/")
     kind = page.headers.get("content-type", "")
-    words = " ".join(page.root.text_content().split())
+    words = " ".join(shown(page.root).split())
     try:
         text = page.body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -784,6 +784,28 @@ def test_a_link_within_the_province_has_to_answer(files: Files, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
+    ("location", "status", "verdict"),
+    [
+        ("https://dangnhap.ngoai.test/", 200, "pass"),
+        ("https://dangnhap.ngoai.test/", 403, "not-tested"),
+        ("https://dangnhap.ngoai.test/", 404, "fail"),
+        ("https://tuyensinh.ngoai.test/", 200, "not-tested"),
+        ("http://dangnhap.ngoai.test/", 200, "not-tested"),
+    ],
+)
+def test_a_redirect_is_judged_by_the_page_that_it_leads_to(
+    files: Files, monkeypatch: pytest.MonkeyPatch, location: str, status: int, verdict: str
+) -> None:
+    def outside(host: str, path: str, port: int) -> tuple[Response, bytes]:
+        first = host == "tuyensinh.ngoai.test"
+        return (Response(302, {"Location": location}) if first else Response(status, {})), b""
+
+    monkeypatch.setattr(files, "outside", outside)
+    found, evidence = answer("C37-9.4", reading(files, "thcs-suoi-mo"))
+    assert found == verdict, evidence
+
+
+@pytest.mark.parametrize(
     ("location", "verdict"),
     [
         ("https://dangnhap.ngoai.test/", "pass"),
