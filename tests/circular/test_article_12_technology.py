@@ -9,7 +9,7 @@ import email.policy
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Literal
 from urllib.parse import urlencode, urljoin
@@ -35,12 +35,21 @@ from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import LETTERS
 
 HOSTILE = '"><audit>'
+BODY = ".//*[@itemprop='articleBody']//text()"
+REST = ".//text()[not(ancestor::*[@itemprop='articleBody'])]"
+"""What an article says, and what stands beside it on its page, as XPaths."""
+WORD = re.compile(r"[^\W\d_]{4,}")
 RESULT_PAGES = 5
 """How many pages of results are read until the article is found."""
 FOUND: Mapping[bool | None, str] = {
     True: "tìm thấy / found",
     False: "KHÔNG THẤY / NOT found",
     None: f"chưa thấy trong {RESULT_PAGES} trang kết quả đầu / not among the first {RESULT_PAGES} pages of results",
+}
+ABSENT: Mapping[bool | None, str] = {
+    True: "vẫn THẤY bài ấy, hỏi gì cũng liệt kê / LISTS the article all the same, whatever is asked",
+    False: "không có bài ấy, như phải thế / the article is not there, as it has to be",
+    None: f"quá {RESULT_PAGES} trang kết quả cho câu vô nghĩa / more than {RESULT_PAGES} pages of results for nonsense",
 }
 SIGNED: Mapping[Signature | Literal["unasked"], str] = {
     "unsigned": "không ký / not signed",
@@ -210,11 +219,11 @@ def _search(reading: Reading) -> Answer:
     news = reading.portal.page("/tin-tuc/")
     articles = [page for page in reading.portal.below("/tin-tuc/") if page.good]
     good, whole, evidence = news.good, True, []
-    url, word = _telling_word(articles)
+    url, word = _telling_word(articles, [shown(news.main)])
     if not articles:
         evidence.append(f"{news.said}: không có bài nào để tìm / no article to find")
     elif not word:
-        why = "không bài nào có từ mà các bài khác không có / no article has a word that the others do not have"
+        why = "thân bài của không bài nào có một từ riêng / no article has a word of its own in its body"
         evidence.append(f"{len(articles)} bài / articles: {why}")
     for query in (word, fold(word)) if word else ():
         answer, found = _found(reading, query, url)
@@ -223,6 +232,11 @@ def _search(reading: Reading) -> Answer:
         said = FOUND[found]
         evidence.append(f"GET /tim-kiem?q={query} → {answer.status}, {url}: {said}")
     tag = f"/tim-kiem?{urlencode({'q': HOSTILE})}"
+    if word:
+        _, listed = _found(reading, HOSTILE, url)
+        good &= not listed
+        whole &= listed is False
+        evidence.append(f"GET {tag}: {ABSENT[listed]}")
     answer = reading.portal.page(tag)
     escaped = answer.good and HOSTILE not in answer.text and not answer.root.xpath("//audit")
     said = "được thoát ký tự / escaped" if escaped else "KHÔNG được thoát ký tự / NOT escaped"
@@ -249,21 +263,33 @@ def test_a_word_of_an_article_finds_it_with_and_without_marks(of_pages: Answers,
         record(unit.id, "C37-12.4", *answer)
 
 
-def _telling_word(articles: list[Page]) -> tuple[str, str]:
-    """The address of an article and the longest word with a mark in it that finds no other; "" if there is none.
+def _telling_word(articles: list[Page], shown: Iterable[str] = ()) -> tuple[str, str]:
+    """The address of an article and the longest word with a mark in its body that finds no other; "" if there is none.
 
-    Searched for is whatever begins with the word, with marks or without.
+    Searched for is whatever begins with the word, with marks or without. It stands neither in the article's title,
+    summary or origin, nor in what is ``shown`` of all articles; and as evidence names nobody, it has no capital.
     """
-    words = [set(re.findall(r"[^\W\d_]{4,}", " ".join(page.main.itertext()).lower())) for page in articles]
-    folded = [set(map(fold, own)) for own in words]
-    for page, own, mine in zip(articles, words, folded, strict=True):
-        others = sorted(set().union(*(those for those in folded if those is not mine)))
-        for word in sorted(own, key=lambda word: (-len(word), word)):
+    bodies = [" ".join(page.main.xpath(BODY)) for page in articles]
+    rests = [" ".join(page.main.xpath(REST)) for page in articles]
+    lists = _folded(" ".join(shown))
+    whole = [_folded(f"{body} {rest}") for body, rest in zip(bodies, rests, strict=True)]
+    for number, (page, body) in enumerate(zip(articles, bodies, strict=True)):
+        elsewhere = (said for other, said in enumerate(whole) if other != number)
+        others = sorted(_folded(rests[number]).union(lists, *elsewhere))
+        for word in sorted(filter(str.islower, _words(body)), key=lambda word: (-len(word), word)):
             said = fold(word)
             after = others[(at := bisect_left(others, said)) : at + 1]
             if said != word and not (after and after[0].startswith(said)):
                 return page.url, word
     return "", ""
+
+
+def _words(text: str) -> set[str]:
+    return set(WORD.findall(text))
+
+
+def _folded(text: str) -> set[str]:
+    return set(map(fold, _words(text)))
 
 
 def _feed(reading: Reading) -> Answer:

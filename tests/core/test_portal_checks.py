@@ -1039,9 +1039,12 @@ class Searched:
         down: bool = False,
         lost: bool = False,
         listed: bool = True,
+        deaf: bool = False,
+        titles: bool = False,
     ):
-        self.pages = {f"/tin-tuc/{name}/": text for name, text in articles.items()}
+        self.pages = {f"/tin-tuc/{name}/": article(name, text) for name, text in articles.items()}
         self.others, self.down, self.lost, self.listed = others, down, lost, listed
+        self.deaf, self.titles = deaf, titles
 
     def https(self, host: str, path: str, form: object = None) -> tuple[Response, bytes]:
         parts = urlsplit(path)
@@ -1053,10 +1056,15 @@ class Searched:
         word, number = fold(asked["q"][0]), int(asked.get("trang", ["1"])[0])
         hits = [f"/khac/{other}/" for other in range(self.others)]
         known = {} if self.lost else self.pages
-        hits += [url for url, text in known.items() if any(said.startswith(word) for said in fold(text).split())]
+        known = {url: text.partition("<div")[0] if self.titles else text for url, text in known.items()}
+        hits += [url for url, text in known.items() if self.deaf or re.search(rf"\b{re.escape(word)}", fold(text))]
         shown = "".join(f"<a href={url}>x</a>" for url in hits[number * 10 - 10 : number * 10])
         more = "<nav><a rel=next href=x>x</a></nav>" if len(hits) > number * 10 else ""
         return Response(503 if self.down else 200, {}), page_of(shown + more)
+
+
+def article(title: str, body: str) -> str:
+    return f"<h1>{title}</h1><div itemprop=articleBody>{body}</div><p>Lê Nghiễn</p>"
 
 
 def page_of(text: str) -> bytes:
@@ -1072,6 +1080,8 @@ ONE, TWO = {"mot": "hội khoẻ nghiệm"}, {"mot": "hội khoẻ nghiệm", "h
         (Searched(ONE), "pass"),
         (Searched(ONE, others=25), "pass"),
         (Searched(ONE, others=60), "not-tested"),
+        (Searched(ONE, deaf=True), "fail"),
+        (Searched(ONE, titles=True), "fail"),
         (Searched(ONE, lost=True), "fail"),
         (Searched(ONE, others=25, lost=True), "fail"),
         (Searched(TWO), "pass"),
@@ -1090,12 +1100,17 @@ def test_search_is_judged_by_a_word_that_tells_an_article_from_others(files: Fil
 
 
 def test_a_word_that_begins_another_article_s_does_not_tell_them_apart() -> None:
-    pages = [
-        Page(f"https://x.test/{text}/", 200, {}, page_of(text), "") for text in ("chuyện nghiệm", "chuyen nghiemx")
-    ]
-    assert article_12._telling_word(pages) == ("", "")
-    pages.append(Page("https://x.test/ba/", 200, {}, page_of("chuyển bảng"), ""))
-    assert article_12._telling_word(pages) == ("https://x.test/ba/", "bảng")
+    def news(*articles: tuple[str, str]) -> list[Page]:
+        return [
+            Page(f"https://x.test/{title}/", 200, {}, page_of(article(title, body)), "") for title, body in articles
+        ]
+
+    alike = [("1", "chuyện nghiệm"), ("2", "chuyen nghiemx")]
+    assert article_12._telling_word(news(*alike)) == ("", "")
+    three = news(*alike, ("ba", "chuyển bảng"))
+    assert article_12._telling_word(three) == ("https://x.test/ba/", "bảng")
+    assert article_12._telling_word(three, ["Tin: Bảng mới"]) == ("", "")
+    assert article_12._telling_word(news(("Kiểng", "kiểng Quách"))) == ("", ""), "a title, and perhaps a name"
 
 
 def test_a_browser_that_has_died_is_told_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
