@@ -222,6 +222,12 @@ def plain(url: str) -> str:
     return parts._replace(path=path, query=query).geturl()
 
 
+def lies_in(url: str, names: Collection[str]) -> bool:
+    """Whether an address is of one of these names, or of a name below one."""
+    host = urlsplit(url).hostname or ""
+    return any(host == name or host.endswith(f".{name}") for name in names)
+
+
 class Links(NamedTuple):
     """What came of asking for links."""
 

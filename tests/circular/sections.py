@@ -8,7 +8,7 @@ has not published something is never a pass.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.text import fold
 from tests.circular.mailed import Mailed
-from tests.circular.pages import DATE, Page, plain
+from tests.circular.pages import DATE, Page, lies_in, plain
 from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
@@ -42,6 +42,9 @@ ONE_ASSESSMENT = timedelta(days=92)
 another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
+SHOWN = 5
+"""How many links it names."""
+WHOSE = "phải có người xem là của ai / somebody has to look whose it is"
 YEARS = 5
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 BUSY = (
@@ -226,9 +229,14 @@ def resources(reading: Reading) -> Answer:
     return told(bool(there or unseen) and not broken, unseen), evidence
 
 
-def library(reading: Reading) -> Answer:
-    """The link from the own resources up to the library above (8.9, 9.10)."""
-    return _leads(reading, "/hoc-lieu/", [reading.library] if reading.library else [])
+def library_of_the_ministry(reading: Reading) -> Answer:
+    """The link from a managing body's resources to the Ministry's library (8.9)."""
+    return _leads_into(reading, "/hoc-lieu/", reading.library, reading.ministry)
+
+
+def library_above(reading: Reading) -> Answer:
+    """The link from a school's resources to the library of a unit above (9.10)."""
+    return _leads_into(reading, "/hoc-lieu/", reading.library, reading.above)
 
 
 def accreditation(reading: Reading) -> Answer:
@@ -320,7 +328,7 @@ def projects(reading: Reading) -> Answer:
 def conference(reading: Reading) -> Answer:
     """The Ministry's web-conference system (8.14)."""
     wanted = reading.content.portal.conference
-    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
+    return _leads_into(reading, "/dich-vu/", wanted.url if wanted else None, reading.ministry)
 
 
 def english(reading: Reading) -> Answer:
@@ -620,12 +628,22 @@ def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
     there, broken, unseen = reading.answered([url for url in urls if url not in absent])
     number = f"{len(there)}/{len(urls)}"
     evidence = [
-        f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer",
+        f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer"
+        f": {', '.join(there[:SHOWN]) or 0}",
         *broken,
         *unseen,
     ]
     evidence += [f"không có trên trang / not on the page: {url}" for url in absent]
     return told(not (absent or broken), unseen), evidence
+
+
+def _leads_into(reading: Reading, path: str, url: str | None, names: Collection[str]) -> Answer:
+    """As :func:`_leads`; where the link lies in none of ``names``, nobody but a reader can tell whose it is."""
+    verdict, evidence = _leads(reading, path, [url] if url else [])
+    if verdict == "pass" and url and not lies_in(url, names):
+        evidence.append(f"{url}: ngoài / outside {', '.join(sorted(names)) or '–'}; {WHOSE}")
+        return "not-tested", evidence
+    return verdict, evidence
 
 
 def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:

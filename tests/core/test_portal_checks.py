@@ -609,6 +609,28 @@ def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_m
 
 
 @pytest.mark.parametrize(
+    ("unit", "requirement", "path", "field"),
+    [
+        ("so", "C37-8.9.2", "/hoc-lieu/", "resource_library"),
+        ("so", "C37-8.14", "/dich-vu/", "conference"),
+        ("thcs-suoi-mo", "C37-9.10.2", "/hoc-lieu/", "resource_library"),
+    ],
+)
+def test_whose_a_link_is_that_lies_elsewhere_has_to_be_looked_at(
+    files: Files, edited: Callable[..., None], unit: str, requirement: str, path: str, field: str
+) -> None:
+    about = reading(files, unit)
+    edited(about.unit.portal, path, "</h1>", '</h1><a href="https://khac.ngoai.test/">x</a>')
+    about.content = _without(**{field: Link(title="x", url="https://khac.ngoai.test/")})(about.content)
+    verdict, evidence = answer(requirement, about)
+    assert verdict == "not-tested"
+    assert evidence[0].endswith(
+        "1/1 liên kết đã khai có trên trang và trả lời / declared links stand there and answer: https://khac.ngoai.test/"
+    )
+    assert "somebody has to look whose it is" in evidence[-1]
+
+
+@pytest.mark.parametrize(
     "path", ["/van-ban/", "/cong-khai/2025-2026/", "/lay-y-kien/.+/", "/hoc-lieu/", "/tin-tuc/.+/"]
 )
 def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unread(
