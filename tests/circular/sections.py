@@ -517,11 +517,16 @@ def school_management(reading: Reading) -> Answer:
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
     if verdict != "pass":
         return verdict, evidence
-    page = reading.fetched(wanted.url)
+    page = _led_on(reading, wanted.url)
     if page.root.xpath("//input[translate(@type, 'PASWORD', 'pasword')='password']"):
         return "pass", [*evidence, f"{page.said}: đòi đăng nhập / asks for a sign-in"]
     why = "không thấy ô mật khẩu, cần người xem có đòi đăng nhập không / no password field, somebody has to look"
     return "not-tested", [*evidence, f"{page.said}: {why}"]
+
+
+def _led_on(reading: Reading, url: str) -> Page:
+    """Where a page leads by redirects over HTTPS, a few at most."""
+    return reading.fetched(url)
 
 
 def today() -> date:

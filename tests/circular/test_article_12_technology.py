@@ -39,6 +39,7 @@ BODY = ".//*[@itemprop='articleBody']//text()"
 REST = ".//text()[not(ancestor::*[@itemprop='articleBody'])]"
 """What an article says, and what stands beside it on its page, as XPaths."""
 WORD = re.compile(r"[^\W\d_]{4,}")
+UNDECIDED = "axe-core không quyết được, cần người xem / axe-core can't decide, somebody has to look"
 RESULT_PAGES = 5
 """How many pages of results are read until the article is found."""
 FOUND: Mapping[bool | None, str] = {
@@ -192,6 +193,7 @@ def _rendered(reading: Reading, browser: Browser) -> tuple[Answer, Answer]:
             closed.append(said)
     wide = [f"{found.url}: quá rộng / too wide: {found.overflow} px" for found in seen if found.overflow]
     broken = [f"{found.url}: {violation}" for found in seen for violation in found.violations]
+    undecided = [f"{found.url}: {UNDECIDED}: {rule}" for found in seen for rule in found.undecided]
     on_phones = [
         f"Chromium, {PHONE['width']} px: {len(seen)} trang, {len(wide)} trang phải cuộn ngang"
         f" / {len(seen)} pages, {len(wide)} scroll sideways",
@@ -201,15 +203,18 @@ def _rendered(reading: Reading, browser: Browser) -> tuple[Answer, Answer]:
         f"viewport: {'có khai / declared' if viewport else 'KHÔNG khai / NOT declared'}",
     ]
     for_all = [
-        f"axe-core, {', '.join(RULES + OUTLINE)}: {len(seen)} trang, {len(broken)} lỗi"
-        f" / {len(seen)} pages, {len(broken)} violations",
+        f"axe-core, {', '.join(RULES + OUTLINE)}: {len(seen)} trang, {len(broken)} lỗi, {len(undecided)} điều không"
+        f" quyết được / {len(seen)} pages, {len(broken)} violations, {len(undecided)} not decided",
+        f"đã xem / looked at: {', '.join(found.url for found in seen) or 0}",
+        "chưa thử dùng bằng bàn phím / use by keyboard was not tried",
         *broken[:5],
+        *undecided[:5],
         *closed,
         *crashed,
     ]
     return (
         (sections.told(viewport and not (wide or closed), crashed), on_phones),
-        (sections.told(not (broken or closed), crashed), for_all),
+        (sections.told(not (broken or closed), crashed + undecided), for_all),
     )
 
 

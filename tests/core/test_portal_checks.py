@@ -7,7 +7,7 @@ import html
 import itertools
 import re
 import ssl
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -1018,8 +1018,11 @@ def test_a_diploma_is_found_alone(files: Files, page: Page, verdict: str) -> Non
 class Screen:
     """A browser in which some pages do not open so many times."""
 
-    def __init__(self, crashes: int = 0, overflow: int = 0):
+    def __init__(
+        self, crashes: int = 0, overflow: int = 0, violations: Sequence[str] = (), undecided: Sequence[str] = ()
+    ):
         self.crashes, self.overflow = crashes, overflow
+        self.said = tuple(violations), tuple(undecided)
 
     def look(self, urls: Iterable[str]) -> list[Seen | str]:
         return [*map(self._judge, urls)]
@@ -1028,7 +1031,7 @@ class Screen:
         if url.endswith("/lanh-dao/") and self.crashes:
             self.crashes -= 1
             return f"{url}: Target crashed"
-        return Seen(url, self.overflow, ())
+        return Seen(url, self.overflow, *self.said)
 
 
 @pytest.mark.parametrize(
@@ -1039,6 +1042,8 @@ class Screen:
         (Screen(crashes=2), True, ("not-tested", "not-tested")),
         (Screen(crashes=2, overflow=9), True, ("fail", "not-tested")),
         (Screen(crashes=1), False, ("fail", "fail")),
+        (Screen(undecided=["color-contrast"]), True, ("pass", "not-tested")),
+        (Screen(undecided=["color-contrast"], violations=["label"]), True, ("pass", "fail")),
     ],
 )
 def test_a_page_that_the_auditor_s_browser_does_not_open_is_no_fault_if_it_answers(

@@ -203,7 +203,9 @@ OF_SCHOOLS: Mapping[str, Fault] = {
     "a page that is not for phones": school(
         {"C37-12.2"}, "phones", **on_school("index.html", "s#width=device-width, initial-scale=1##; s#name=\"viewport\"#name=\"x\"#")
     ),
-    "pages that are too wide for a phone": school({"C37-12.2"}, "phones", **styled("main{min-width:900px}")),
+    "pages that are too wide for a phone": school(  # what lies beside the page has no ground to stand out from
+        {"C37-12.2"}, "phones", doubtful={SCHOOL: {"C37-12.3"}}, **styled("main{min-width:900px}")
+    ),
     "words that are hard to see": school({"C37-12.3"}, "phones", **styled("main p{color:#ccc!important}")),
     "a picture without words": school(
         {"C37-12.3"}, "phones", **on_school("lanh-dao/index.html", "s#</h1>#</h1><img src=\"/favicon.ico\">#")
