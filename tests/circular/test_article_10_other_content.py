@@ -61,12 +61,15 @@ def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_page
 
 
 def office(above: Reading) -> Answer:
-    """The links of an office: to the department, and to every school below (10.1)."""
+    """The links of an office: to the department, and to every school below; each portal answers (10.1)."""
     good, evidence = _ladder(above.audit, above)
     parent = above.audit.province.units[above.unit.parent or ""]
     up = f"https://{parent.portal}/" in {url for url, _ in above.portal.page("/lien-ket/").links()}
     said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
-    return VERDICTS[folded([good, up])], [*evidence, f"https://{parent.portal}/: {said}"]
+    evidence.append(f"https://{parent.portal}/: {said}")
+    homes, unseen = homes_of(above.audit, [parent])
+    there = homes[0][1].good if homes else None
+    return VERDICTS[folded([good, up, there])], [*evidence, *(home.said for _, home in homes), *unseen]
 
 
 def _switched(section: str, reading: Reading) -> Answer:

@@ -645,6 +645,17 @@ def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unrea
     assert article_7._secrecy(reading(files, "thcs-suoi-mo"))[0] == "fail"
 
 
+def test_a_page_that_is_not_there_bears_no_mark_of_secrecy_and_is_not_counted(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (count, *_) = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    monkeypatch.delitem(files.files, ("thcssuoimo.suoimo.minhha.test", "/van-ban/"))
+    verdict, evidence = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    assert verdict == "not-tested"
+    assert int(evidence[0].split()[0]) == int(count.split()[0]) - 1
+    assert evidence[1].startswith("không đọc được / not read: GET https://thcssuoimo.suoimo.minhha.test/van-ban/ → 404")
+
+
 OF_OTHERS = {
     "so": ("C37-8.4a", "C37-8.4b", "C37-8.4c.2", "C37-8.9.1", "C37-8.9.2", "C37-8.12", "C37-8.14"),
     "thcs-suoi-mo": ("C37-9.4", "C37-9.10.1", "C37-9.11"),
@@ -791,6 +802,12 @@ def test_a_ministry_that_refuses_an_auditor_is_no_fault_of_the_department(
     monkeypatch.setattr(files, "outside", outside)
     found, evidence = article_10.department(reading(files, "so"))
     assert found == verdict, evidence
+
+
+def test_the_department_that_an_office_links_to_has_to_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert article_10.office(reading(files, "vhxh-suoi-mo"))[0] == "pass"
+    monkeypatch.delitem(files.files, (files.province.units["so"].portal, "/"))
+    assert article_10.office(reading(files, "vhxh-suoi-mo"))[0] == "fail"
 
 
 def test_a_link_within_the_province_has_to_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
