@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+import lxml.etree
+
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.text import fold
@@ -52,6 +54,7 @@ BUSY = (
     " / what the server allows this network is used up, ask again later"
 )
 LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác không / no such heading, somebody has to look for it"
+SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
@@ -194,16 +197,35 @@ def metadata(reading: Reading) -> Answer:
         f"{page.url}: {name}" for page in pages for name in wanted if not (page.good and page.metadata(f"DC.{name}"))
     ]
     sitemap = reading.portal.page("/sitemap.xml")
-    places = re.findall(r"<loc>([^<]+)</loc>", sitemap.text) if sitemap.good else []
+    places, why = _places(sitemap)
     home = f"https://{reading.unit.portal}/"
-    whole = bool(places) and places[0] == home and all(place.startswith(home) for place in places)
+    strange = [place for place in places if not place.startswith(home)]
+    known = {plain(place) for place in places if place not in strange}
+    absent = [page.url for page in pages if page.good and plain(page.url) not in known]
+    whole = bool(places) and not (strange or absent)
     evidence = [
         f"DC.{', DC.'.join(wanted)}: {len(pages)} trang, thiếu {len(lacking)}"
         f" / {len(pages)} pages, {len(lacking)} lacking",
         *lacking[:5],
     ]
     evidence.append(f"{sitemap.said}, {len(places)} địa chỉ / places{'' if whole else '; KHÔNG trọn vẹn / NOT whole'}")
+    evidence += [why] if why else []
+    evidence += [f"không có trong sitemap / not in the sitemap: {url}" for url in absent[:5]]
+    evidence += [f"ngoài cổng này / outside this portal: {url}" for url in strange[:5]]
     return _pass(not lacking and whole), evidence
+
+
+def _places(sitemap: Page) -> tuple[list[str], str]:
+    """The addresses of a sitemap (sitemaps.org), and why there are none."""
+    if not sitemap.good:
+        return [], ""
+    try:
+        root = lxml.etree.fromstring(sitemap.body, lxml.etree.XMLParser(resolve_entities=False, no_network=True))
+    except lxml.etree.XMLSyntaxError as error:
+        return [], f"XML: {error}"
+    if root.tag != f"{SITEMAP}urlset":
+        return [], f"không phải sitemap / no sitemap: <{root.tag}>"
+    return [(place.text or "").strip() for place in root.iterfind(f"{SITEMAP}url/{SITEMAP}loc")], ""
 
 
 def statistics_of_a_managing_body(reading: Reading) -> Answer:

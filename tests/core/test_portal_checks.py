@@ -299,6 +299,25 @@ def test_a_feed_that_is_no_xml_says_where(files: Files, edited: Callable[..., No
     assert "XML: " in " | ".join(evidence)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "new", "said"),
+    [
+        ("</urlset>", "", "XML: "),
+        ("urlset", "sitemapindex", "no sitemap: "),
+        ("(?=</urlset>)", "<url><loc>https://khac.test/</loc></url>", "outside this portal: https://khac.test/"),
+        (r"<url><loc>[^<]*/tin-tuc/20-11[^<]*</loc>.*?</url>", "", "not in the sitemap: "),
+    ],
+)
+def test_a_sitemap_is_one_and_has_the_pages_that_were_read(
+    files: Files, edited: Callable[..., None], pattern: str, new: str, said: str
+) -> None:
+    unit = files.province.units["th-suoi-mo"]
+    edited(unit.portal, "/sitemap.xml", pattern, new)
+    verdict, evidence = answer("C37-9.6", reading(files, unit.id))
+    assert verdict == "fail"
+    assert said in " | ".join(evidence)
+
+
 @pytest.mark.parametrize("requirement", ["C37-8.6", "C37-9.5"])
 @pytest.mark.parametrize("instead", [r"\1", r'<a href="mailto:">\1</a>', r'<a href="mailto:?subject=a@b.test">\1</a>'])
 def test_a_consultation_without_an_address_to_write_to_fails(
