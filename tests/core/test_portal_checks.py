@@ -330,6 +330,21 @@ def test_a_consultation_without_an_address_to_write_to_fails(
     assert "no mail address to send an opinion to" in " | ".join(evidence)
 
 
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("form", [True, False])
+def test_an_address_or_a_form_is_enough_to_ask_by(
+    files: Files, edited: Callable[..., None], shown: bool, form: bool
+) -> None:
+    unit = files.province.units["thcs-suoi-mo"]
+    if form:
+        files.files[unit.portal, "/phan-anh"] = b"<main><form method=post action=/phan-anh></form></main>"
+    if not shown:
+        edited(unit.portal, "/lien-he/", "mailto:", "x:")
+    said = CHECKS["C37-9.1b"](reading(files, unit.id))
+    assert isinstance(said, Mailed)
+    assert (said.verdict, said.letter) == ("pass" if shown or form else "fail", unit.public_address)
+
+
 @pytest.mark.parametrize("arrived", [True, False])
 def test_the_letter_to_the_published_address_decides(
     files: Files, monkeypatch: pytest.MonkeyPatch, arrived: bool
