@@ -1138,6 +1138,10 @@ def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None
         (False, True, "pass"),
         (True, True, "fail"),
         (False, False, "fail"),
+        (False, [True, False], "pass"),
+        (False, [False, True], "pass"),
+        (False, [True, ConnectionResetError()], "pass"),
+        (False, [False, RuntimeError("unable")], "not-tested"),
         (RuntimeError("unclear"), True, "not-tested"),
         (RuntimeError("unclear"), False, "fail"),
         (Confined("shut"), True, "not-tested"),
@@ -1148,6 +1152,8 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
 ) -> None:
     def offered(network: Any, name: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
         answer = new_ones if version in NEW else old_ones
+        if isinstance(answer, list):
+            answer = answer[NEW.index(version)]
         if isinstance(answer, Exception):
             raise answer
         return answer, "seen"
@@ -1155,6 +1161,22 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
     monkeypatch.setattr(standards, "offers_version", offered)
     network: Any = None
     assert VERDICTS[standards._versions(network, "a.test", 993, starttls=False)[0]] == verdict
+
+
+@pytest.mark.parametrize(
+    ("hsts", "verdict"),
+    [("max-age=31536000", "pass"), ('includeSubDomains; Max-Age="60"', "pass"), ("max-age=0", "fail"), (None, "fail")],
+)
+def test_a_browser_has_to_remember_that_pages_come_by_https(hsts: str | None, verdict: str) -> None:
+    response = SimpleNamespace(status=200, getheader=lambda name: hsts)
+    connection = SimpleNamespace(getpeercert=dict, version=lambda: "TLSv1.3")
+    network = SimpleNamespace(
+        tls=lambda name, port: contextlib.nullcontext(connection),
+        https=lambda name: (response, b""),
+        plain_http=lambda name: (301, f"https://{name}/"),
+    )
+    about: Any = SimpleNamespace(unit=SimpleNamespace(portal="a.test"), audit=SimpleNamespace(network=network))
+    assert standards._https_only(about)[0] == verdict
 
 
 # --- the auditor's machine ---
