@@ -28,7 +28,7 @@ from tests.circular.conftest import Answers, Record, drawn, each_unit
 from tests.circular.dialogues import VERDICTS, folded, seen_at
 from tests.circular.letters import post
 from tests.circular.mailed import Undecided
-from tests.circular.network import HTTPS_PORT, Confined
+from tests.circular.network import Confined
 from tests.circular.pages import Page, shown
 from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
@@ -361,7 +361,7 @@ def test_names_are_signed(audit: Audit, serving: str, record: Record) -> None:
 @pytest.mark.requirement("C37-12.7.1")
 def test_mail_and_portal_are_reached_by_ipv6(audit: Audit, serving: str, record: Record) -> None:
     units, network = audit.pages(serving), audit.network
-    portals = {f"{unit.portal}:443": partial(network.reached, unit.portal, HTTPS_PORT, "AAAA") for unit in units}
+    portals = {f"{unit.portal}:443": partial(network.served, unit.portal, "AAAA") for unit in units}
     exchangers = {f"{unit.domain} MX": partial(network.exchanger_reached, unit.domain, "AAAA") for unit in units}
     found = seen_at(audit, portals | exchangers)
     for unit in units:

@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -508,7 +509,9 @@ def test_a_door_that_refuses_while_its_server_starts_is_knocked_at_again(
     monkeypatch.setattr(socket, "create_connection", connect)
     monkeypatch.setattr(network_of, "has_way", lambda address: True)
     records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "MX": ["10 mx.test."]}
+    page = SimpleNamespace(status=200, getheader=lambda name: None)
     monkeypatch.setattr(network, "lookup", lambda name, kind: records[kind])
+    monkeypatch.setattr(network, "_page_at", lambda address, name: (page, b""))
     unit = SimpleNamespace(id="u", domain="x.test", portal="www.x.test")
     audit = SimpleNamespace(
         province=SimpleNamespace(hosts={"a": SimpleNamespace(fqdn="a.test")}),
@@ -1130,6 +1133,32 @@ def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None
         here.offered(OLD[0])
     with pytest.raises(OSError, match=r"reset|EOF"):  # which may be asked again
         here.offered(NEW[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "verdict"), [("a.test", 200, "pass"), ("a.test", 404, "fail"), ("b.test", 200, "fail")]
+)
+def test_it_is_the_units_own_page_that_comes_by_ipv6(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: Any, name: str, status: int, verdict: str
+) -> None:
+    key, authority = new_key(), Authority(datetime.now(UTC))
+    chain, network.authority = tmp_path / "a.pem", tmp_path / "ca.pem"
+    chain.write_bytes(key_pem(key) + authority.certify(key, ["a.test"]) + authority.intermediate)
+    network.authority.write_bytes(authority.root)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(5000)
+            secure.sendall(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % status)
+
+    here, create = door(answer).socket.getsockname(), socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda where, timeout: create(here, timeout))
+    monkeypatch.setattr(network, "lookup", lambda name, kind: ["2001:db8::1"])
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    [(good, said)] = seen_at(audit, {name: partial(network.served, name, "AAAA")}).values()
+    assert VERDICTS[good] == verdict, said
 
 
 @pytest.mark.parametrize(
