@@ -11,7 +11,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlencode, urljoin
 
 import lxml.etree
@@ -34,6 +34,8 @@ from tests.circular.portal import Answer, Reading
 from tests.circular.test_article_4_mail import opened
 from tests.circular.texts import LETTERS
 
+NEWS = 3
+"""How many news are looked at for their letters."""
 HOSTILE = '"><audit>'
 BODY = ".//*[@itemprop='articleBody']//text()"
 REST = ".//text()[not(ancestor::*[@itemprop='articleBody'])]"
@@ -62,38 +64,54 @@ SIGNED: Mapping[Signature | Literal["unasked"], str] = {
 }
 
 
-def _page(reading: Reading) -> tuple[bool, str]:
-    """Whether the home page is NFC in UTF-8 and has the unit's name."""
-    page = reading.portal.page("/")
+class Written(NamedTuple):
+    """How the letters on a unit's pages are written."""
+
+    encoded: bool
+    """NFC in UTF-8, and the server says so."""
+    named: bool
+    """Whether the home page has the unit's name."""
+    said: list[str]
+
+
+def _written(reading: Reading) -> Written:
+    """Of the home page and the first news; of news that do not open nothing is said here."""
+    home = reading.portal.page("/")
+    news = [page for page in reading.portal.below("/tin-tuc/") if page.good]
+    pages = [_encoded(page) for page in (home, *news[:NEWS])]
+    named = reading.unit.name in " ".join(shown(home.root).split())
+    name = "có / stands there" if named else "KHÔNG CÓ / is MISSING"
+    return Written(
+        all(good for good, _ in pages),
+        named,
+        [*(said for _, said in pages), f"{home.url}: tên đơn vị / the unit's name {name}"],
+    )
+
+
+def _encoded(page: Page) -> tuple[bool, str]:
     kind = page.headers.get("content-type", "")
-    words = " ".join(shown(page.root).split())
     try:
         text = page.body.decode("utf-8")
     except UnicodeDecodeError as error:
         return False, f"{page.url}: không phải UTF-8 / this is not UTF-8: {error}"
-    good = "utf-8" in kind.lower() and unicodedata.is_normalized("NFC", text) and reading.unit.name in words
-    said = (
-        "đủ UTF-8, NFC và tên đơn vị / UTF-8, NFC and the unit's name"
-        if good
-        else "KHÔNG đủ UTF-8, NFC và tên đơn vị / NOT all of UTF-8, NFC and the unit's name"
-    )
-    return good, f"{page.said}, {kind}: {said}"
+    good = page.good and "utf-8" in kind.lower() and unicodedata.is_normalized("NFC", text)
+    return good, f"{page.said}, {kind}: {'' if good else 'KHÔNG PHẢI / NOT '}UTF-8, NFC"
 
 
 @pytest.mark.requirement("C37-12.1", "C37-S39-utf8")
-@each_unit(_page)
+@each_unit(_written)
 def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
     audit: Audit, on: str, of_units: Answers, record: Record
 ) -> None:
     opened(audit, on)
     undecided = Undecided()
-    pages = {unit.id: answer for unit, answer in undecided.heard(of_units)}
+    pages: dict[str, Written] = {unit.id: answer for unit, answer in undecided.heard(of_units)}
     letters = post(audit, on, "C37-12.1")
     for unit in audit.units(on):
-        page, said = pages.get(unit.id, (None, ""))  # it could not be looked into
+        page = pages.get(unit.id)  # None: it could not be looked into
         if left_out := audit.left_out(unit):
-            record(unit.id, "C37-S39-utf8", "not-tested", [left_out])
-            record(unit.id, "C37-12.1", "fail" if page is False else "not-tested", [*filter(None, [said]), left_out])
+            for requirement, verdict in _both(None, page):
+                record(unit.id, requirement, verdict, [*_said(page), left_out])
             continue
         letter = letters.letter(unit.public_address, text="vietnamese")
         raw = None
@@ -101,8 +119,9 @@ def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
             try:
                 raw = letter.found[unit.public_address] if letter.arrived(unit.public_address) else b""
             except AuditError as error:
-                if page is False:
-                    record(unit.id, "C37-12.1", "fail", [said, str(error)])
+                for requirement, verdict in _both(None, page):
+                    if verdict == "fail":
+                        record(unit.id, requirement, verdict, [*_said(page), str(error)])
                 raise
         if raw is None:
             continue
@@ -115,10 +134,23 @@ def test_vietnamese_letters_come_through_mail_and_stand_on_the_page(
             f"IMAP: Subject «{subject}», {kind} «{body}»:"
             f" {'đúng như đã gửi / as sent' if mail else 'KHÔNG như đã gửi / NOT as sent'}",
         ]
-        record(unit.id, "C37-S39-utf8", "pass" if mail else "fail", evidence)
-        if page is not None or not mail:
-            record(unit.id, "C37-12.1", "pass" if mail and page else "fail", [*evidence, *filter(None, [said])])
+        for requirement, verdict in _both(mail, page):
+            if verdict != "not-tested":
+                record(unit.id, requirement, verdict, [*evidence, *_said(page)])
     undecided.tell()
+
+
+def _both(mail: bool | None, page: Written | None) -> list[tuple[str, Verdict]]:
+    """What mail and page say together of either requirement; None: it is not known."""
+    encoded, named = (page.encoded, page.named) if page else (None, None)
+    return [
+        ("C37-S39-utf8", VERDICTS[folded([mail, encoded])]),
+        ("C37-12.1", VERDICTS[folded([mail, encoded, named])]),
+    ]
+
+
+def _said(page: Written | None) -> list[str]:
+    return page.said if page else []
 
 
 def _body(message: email.message.EmailMessage) -> str:

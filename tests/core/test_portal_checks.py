@@ -7,6 +7,7 @@ import html
 import itertools
 import re
 import ssl
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -964,7 +965,26 @@ def test_a_unit_s_name_is_read_as_words(files: Files, name: str, shown: bool) ->
     words = html.escape(name).replace(" ", "\n ") if shown else "Trường khác"
     body = f"<h1>{words}</h1>".encode()
     about.portal._pages["/"] = Page("https://x.test/", 200, {"content-type": "text/html; charset=utf-8"}, body, "GET")
-    assert article_12._page(about)[0] is shown
+    assert article_12._written(about).named is shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "encoded"),
+    [
+        ("text/html; charset=utf-8", "Mơ".encode(), True),
+        ("text/html; charset=windows-1258", "Mơ".encode(), False),
+        ("text/html; charset=utf-8", "Mơ".encode("utf-16"), False),
+        ("text/html; charset=utf-8", unicodedata.normalize("NFD", "Mơ").encode(), False),
+    ],
+)
+def test_the_letters_of_news_are_looked_at_too(files: Files, kind: str, body: bytes, encoded: bool) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    good = {"content-type": "text/html; charset=utf-8"}
+    for path in ("/", *(urlsplit(page.url).path for page in about.portal.below("/tin-tuc/"))):
+        about.portal._pages[path] = Page(f"https://x.test{path}", 200, good, b"", "GET")
+    path = next(path for path in about.portal._pages if path.startswith("/tin-tuc/") and path != "/tin-tuc/")
+    about.portal._pages[path] = Page(f"https://x.test{path}", 200, {"content-type": kind}, body, "GET")
+    assert article_12._written(about).encoded is encoded
 
 
 @pytest.mark.parametrize(

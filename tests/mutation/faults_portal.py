@@ -52,7 +52,7 @@ OF_PAGES = frozenset({
     "C37-9.1a.1", "C37-9.1a.2", "C37-9.1b", "C37-9.2", "C37-9.3", "C37-9.4", "C37-9.5", "C37-9.6", "C37-9.7.1",
     "C37-9.7.2", "C37-9.8", "C37-9.9", "C37-9.10.1", "C37-9.10.2", "C37-9.11", "C37-10.2", "C37-10.3", "C37-11.2c",
     "C37-11.3.2", "C37-12.1", "C37-12.2", "C37-12.3", "C37-12.4", "C37-12.5", "C37-12.6", "C37-12.7.1",
-    "C37-S39-html", "C37-S39-http", "C37-S39-https", "C37-S39-tls",
+    "C37-S39-html", "C37-S39-http", "C37-S39-https", "C37-S39-tls", "C37-S39-utf8",
 })  # fmt: skip
 """What is asked of the school's pages. That a port answers is not: it is the gateway's."""
 
@@ -227,7 +227,7 @@ OF_SCHOOLS: Mapping[str, Fault] = {
     ),
     "a page without HSTS": school({"C37-S39-https"}, "https", **edited(SITE, "/Strict-Transport/d", RELOAD)),
     "pages in another character set": school(
-        {"C37-12.1"}, "letters", **edited(NGINX, "s/charset utf-8/charset windows-1258/", RELOAD)
+        {"C37-12.1", "C37-S39-utf8"}, "letters", **edited(NGINX, "s/charset utf-8/charset windows-1258/", RELOAD)
     ),
     "folders that list what is in them": school(
         {"C37-3.4.3"}, "strangers_reach", **edited(SITE, "s#location ^~ /assets/ {#&autoindex on;#", RELOAD)
