@@ -37,8 +37,10 @@ def bars(id: str, title: str, values: Sequence[tuple[str, int]]) -> Markup:
         parts.append(
             f'<rect class="bar" x="{middle - width / 2:.1f}" y="{floor - height:.1f}" width="{width:.1f}"'
             f' height="{height:.1f}" rx="2"/>'
-            f'<text x="{middle:.1f}" y="{floor - height - 6:.1f}" text-anchor="middle">{number(value)}</text>'
-            f'<text class="axis" x="{middle:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">{escape(label)}</text>'
+            f'<text x="{middle:.1f}" y="{floor - height - 6:.1f}" text-anchor="middle">'
+            f"<tspan>{number(value)}</tspan></text>"
+            f'<text class="axis" x="{middle:.1f}" y="{_HEIGHT - 8}" text-anchor="middle">'
+            f"<tspan>{escape(label)}</tspan></text>"
         )
     parts.append(f'<line class="axis" x1="{_LEFT}" y1="{floor}" x2="{_WIDTH - _LEFT}" y2="{floor}"/></svg>')
     return Markup("".join(parts))  # noqa: S704 - words are escaped above

@@ -37,6 +37,8 @@ class Seen:
     """By how many CSS pixels the page is wider than the phone."""
     violations: tuple[str, ...]
     """Rules of accessibility that it breaks, each with where."""
+    undecided: tuple[str, ...] = ()
+    """Rules of which axe can't tell whether it breaks them, each with where."""
 
 
 class Browser:
@@ -113,7 +115,8 @@ class Browser:
         finally:
             with contextlib.suppress(Exception):  # of a page that has crashed
                 await page.close()
-        return Seen(url, max(0, int(overflow)), tuple(_violations(found["violations"])))
+        broken, undecided = (tuple(_rules(found[kind])) for kind in ("violations", "incomplete"))
+        return Seen(url, max(0, int(overflow)), broken, undecided)
 
 
 def _place(address: str | None) -> str:
@@ -121,7 +124,7 @@ def _place(address: str | None) -> str:
     return "~NOTFOUND" if address is None else f"[{address}]" if ":" in address else address
 
 
-def _violations(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+def _rules(found: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for rule in found:
         where = ", ".join(node["target"][0] for node in rule["nodes"][:3])
         yield f"{rule['id']} ({rule['impact']}): {where}"

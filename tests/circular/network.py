@@ -47,6 +47,8 @@ NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
 HTTPS_PORT, SMTP_PORT, IMAPS_PORT = 443, 25, 993
 WEB_PORTS = (80, HTTPS_PORT)
 LARGEST_PAGE = 2_000_000
+ASKING = {"User-Agent": "edumail-audit"}
+"""What every request says of who asks."""
 IP = {"A": "IPv4", "AAAA": "IPv6"}
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 NEW = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -223,6 +225,29 @@ class Network:
             good, said = self._reached.get((address, port)) or self._knocked(address, port)
             return good, said if good is None else f"{name} [{address}]:{port} {said}"
         return False, f"{name}: không có bản ghi {kind} / no {kind} record"
+
+    def served(self, name: str, kind: str) -> tuple[bool | None, str]:
+        """Whether the page of ``name`` comes by verified HTTPS from its first address of ``kind``; None: as
+        :meth:`reached`, which knocks first. Raises OSError where TLS or HTTP breaks.
+        """
+        good, said = self.reached(name, HTTPS_PORT, kind)
+        if not good:
+            return good, said
+        address = self.lookup(name, kind)[0]
+        status = self._patiently(lambda: self._page_at(address, name))[0].status
+        return status == HTTPStatus.OK, f"GET https://{name}/, {address} → {status}"
+
+    def _page_at(self, address: str, name: str) -> tuple[HTTPResponse, bytes]:
+        connection = HTTPSConnection(name, timeout=TIMEOUT)
+        with contextlib.closing(connection):
+            raw = socket.create_connection((address, HTTPS_PORT), timeout=TIMEOUT)
+            connection.sock = self.context().wrap_socket(raw, server_hostname=name)
+            try:
+                connection.request("GET", "/", headers=ASKING)
+                response = connection.getresponse()
+                return response, response.read(LARGEST_PAGE)
+            except HTTPException as error:
+                raise ConnectionAbortedError(f"{type(error).__name__}: {error}") from error
 
     def _knocked(self, address: str, port: int) -> tuple[bool | None, str]:
         found: tuple[bool | None, str] = (True, "trả lời / answers")
@@ -435,9 +460,12 @@ class Network:
         meanwhile is opened anew. Where too many asked (429), it is asked again as soon as the server allows it, and
         where the connection breaks once more, unless the last page from there broke twice.
         """
+        return self._patiently(lambda: self._twice(host, path, form, port))
+
+    def _patiently(self, ask: Callable[[], tuple[HTTPResponse, bytes]]) -> tuple[HTTPResponse, bytes]:
         end = time.monotonic() + PATIENCE
         while True:
-            response, body = self._twice(host, path, form, port)
+            response, body = ask()
             pause = _pause(response)
             if response.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() + pause > end:
                 return response, body
@@ -479,7 +507,7 @@ class Network:
     def _exchange(
         self, connection: HTTPSConnection, host: str, path: str, form: Mapping[str, str] | None
     ) -> tuple[HTTPResponse, bytes]:
-        headers = {"User-Agent": "edumail-audit"}
+        headers = {**ASKING}
         if form is None:
             connection.request("GET", path, headers=headers)
         else:

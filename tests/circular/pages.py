@@ -25,8 +25,14 @@ ABSENT = "chua cong bo"
 """What stands, folded, where a field was left out."""
 UTF8 = lxml.html.HTMLParser(encoding="utf-8")
 """Whatever a page says of its encoding itself."""
+REDIRECTS = 5
+"""How often a link may lead on to another page."""
 GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 """What a server says of a page that is not there; anything else may be meant for who asks, or for now."""
+UNREAD = (
+    "ancestor-or-self::script or ancestor-or-self::style or ancestor-or-self::template or ancestor-or-self::*[@hidden]"
+)
+"""What no reader is shown, as an XPath."""
 URL_CHARACTERS = "/%:@!$&'()*+,;=?"
 """What may stand in path and query as it is, besides letters and digits (RFC 3986)."""
 
@@ -72,12 +78,12 @@ class Page:
     @cached_property
     def words(self) -> str:
         """The words of :attr:`main`, folded: no marks, lower case, single spaces."""
-        return fold(self.main.text_content())
+        return fold(shown(self.main))
 
     @property
     def missing(self) -> list[str]:
         """What the page itself says is not published yet."""
-        return [element.text_content().strip() for element in self.main.xpath(".//*[@data-missing]")]
+        return [shown(element).strip() for element in self.main.xpath(".//*[@data-missing]")]
 
     def says(self, text: str) -> bool:
         """Whether ``text`` stands in :attr:`main`, marks and case aside."""
@@ -90,7 +96,7 @@ class Page:
         """
         found = []
         for element in self.main.xpath(f"{inside}//a[@href][not(ancestor::nav)]"):
-            words = " ".join(element.text_content().split())
+            words = " ".join(shown(element).split())
             with contextlib.suppress(ValueError):
                 found.append((urldefrag(urljoin(self.url, element.get("href").strip()))[0], words))
         return found
@@ -99,11 +105,11 @@ class Page:
         """The words of each such heading of :attr:`main`, and those below it up to the next of its level or above."""
         for heading in self.main.iter(*tags):
             below = ""
-            for element in heading.itersiblings():
+            for element in heading.itersiblings("*"):
                 if element.tag in ("h1", "h2") or element.tag == heading.tag:
                     break
-                below += f" {element.text_content()}"
-            yield " ".join(heading.text_content().split()), " ".join(below.split())
+                below += f" {shown(element)}"
+            yield " ".join(shown(heading).split()), " ".join(below.split())
 
     def metadata(self, name: str) -> list[str]:
         """Contents of ``<meta name=…>`` or ``<meta property=…>``, without regard to case; blank ones are none."""
@@ -140,21 +146,26 @@ class Page:
     def rows(self) -> dict[str, str]:
         """Every row of a table of :attr:`main` that is a heading and a cell: the heading, folded → the cell."""
         pairs = self.main.xpath(".//tr[count(th)=1 and count(td)=1]")
-        return {fold(row.find("th").text_content()): row.find("td").text_content().strip() for row in pairs}
+        return {fold(shown(row.find("th"))): shown(row.find("td")).strip() for row in pairs}
 
     def terms(self) -> dict[str, str]:
         """Every ``<dt>`` of :attr:`main`, folded → the words of its ``<dd>``."""
         found: dict[str, str] = {}
         for term in self.main.iter("dt"):
-            value = term.getnext()
+            value = next(term.itersiblings("*"), None)
             words = _words(value) if value is not None and value.tag == "dd" else ""
-            found.setdefault(fold(term.text_content()).rstrip(":"), words)
+            found.setdefault(fold(shown(term)).rstrip(":"), words)
         return found
+
+
+def shown(element: lxml.html.HtmlElement) -> str:
+    """The text of an element that a reader sees: no scripts, no styles, and nothing hidden."""
+    return "".join(element.xpath(f".//text()[not(parent::*[{UNREAD}])]"))
 
 
 def _words(element: lxml.html.HtmlElement) -> str:
     """The words of an element; where it says that it is not published, none."""
-    words = " ".join(element.text_content().split())
+    words = " ".join(shown(element).split())
     return "" if fold(words) == ABSENT else words
 
 
@@ -211,11 +222,17 @@ def plain(url: str) -> str:
     return parts._replace(path=path, query=query).geturl()
 
 
+def lies_in(url: str, names: Collection[str]) -> bool:
+    """Whether an address is of one of these names, or of a name below one."""
+    host = urlsplit(url).hostname or ""
+    return any(host == name or host.endswith(f".{name}") for name in names)
+
+
 class Links(NamedTuple):
     """What came of asking for links."""
 
     good: list[str]
-    """Those that answer (status below 400)."""
+    """Those that lead to a page, by redirects or at once."""
     broken: list[str]
     """A line for each that leads nowhere."""
     unseen: list[str]
@@ -223,28 +240,45 @@ class Links(NamedTuple):
 
 
 def answered(network: Network, urls: Iterator[str] | list[str], seen: dict[str, Page], own: Collection[str]) -> Links:
-    """Which of ``urls`` answer. ``seen`` keeps the answers; ``own`` are the province's names.
+    """Which of ``urls`` answer. ``seen`` keeps the last page of each; ``own`` are the province's names.
 
     Somebody else's server decides whom it answers, and when: only that a page or a name is not there is a finding.
     """
     links = Links([], [], [])
     for url in dict.fromkeys(urls):
-        host = urlsplit(url).hostname or ""
         if url not in seen:
-            page = get(network, url)
+            page = led_on(network, url)
+            host = urlsplit(page.url).hostname or ""
             seen[url] = replace(page, nowhere=not page.status and host not in own and nowhere(host))
         page = seen[url]
-        if 200 <= page.status < 400:
+        said = page.said if page.url == url else f"{url} → {page.said}"
+        if 200 <= page.status < 300:
             links.good.append(url)
         elif page.nowhere:
-            links.broken.append(f"{page.said}; tên không tồn tại / no such name")
-        elif host in own or page.status in GONE:
-            links.broken.append(page.said)
+            links.broken.append(f"{said}; tên không tồn tại / no such name")
+        elif urlsplit(page.url).hostname in own or page.status in GONE:
+            links.broken.append(said)
         else:
-            links.unseen.append(
-                f"không kết luận được, máy chủ của người khác / not told, another's server: {page.said}"
-            )
+            links.unseen.append(f"không kết luận được, máy chủ của người khác / not told, another's server: {said}")
     return links
+
+
+def led_on(network: Network, url: str) -> Page:
+    """Where a link leads by redirects over HTTPS, a few at most; a redirect is the answer where it is not followed."""
+    page = get(network, url)
+    for _ in range(REDIRECTS):
+        try:
+            to = urljoin(page.url, page.headers.get("location", ""))
+            secure = urlsplit(to).scheme == "https"
+        except ValueError:  # no address
+            break
+        if not (300 <= page.status < 400 and page.headers.get("location") and secure):
+            break
+        page = get(network, to)
+    if 300 <= page.status < 400:
+        to = page.headers.get("location") or "đâu không rõ / nowhere"
+        return replace(page, said=f"{page.said}, dẫn tiếp đến, không theo nữa / leads on, not followed: {to[:200]}")
+    return page
 
 
 def nowhere(host: str) -> bool:

@@ -44,6 +44,20 @@ class Reading:
         """The units under the one asked, at any depth."""
         return [unit for unit in self.audit.views.units.below(self.unit.id) if unit.id != self.unit.id]
 
+    @property
+    def above(self) -> list[str]:
+        """The names of the portals of the units above the one asked."""
+        units, names, unit = self.audit.province.units, [], self.unit
+        while unit.parent:
+            unit = units[unit.parent]
+            names.append(unit.portal)
+        return names
+
+    @property
+    def ministry(self) -> frozenset[str]:
+        """The Ministry's domains."""
+        return self.audit.province.settings.ministry_domains
+
     def named(self, text: str) -> Unit | None:
         """The unit below that a page calls so; None where that is nobody's name, or that of several.
 
@@ -102,7 +116,7 @@ class Reading:
         return age <= limit, f"đã {age} ngày, giới hạn của đơn vị {limit} / {age} days old, own limit {limit}"
 
     def fetched(self, url: str) -> Page:
-        """Any page, asked for once in an audit."""
+        """The page that a link leads to, asked for once in an audit."""
         self.answered([url])
         return self.seen[url]
 

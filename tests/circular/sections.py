@@ -7,18 +7,19 @@ has not published something is never a pass.
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
+
+import lxml.etree
 
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.text import fold
 from tests.circular.mailed import Mailed
-from tests.circular.pages import DATE, Page, plain
+from tests.circular.pages import DATE, Page, lies_in, plain
 from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
@@ -43,15 +44,17 @@ ONE_ASSESSMENT = timedelta(days=92)
 another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
+SHOWN = 5
+"""How many links it names."""
+WHOSE = "phải có người xem là của ai / somebody has to look whose it is"
 YEARS = 5
-REDIRECTS = 5
-"""How often a sign-in may lead on to another page."""
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 BUSY = (
     "429, giới hạn của máy chủ cho mạng này đã bị dùng hết, hãy hỏi lại sau"
     " / what the server allows this network is used up, ask again later"
 )
 LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác không / no such heading, somebody has to look for it"
+SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
 SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
@@ -91,19 +94,22 @@ def leaders(reading: Reading) -> Answer | Mailed:
 
 
 def contact(reading: Reading) -> Answer | Mailed:
-    """The published address on the contact page, a form that works without JavaScript, and mail that arrives (8.1b)."""
+    """A contact page, the published address on it or a form to ask by, and mail to that address arrives (8.1b, 9.1b).
+
+    The form has to be there without JavaScript; nothing is sent by it.
+    """
     page, bad = _published(reading, "/lien-he/")
     if bad:
         return bad
     address = reading.unit.public_address
     shown = any(url.lower() == f"mailto:{address}" for url, _ in page.links())
     form = reading.portal.page("/phan-anh")
-    posts = [f for f in form.root.xpath("//form[@action]") if (f.get("method") or "").lower() == "post"]
+    posts = [f for f in form.main.xpath(".//form[@action]") if (f.get("method") or "").lower() == "post"]
     evidence = [
         f"{page.said}, mailto:{address} {'có / shown' if shown else 'KHÔNG CÓ / NOT shown'}",
         f"{form.said}, {'có mẫu đơn / a form' if posts else 'KHÔNG có mẫu đơn / NO form'}",
     ]
-    return Mailed(_pass(shown and bool(posts)), evidence, letter=address)
+    return Mailed(_pass(shown or bool(posts)), evidence, letter=address)
 
 
 def news(reading: Reading) -> Answer:
@@ -194,16 +200,35 @@ def metadata(reading: Reading) -> Answer:
         f"{page.url}: {name}" for page in pages for name in wanted if not (page.good and page.metadata(f"DC.{name}"))
     ]
     sitemap = reading.portal.page("/sitemap.xml")
-    places = re.findall(r"<loc>([^<]+)</loc>", sitemap.text) if sitemap.good else []
+    places, why = _places(sitemap)
     home = f"https://{reading.unit.portal}/"
-    whole = bool(places) and places[0] == home and all(place.startswith(home) for place in places)
+    strange = [place for place in places if not place.startswith(home)]
+    known = {plain(place) for place in places if place not in strange}
+    absent = [page.url for page in pages if page.good and plain(page.url) not in known]
+    whole = bool(places) and not (strange or absent)
     evidence = [
         f"DC.{', DC.'.join(wanted)}: {len(pages)} trang, thiếu {len(lacking)}"
         f" / {len(pages)} pages, {len(lacking)} lacking",
         *lacking[:5],
     ]
     evidence.append(f"{sitemap.said}, {len(places)} địa chỉ / places{'' if whole else '; KHÔNG trọn vẹn / NOT whole'}")
+    evidence += [why] if why else []
+    evidence += [f"không có trong sitemap / not in the sitemap: {url}" for url in absent[:5]]
+    evidence += [f"ngoài cổng này / outside this portal: {url}" for url in strange[:5]]
     return _pass(not lacking and whole), evidence
+
+
+def _places(sitemap: Page) -> tuple[list[str], str]:
+    """The addresses of a sitemap (sitemaps.org), and why there are none."""
+    if not sitemap.good:
+        return [], ""
+    try:
+        root = lxml.etree.fromstring(sitemap.body, lxml.etree.XMLParser(resolve_entities=False, no_network=True))
+    except lxml.etree.XMLSyntaxError as error:
+        return [], f"XML: {error}"
+    if root.tag != f"{SITEMAP}urlset":
+        return [], f"không phải sitemap / no sitemap: <{root.tag}>"
+    return [(place.text or "").strip() for place in root.iterfind(f"{SITEMAP}url/{SITEMAP}loc")], ""
 
 
 def statistics_of_a_managing_body(reading: Reading) -> Answer:
@@ -229,9 +254,14 @@ def resources(reading: Reading) -> Answer:
     return told(bool(there or unseen) and not broken, unseen), evidence
 
 
-def library(reading: Reading) -> Answer:
-    """The link from the own resources up to the library above (8.9, 9.10)."""
-    return _leads(reading, "/hoc-lieu/", [reading.library] if reading.library else [])
+def library_of_the_ministry(reading: Reading) -> Answer:
+    """The link from a managing body's resources to the Ministry's library (8.9)."""
+    return _leads_into(reading, "/hoc-lieu/", reading.library, reading.ministry)
+
+
+def library_above(reading: Reading) -> Answer:
+    """The link from a school's resources to the library of a unit above (9.10)."""
+    return _leads_into(reading, "/hoc-lieu/", reading.library, reading.above)
 
 
 def accreditation(reading: Reading) -> Answer:
@@ -323,7 +353,7 @@ def projects(reading: Reading) -> Answer:
 def conference(reading: Reading) -> Answer:
     """The Ministry's web-conference system (8.14)."""
     wanted = reading.content.portal.conference
-    return _leads(reading, "/dich-vu/", [wanted.url] if wanted else [])
+    return _leads_into(reading, "/dich-vu/", wanted.url if wanted else None, reading.ministry)
 
 
 def english(reading: Reading) -> Answer:
@@ -521,14 +551,7 @@ def school_management(reading: Reading) -> Answer:
 
 def _led_on(reading: Reading, url: str) -> Page:
     """Where a page leads by redirects over HTTPS, a few at most."""
-    page = reading.fetched(url)
-    with contextlib.suppress(ValueError):  # a redirect to what is no address
-        for _ in range(REDIRECTS):
-            to = urljoin(page.url, page.headers.get("location", ""))
-            if not 300 <= page.status < 400 or urlsplit(to).scheme != "https":
-                break
-            page = reading.fetched(to)
-    return page
+    return reading.fetched(url)
 
 
 def today() -> date:
@@ -635,12 +658,22 @@ def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
     there, broken, unseen = reading.answered([url for url in urls if url not in absent])
     number = f"{len(there)}/{len(urls)}"
     evidence = [
-        f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer",
+        f"{page.said}: {number} liên kết đã khai có trên trang và trả lời / declared links stand there and answer"
+        f": {', '.join(there[:SHOWN]) or 0}",
         *broken,
         *unseen,
     ]
     evidence += [f"không có trên trang / not on the page: {url}" for url in absent]
     return told(not (absent or broken), unseen), evidence
+
+
+def _leads_into(reading: Reading, path: str, url: str | None, names: Collection[str]) -> Answer:
+    """As :func:`_leads`; where the link lies in none of ``names``, nobody but a reader can tell whose it is."""
+    verdict, evidence = _leads(reading, path, [url] if url else [])
+    if verdict == "pass" and url and not lies_in(url, names):
+        evidence.append(f"{url}: ngoài / outside {', '.join(sorted(names)) or '–'}; {WHOSE}")
+        return "not-tested", evidence
+    return verdict, evidence
 
 
 def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:

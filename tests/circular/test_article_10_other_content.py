@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each, each_unit
 from tests.circular.dialogues import VERDICTS, folded
 from tests.circular.mailed import Undecided
+from tests.circular.pages import lies_in
 from tests.circular.portal import Answer, Reading, home, homes_of, reading
 
 SWITCHED = {
@@ -43,9 +43,8 @@ def test_the_department_links_to_the_ministry_and_to_all_units(audit: Audit, of_
 
 def department(above: Reading) -> Answer:
     """The links of the department: to the Ministry, and to every unit below (10.1)."""
-    domains = above.audit.province.settings.ministry_domains
     good, evidence = _ladder(above.audit, above)
-    up = [url for url, _ in above.portal.page("/lien-ket/").links() if _lies_in(url, domains)]
+    up = [url for url, _ in above.portal.page("/lien-ket/").links() if lies_in(url, above.ministry)]
     there, broken, unseen = above.answered(up)
     if there:
         evidence.append(f"liên kết tới Bộ / links to the Ministry: {', '.join(there)}")
@@ -62,12 +61,15 @@ def test_an_office_links_to_its_department_and_its_schools(audit: Audit, of_page
 
 
 def office(above: Reading) -> Answer:
-    """The links of an office: to the department, and to every school below (10.1)."""
+    """The links of an office: to the department, and to every school below; each portal answers (10.1)."""
     good, evidence = _ladder(above.audit, above)
     parent = above.audit.province.units[above.unit.parent or ""]
     up = f"https://{parent.portal}/" in {url for url, _ in above.portal.page("/lien-ket/").links()}
     said = "có liên kết / linked" if up else "KHÔNG có liên kết / NOT linked"
-    return VERDICTS[folded([good, up])], [*evidence, f"https://{parent.portal}/: {said}"]
+    evidence.append(f"https://{parent.portal}/: {said}")
+    homes, unseen = homes_of(above.audit, [parent])
+    there = homes[0][1].good if homes else None
+    return VERDICTS[folded([good, up, there])], [*evidence, *(home.said for _, home in homes), *unseen]
 
 
 def _switched(section: str, reading: Reading) -> Answer:
@@ -98,8 +100,3 @@ def _ladder(audit: Audit, above: Reading) -> tuple[bool | None, list[str]]:
     evidence = [f"{page.said}: {number} đơn vị cấp dưới có liên kết / units below linked"]
     evidence += [f"không có liên kết / not linked: {url}" for url in absent[:10]] + silent[:10] + unseen[:10]
     return folded([page.good and not absent and not silent, None if unseen else True]), evidence
-
-
-def _lies_in(url: str, domains: frozenset[str]) -> bool:
-    host = urlsplit(url).hostname or ""
-    return any(host == domain or host.endswith(f".{domain}") for domain in domains)

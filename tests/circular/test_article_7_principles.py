@@ -79,13 +79,14 @@ def _bears_a_mark(page: Page) -> bool:
 
 def _secrecy(reading: Reading) -> Answer:
     documents = reading.portal.page("/van-ban/")
-    listed = [page for page in (documents, *map(reading.portal.page, POSTED)) if page.good]
-    pages = [*listed, *(item for path in POSTED for item in reading.portal.below(path)), *_articles(reading)]
-    marked = [page.url for page in pages if page.good and _bears_a_mark(page)]
+    listed = [page for page in map(reading.portal.page, POSTED) if page.good]
+    found = [documents, *listed, *(item for path in POSTED for item in reading.portal.below(path)), *_articles(reading)]
+    pages, lost = [page for page in found if page.good], [page.said for page in found if not page.good]
+    marked = [page.url for page in pages if _bears_a_mark(page)]
     files = {url for page in pages for url, _ in page.links() if urlsplit(url).path.startswith("/files/")}
     kinds = Counter(url.rpartition(".")[2] for url in files)
     count = f"{len(pages)} trang đã đọc / pages read; {len(marked)} có dấu mật / with a mark of secrecy"
-    evidence = [count, *marked[:5]]
+    evidence = [count, *marked[:5], *(f"không đọc được / not read: {said}" for said in lost[:5])]
     unread = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common())
     evidence.append(
         f"tệp mà các trang ấy dẫn tới và KHÔNG được xem / files that they lead to and that were NOT looked into:"
@@ -95,7 +96,7 @@ def _secrecy(reading: Reading) -> Answer:
         "việc không tệp nào mang dấu mật và việc tuân thủ pháp luật phải có người xác nhận"
         " / that no file bears a mark, and obedience to the law, have to be attested"
     )
-    return "fail" if marked or not documents.good else "not-tested", evidence
+    return "fail" if marked else "not-tested", evidence
 
 
 @pytest.mark.requirement("C37-7.2")

@@ -27,7 +27,7 @@ CHECKS: dict[str, Callable[[Reading], Answer | Mailed]] = {
     "C37-8.7": sections.metadata,
     "C37-8.8": sections.statistics_of_a_managing_body,
     "C37-8.9.1": sections.resources,
-    "C37-8.9.2": sections.library,
+    "C37-8.9.2": sections.library_of_the_ministry,
     "C37-8.10": sections.accreditation,
     "C37-8.11": sections.results,
     "C37-8.12": sections.diplomas,

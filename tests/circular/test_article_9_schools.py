@@ -26,7 +26,7 @@ CHECKS: dict[str, Callable[[Reading], Answer | Mailed]] = {
     "C37-9.8": sections.admission,
     "C37-9.9": sections.statistics_of_a_school,
     "C37-9.10.1": sections.resources,
-    "C37-9.10.2": sections.library,
+    "C37-9.10.2": sections.library_above,
     "C37-9.11": sections.school_management,
 }
 

@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -516,7 +517,9 @@ def test_a_door_that_refuses_while_its_server_starts_is_knocked_at_again(
     monkeypatch.setattr(socket, "create_connection", connect)
     monkeypatch.setattr(network_of, "has_way", lambda address: True)
     records = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "MX": ["10 mx.test."]}
+    page = SimpleNamespace(status=200, getheader=lambda name: None)
     monkeypatch.setattr(network, "lookup", lambda name, kind: records[kind])
+    monkeypatch.setattr(network, "_page_at", lambda address, name: (page, b""))
     unit = SimpleNamespace(id="u", domain="x.test", portal="www.x.test")
     audit = SimpleNamespace(
         province=ONE_HOST,
@@ -1148,11 +1151,41 @@ def test_a_door_that_hangs_up_on_everybody_refuses_no_version(door: Any) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "status", "verdict"), [("a.test", 200, "pass"), ("a.test", 404, "fail"), ("b.test", 200, "fail")]
+)
+def test_it_is_the_units_own_page_that_comes_by_ipv6(
+    network: Network, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: Any, name: str, status: int, verdict: str
+) -> None:
+    key, authority = new_key(), Authority(datetime.now(UTC))
+    chain, network.authority = tmp_path / "a.pem", tmp_path / "ca.pem"
+    chain.write_bytes(key_pem(key) + authority.certify(key, ["a.test"]) + authority.intermediate)
+    network.authority.write_bytes(authority.root)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(5000)
+            secure.sendall(b"HTTP/1.1 %d x\r\nContent-Length: 0\r\n\r\n" % status)
+
+    here, create = door(answer).socket.getsockname(), socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda where, timeout: create(here, timeout))
+    monkeypatch.setattr(network, "lookup", lambda name, kind: ["2001:db8::1"])
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    [(good, said)] = seen_at(audit, {name: partial(network.served, name, "AAAA")}).values()
+    assert VERDICTS[good] == verdict, said
+
+
+@pytest.mark.parametrize(
     ("old_ones", "new_ones", "verdict"),
     [
         (False, True, "pass"),
         (True, True, "fail"),
         (False, False, "fail"),
+        (False, [True, False], "pass"),
+        (False, [False, True], "pass"),
+        (False, [True, ConnectionResetError()], "pass"),
+        (False, [False, RuntimeError("unable")], "not-tested"),
         (RuntimeError("unclear"), True, "not-tested"),
         (RuntimeError("unclear"), False, "fail"),
         (Confined("shut"), True, "not-tested"),
@@ -1163,6 +1196,8 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
 ) -> None:
     def offered(network: Any, name: str, port: int, version: ssl.TLSVersion, starttls: bool) -> tuple[bool, str]:
         answer = new_ones if version in NEW else old_ones
+        if isinstance(answer, list):
+            answer = answer[NEW.index(version)]
         if isinstance(answer, Exception):
             raise answer
         return answer, "seen"
@@ -1170,6 +1205,22 @@ def test_what_was_not_learnt_of_a_version_hides_no_fault(
     monkeypatch.setattr(standards, "offers_version", offered)
     network: Any = None
     assert VERDICTS[standards._versions(network, "a.test", 993, starttls=False)[0]] == verdict
+
+
+@pytest.mark.parametrize(
+    ("hsts", "verdict"),
+    [("max-age=31536000", "pass"), ('includeSubDomains; Max-Age="60"', "pass"), ("max-age=0", "fail"), (None, "fail")],
+)
+def test_a_browser_has_to_remember_that_pages_come_by_https(hsts: str | None, verdict: str) -> None:
+    response = SimpleNamespace(status=200, getheader=lambda name: hsts)
+    connection = SimpleNamespace(getpeercert=dict, version=lambda: "TLSv1.3")
+    network = SimpleNamespace(
+        tls=lambda name, port: contextlib.nullcontext(connection),
+        https=lambda name: (response, b""),
+        plain_http=lambda name: (301, f"https://{name}/"),
+    )
+    about: Any = SimpleNamespace(unit=SimpleNamespace(portal="a.test"), audit=SimpleNamespace(network=network))
+    assert standards._https_only(about)[0] == verdict
 
 
 # --- the auditor's machine ---

@@ -45,6 +45,15 @@ def test_terms_have_their_values_and_one_without_a_value_is_blank() -> None:
     assert page(HTML).terms() == {"tac gia": "Lê Đình", "nguon": ""}
 
 
+def test_comments_and_what_no_reader_is_shown_are_no_words() -> None:
+    unread = "<script>a</script><style>b</style><template>c</template><p hidden>d <b>e</b></p>"
+    terms = "<dl><dt>Ba<!-- z --></dt><!-- z --><dd>bốn</dd></dl>"
+    html = f"<main><h2>Một</h2><!-- x --><?php y ?>{unread}<p>hai</p>{terms}</main>"
+    assert list(page(html).headed("h2")) == [("Một", "hai Babốn")]
+    assert page(html).terms() == {"ba": "bốn"}
+    assert page(html).words == "mothaibabon"
+
+
 def test_blank_metadata_is_none() -> None:
     assert page(HTML).metadata("dc.TITLE") == ["Tin"]
     assert page(HTML).metadata("DC.creator") == []

@@ -39,6 +39,8 @@ QUESTIONS: dict[str, Callable[..., None]] = {
 }
 OFFICE, PRIMARY, SECONDARY = "vhxh-suoi-mo", "th-suoi-mo", "thcs-suoi-mo"
 
+WELL_WRITTEN = article_12.Written(encoded=True, named=True, said=["its pages"])
+
 
 class Host(Server):
     """A host on which everything is as the inventory has it, but for what a test breaks."""
@@ -162,7 +164,7 @@ def verdicts(audit: Any) -> dict[tuple[str, str], Verdict]:
         audit.said[unit, requirement] = "\n".join(evidence)
         found.append((unit, requirement, verdict))
 
-    pages = {"of_units": [(unit, (True, "its page")) for unit in audit.units(HOST)]}
+    pages = {"of_units": [(unit, WELL_WRITTEN) for unit in audit.units(HOST)]}
     for name, question in QUESTIONS.items():
         try:
             question(audit, HOST, record=record, **(pages if name == "C37-12.1" else {}))
@@ -569,11 +571,10 @@ def test_a_letter_that_nobody_could_look_for_hides_no_fault_that_was_seen(
         QUESTIONS["C37-12.1"](
             audit,
             HOST,
-            of_units=[(unit, (False, "no UTF-8")) for unit in audit.units(HOST)],
+            of_units=[(unit, WELL_WRITTEN._replace(encoded=False)) for unit in audit.units(HOST)],
             record=lambda unit, requirement, verdict, evidence: found.update({(unit, requirement): verdict}),
         )
-    assert found[PRIMARY, "C37-12.1"] == "fail"
-    assert (PRIMARY, "C37-S39-utf8") not in found
+    assert found[PRIMARY, "C37-12.1"] == found[PRIMARY, "C37-S39-utf8"] == "fail"
 
 
 @pytest.mark.parametrize(
@@ -887,7 +888,7 @@ def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_tha
             audit, of_pages=heard(), record=lambda unit, _, verdict, evidence: said.update({unit: verdict})
         )
     assert said == {OFFICE: "fail"}
-    pages = [(unit, (True, "its page")) for unit in audit.units(HOST) if unit.id != SECONDARY]
+    pages = [(unit, WELL_WRITTEN) for unit in audit.units(HOST) if unit.id != SECONDARY]
     audit.hosts[HOST].lost = {audit.province.units[PRIMARY].public_address}
     found: dict[tuple[str, str], Verdict] = {}
 
@@ -901,8 +902,19 @@ def test_a_network_that_lets_no_mail_out_and_a_page_that_breaks_hide_no_name_tha
     with pytest.raises(AuditError, match="its page broke"):
         QUESTIONS["C37-12.1"](audit, HOST, of_units=of_units(), record=record)
     assert found[PRIMARY, "C37-12.1"] == "fail"
-    assert found[SECONDARY, "C37-S39-utf8"] == "pass"
-    assert (SECONDARY, "C37-12.1") not in found
+    assert found[OFFICE, "C37-S39-utf8"] == "pass"
+    assert {(SECONDARY, "C37-12.1"), (SECONDARY, "C37-S39-utf8")}.isdisjoint(found)
+
+
+def test_who_lacks_its_name_on_the_page_may_write_it_in_utf_8(audit: Any) -> None:
+    found: dict[tuple[str, str], Verdict] = {}
+    QUESTIONS["C37-12.1"](
+        audit,
+        HOST,
+        of_units=[(unit, WELL_WRITTEN._replace(named=False)) for unit in audit.units(HOST)],
+        record=lambda unit, requirement, verdict, evidence: found.update({(unit, requirement): verdict}),
+    )
+    assert (found[PRIMARY, "C37-12.1"], found[PRIMARY, "C37-S39-utf8"]) == ("fail", "pass")
 
 
 def test_a_name_below_edu_vn_whose_exchanger_says_later_is_open(audit: Any) -> None:

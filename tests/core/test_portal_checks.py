@@ -7,7 +7,8 @@ import html
 import itertools
 import re
 import ssl
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -299,6 +300,25 @@ def test_a_feed_that_is_no_xml_says_where(files: Files, edited: Callable[..., No
     assert "XML: " in " | ".join(evidence)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "new", "said"),
+    [
+        ("</urlset>", "", "XML: "),
+        ("urlset", "sitemapindex", "no sitemap: "),
+        ("(?=</urlset>)", "<url><loc>https://khac.test/</loc></url>", "outside this portal: https://khac.test/"),
+        (r"<url><loc>[^<]*/tin-tuc/20-11[^<]*</loc>.*?</url>", "", "not in the sitemap: "),
+    ],
+)
+def test_a_sitemap_is_one_and_has_the_pages_that_were_read(
+    files: Files, edited: Callable[..., None], pattern: str, new: str, said: str
+) -> None:
+    unit = files.province.units["th-suoi-mo"]
+    edited(unit.portal, "/sitemap.xml", pattern, new)
+    verdict, evidence = answer("C37-9.6", reading(files, unit.id))
+    assert verdict == "fail"
+    assert said in " | ".join(evidence)
+
+
 @pytest.mark.parametrize("requirement", ["C37-8.6", "C37-9.5"])
 @pytest.mark.parametrize("instead", [r"\1", r'<a href="mailto:">\1</a>', r'<a href="mailto:?subject=a@b.test">\1</a>'])
 def test_a_consultation_without_an_address_to_write_to_fails(
@@ -309,6 +329,21 @@ def test_a_consultation_without_an_address_to_write_to_fails(
     verdict, evidence = answer(requirement, reading(files, unit.id))
     assert verdict == "fail"
     assert "no mail address to send an opinion to" in " | ".join(evidence)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@pytest.mark.parametrize("form", [True, False])
+def test_an_address_or_a_form_is_enough_to_ask_by(
+    files: Files, edited: Callable[..., None], shown: bool, form: bool
+) -> None:
+    unit = files.province.units["thcs-suoi-mo"]
+    if form:
+        files.files[unit.portal, "/phan-anh"] = b"<main><form method=post action=/phan-anh></form></main>"
+    if not shown:
+        edited(unit.portal, "/lien-he/", "mailto:", "x:")
+    said = CHECKS["C37-9.1b"](reading(files, unit.id))
+    assert isinstance(said, Mailed)
+    assert (said.verdict, said.letter) == ("pass" if shown or form else "fail", unit.public_address)
 
 
 @pytest.mark.parametrize("arrived", [True, False])
@@ -609,6 +644,28 @@ def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_m
 
 
 @pytest.mark.parametrize(
+    ("unit", "requirement", "path", "field"),
+    [
+        ("so", "C37-8.9.2", "/hoc-lieu/", "resource_library"),
+        ("so", "C37-8.14", "/dich-vu/", "conference"),
+        ("thcs-suoi-mo", "C37-9.10.2", "/hoc-lieu/", "resource_library"),
+    ],
+)
+def test_whose_a_link_is_that_lies_elsewhere_has_to_be_looked_at(
+    files: Files, edited: Callable[..., None], unit: str, requirement: str, path: str, field: str
+) -> None:
+    about = reading(files, unit)
+    edited(about.unit.portal, path, "</h1>", '</h1><a href="https://khac.ngoai.test/">x</a>')
+    about.content = _without(**{field: Link(title="x", url="https://khac.ngoai.test/")})(about.content)
+    verdict, evidence = answer(requirement, about)
+    assert verdict == "not-tested"
+    assert evidence[0].endswith(
+        "1/1 liên kết đã khai có trên trang và trả lời / declared links stand there and answer: https://khac.ngoai.test/"
+    )
+    assert "somebody has to look whose it is" in evidence[-1]
+
+
+@pytest.mark.parametrize(
     "path", ["/van-ban/", "/cong-khai/2025-2026/", "/lay-y-kien/.+/", "/hoc-lieu/", "/tin-tuc/.+/"]
 )
 def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unread(
@@ -621,6 +678,17 @@ def test_marks_of_secrecy_are_looked_for_on_pages_and_files_are_said_to_be_unrea
     assert evidence[-2].endswith(f" / files that they lead to and that were NOT looked into: {published} pdf")
     edited("thcssuoimo.suoimo.minhha.test", path, "</h1>", " (MẬT)</h1>")
     assert article_7._secrecy(reading(files, "thcs-suoi-mo"))[0] == "fail"
+
+
+def test_a_page_that_is_not_there_bears_no_mark_of_secrecy_and_is_not_counted(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (count, *_) = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    monkeypatch.delitem(files.files, ("thcssuoimo.suoimo.minhha.test", "/van-ban/"))
+    verdict, evidence = article_7._secrecy(reading(files, "thcs-suoi-mo"))
+    assert verdict == "not-tested"
+    assert int(evidence[0].split()[0]) == int(count.split()[0]) - 1
+    assert evidence[1].startswith("không đọc được / not read: GET https://thcssuoimo.suoimo.minhha.test/van-ban/ → 404")
 
 
 OF_OTHERS = {
@@ -771,6 +839,12 @@ def test_a_ministry_that_refuses_an_auditor_is_no_fault_of_the_department(
     assert found == verdict, evidence
 
 
+def test_the_department_that_an_office_links_to_has_to_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert article_10.office(reading(files, "vhxh-suoi-mo"))[0] == "pass"
+    monkeypatch.delitem(files.files, (files.province.units["so"].portal, "/"))
+    assert article_10.office(reading(files, "vhxh-suoi-mo"))[0] == "fail"
+
+
 def test_a_link_within_the_province_has_to_answer(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     about = reading(files, "thcs-suoi-mo")
     names(monkeypatch, None)
@@ -781,6 +855,28 @@ def test_a_link_within_the_province_has_to_answer(files: Files, monkeypatch: pyt
     assert (len(good), len(broken), len(unseen)) == (0, 2, 1)
     monkeypatch.delitem(files.files, (files.province.units["vhxh-suoi-mo"].portal, "/hoc-lieu/"))
     assert answer("C37-9.10.2", about)[0] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("location", "status", "verdict"),
+    [
+        ("https://dangnhap.ngoai.test/", 200, "pass"),
+        ("https://dangnhap.ngoai.test/", 403, "not-tested"),
+        ("https://dangnhap.ngoai.test/", 404, "fail"),
+        ("https://tuyensinh.ngoai.test/", 200, "not-tested"),
+        ("http://dangnhap.ngoai.test/", 200, "not-tested"),
+    ],
+)
+def test_a_redirect_is_judged_by_the_page_that_it_leads_to(
+    files: Files, monkeypatch: pytest.MonkeyPatch, location: str, status: int, verdict: str
+) -> None:
+    def outside(host: str, path: str, port: int) -> tuple[Response, bytes]:
+        first = host == "tuyensinh.ngoai.test"
+        return (Response(302, {"Location": location}) if first else Response(status, {})), b""
+
+    monkeypatch.setattr(files, "outside", outside)
+    found, evidence = answer("C37-9.4", reading(files, "thcs-suoi-mo"))
+    assert found == verdict, evidence
 
 
 @pytest.mark.parametrize(
@@ -894,7 +990,26 @@ def test_a_unit_s_name_is_read_as_words(files: Files, name: str, shown: bool) ->
     words = html.escape(name).replace(" ", "\n ") if shown else "Trường khác"
     body = f"<h1>{words}</h1>".encode()
     about.portal._pages["/"] = Page("https://x.test/", 200, {"content-type": "text/html; charset=utf-8"}, body, "GET")
-    assert article_12._page(about)[0] is shown
+    assert article_12._written(about).named is shown
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "encoded"),
+    [
+        ("text/html; charset=utf-8", "Mơ".encode(), True),
+        ("text/html; charset=windows-1258", "Mơ".encode(), False),
+        ("text/html; charset=utf-8", "Mơ".encode("utf-16"), False),
+        ("text/html; charset=utf-8", unicodedata.normalize("NFD", "Mơ").encode(), False),
+    ],
+)
+def test_the_letters_of_news_are_looked_at_too(files: Files, kind: str, body: bytes, encoded: bool) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    good = {"content-type": "text/html; charset=utf-8"}
+    for path in ("/", *(urlsplit(page.url).path for page in about.portal.below("/tin-tuc/"))):
+        about.portal._pages[path] = Page(f"https://x.test{path}", 200, good, b"", "GET")
+    path = next(path for path in about.portal._pages if path.startswith("/tin-tuc/") and path != "/tin-tuc/")
+    about.portal._pages[path] = Page(f"https://x.test{path}", 200, {"content-type": kind}, body, "GET")
+    assert article_12._written(about).encoded is encoded
 
 
 @pytest.mark.parametrize(
@@ -999,8 +1114,11 @@ def test_a_diploma_is_found_alone(files: Files, page: Page, verdict: str) -> Non
 class Screen:
     """A browser in which some pages do not open so many times."""
 
-    def __init__(self, crashes: int = 0, overflow: int = 0):
+    def __init__(
+        self, crashes: int = 0, overflow: int = 0, violations: Sequence[str] = (), undecided: Sequence[str] = ()
+    ):
         self.crashes, self.overflow = crashes, overflow
+        self.said = tuple(violations), tuple(undecided)
 
     def look(self, urls: Iterable[str]) -> list[Seen | str]:
         return [*map(self._judge, urls)]
@@ -1009,7 +1127,7 @@ class Screen:
         if url.endswith("/lanh-dao/") and self.crashes:
             self.crashes -= 1
             return f"{url}: Target crashed"
-        return Seen(url, self.overflow, ())
+        return Seen(url, self.overflow, *self.said)
 
 
 @pytest.mark.parametrize(
@@ -1020,6 +1138,8 @@ class Screen:
         (Screen(crashes=2), True, ("not-tested", "not-tested")),
         (Screen(crashes=2, overflow=9), True, ("fail", "not-tested")),
         (Screen(crashes=1), False, ("fail", "fail")),
+        (Screen(undecided=["color-contrast"]), True, ("pass", "not-tested")),
+        (Screen(undecided=["color-contrast"], violations=["label"]), True, ("pass", "fail")),
     ],
 )
 def test_a_page_that_the_auditor_s_browser_does_not_open_is_no_fault_if_it_answers(
@@ -1042,9 +1162,12 @@ class Searched:
         down: bool = False,
         lost: bool = False,
         listed: bool = True,
+        deaf: bool = False,
+        titles: bool = False,
     ):
-        self.pages = {f"/tin-tuc/{name}/": text for name, text in articles.items()}
+        self.pages = {f"/tin-tuc/{name}/": article(name, text) for name, text in articles.items()}
         self.others, self.down, self.lost, self.listed = others, down, lost, listed
+        self.deaf, self.titles = deaf, titles
 
     def https(self, host: str, path: str, form: object = None) -> tuple[Response, bytes]:
         parts = urlsplit(path)
@@ -1056,10 +1179,15 @@ class Searched:
         word, number = fold(asked["q"][0]), int(asked.get("trang", ["1"])[0])
         hits = [f"/khac/{other}/" for other in range(self.others)]
         known = {} if self.lost else self.pages
-        hits += [url for url, text in known.items() if any(said.startswith(word) for said in fold(text).split())]
+        known = {url: text.partition("<div")[0] if self.titles else text for url, text in known.items()}
+        hits += [url for url, text in known.items() if self.deaf or re.search(rf"\b{re.escape(word)}", fold(text))]
         shown = "".join(f"<a href={url}>x</a>" for url in hits[number * 10 - 10 : number * 10])
         more = "<nav><a rel=next href=x>x</a></nav>" if len(hits) > number * 10 else ""
         return Response(503 if self.down else 200, {}), page_of(shown + more)
+
+
+def article(title: str, body: str) -> str:
+    return f"<h1>{title}</h1><div itemprop=articleBody>{body}</div><p>Lê Nghiễn</p>"
 
 
 def page_of(text: str) -> bytes:
@@ -1075,6 +1203,8 @@ ONE, TWO = {"mot": "hội khoẻ nghiệm"}, {"mot": "hội khoẻ nghiệm", "h
         (Searched(ONE), "pass"),
         (Searched(ONE, others=25), "pass"),
         (Searched(ONE, others=60), "not-tested"),
+        (Searched(ONE, deaf=True), "fail"),
+        (Searched(ONE, titles=True), "fail"),
         (Searched(ONE, lost=True), "fail"),
         (Searched(ONE, others=25, lost=True), "fail"),
         (Searched(TWO), "pass"),
@@ -1093,12 +1223,17 @@ def test_search_is_judged_by_a_word_that_tells_an_article_from_others(files: Fil
 
 
 def test_a_word_that_begins_another_article_s_does_not_tell_them_apart() -> None:
-    pages = [
-        Page(f"https://x.test/{text}/", 200, {}, page_of(text), "") for text in ("chuyện nghiệm", "chuyen nghiemx")
-    ]
-    assert article_12._telling_word(pages) == ("", "")
-    pages.append(Page("https://x.test/ba/", 200, {}, page_of("chuyển bảng"), ""))
-    assert article_12._telling_word(pages) == ("https://x.test/ba/", "bảng")
+    def news(*articles: tuple[str, str]) -> list[Page]:
+        return [
+            Page(f"https://x.test/{title}/", 200, {}, page_of(article(title, body)), "") for title, body in articles
+        ]
+
+    alike = [("1", "chuyện nghiệm"), ("2", "chuyen nghiemx")]
+    assert article_12._telling_word(news(*alike)) == ("", "")
+    three = news(*alike, ("ba", "chuyển bảng"))
+    assert article_12._telling_word(three) == ("https://x.test/ba/", "bảng")
+    assert article_12._telling_word(three, ["Tin: Bảng mới"]) == ("", "")
+    assert article_12._telling_word(news(("Kiểng", "kiểng Quách"))) == ("", ""), "a title, and perhaps a name"
 
 
 def test_a_browser_that_has_died_is_told_from_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -584,6 +584,9 @@ def test_statistics_are_a_table_and_a_chart_with_words() -> None:
     text = html("lab", FULL)["/thong-ke/"]
     assert text.count('<th scope="row">') == 5
     assert text.count("<svg") == 4
+    assert "<text" not in re.sub(r"<text[^>]*><tspan>[^<]+</tspan></text>", "", text), (
+        "axe could not judge its contrast"
+    )
     for id in re.findall(r'<svg[^>]*aria-labelledby="(\S+) ', text):
         assert re.search(rf'<title id="{id}">[^<]+</title><desc id="{id[:-2]}-d">[^<]*2025–2026: \d', text)
 
