@@ -2,7 +2,7 @@
 
 Each takes the unit's :class:`~tests.circular.portal.Reading` and gives a verdict with its evidence. None sends mail:
 what mail has a say in is left open (:class:`~tests.circular.portal.Mailed`). A page that says of itself that the unit
-has not published something is never a pass.
+has not published something is never a pass; where one page meets several requirements, each is looked for by itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
-from edumail.text import fold
+from edumail.text import fold, nfc
 from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Page, plain
 from tests.circular.portal import Answer, Reading
@@ -37,6 +37,7 @@ ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện",
 MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
+REGISTER = "Số vào sổ gốc"
 RANKING = ("Đơn vị", "Hạng", "Điểm")
 ONE_ASSESSMENT = timedelta(days=92)
 """Offices and schools may be ranked by decisions some weeks apart; what was published longer before the newest is of
@@ -46,6 +47,8 @@ NAMED = 20
 YEARS = 5
 REDIRECTS = 5
 """How often a sign-in may lead on to another page."""
+NOBODY = "KHONGCO999"
+"""A number that no candidate and no diploma has."""
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 BUSY = (
     "429, giới hạn của máy chủ cho mạng này đã bị dùng hết, hãy hỏi lại sau"
@@ -217,13 +220,13 @@ def statistics_of_a_school(reading: Reading) -> Answer:
 
 
 def resources(reading: Reading) -> Answer:
-    """The page of digital resources answers and is not empty (8.9, 9.10)."""
-    page, bad = _published(reading, "/hoc-lieu/")
+    """The page of digital resources answers and is not empty (8.9, 9.10). A library above is no resource of its own."""
+    page, bad = _there(reading, "/hoc-lieu/")
     if bad:
         return bad
-    library = reading.library
-    above = plain(library) if library else None
-    own = [url for url, _ in page.links() if plain(url) != above and not url.startswith("mailto:")]
+    parent = reading.audit.province.units.get(reading.unit.parent or "")
+    above = {plain(url) for url in (reading.library, f"https://{parent.portal}/hoc-lieu/" if parent else None) if url}
+    own = [url for url, _ in page.links() if plain(url) not in above and not url.startswith("mailto:")]
     there, broken, unseen = reading.answered(own)
     evidence = [f"{page.said}: {len(there)} học liệu trả lời / resources answer", *broken, *unseen]
     return told(bool(there or unseen) and not broken, unseen), evidence
@@ -240,17 +243,21 @@ def accreditation(reading: Reading) -> Answer:
 
 
 def results(reading: Reading) -> Answer:
-    """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11)."""
+    """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11).
+
+    That whoever tries numbers is stopped is not tried: it would shut this network out.
+    """
     found = [(e, r) for e in reading.content.examinations for r in e.results]
-    if not found:
-        why = "inventory không có kết quả thi của đơn vị / the inventory has no results for this unit"
+    marked = next((both for both in found if both[1].marks), None)  # not somebody who was absent
+    if marked is None:
+        why = "inventory không có điểm nào của đơn vị / the inventory has no marks for this unit"
         return _empty(reading, "/tra-cuu/diem", why)
-    examination, result = found[0]
+    examination, result = marked
     form = reading.portal.page("/tra-cuu/diem")
     if left_out := _not_looked_up(reading, form):
         return left_out
     asked = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": result.candidate})
-    nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": "KHONGCO999"})
+    nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": NOBODY})
     shown = asked.rows()
     own = [shown.get(fold(subject)) == mark for subject, mark in result.marks.items()]
     # A year in a title, or a mark, may look like a number.
@@ -260,15 +267,14 @@ def results(reading: Reading) -> Answer:
     others, listed = (numbers - {result.candidate}) & _said(asked), numbers & (_said(form) | _said(nobody))
     evidence = [
         f"{form.said}: liệt kê {len(listed)} số báo danh / {len(listed)} candidate numbers listed",
-        f"POST → {asked.status}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
+        f"{asked.said}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
         f" / one number of the inventory: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
-        f"POST → {nobody.status}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
+        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
         f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
-        "chưa thử việc chặn người tra quá nhiều số sai, vì mạng này sẽ bị chặn"
-        " / that too many wrong numbers are stopped was not tried: it would shut this network out",
     ]
     busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
-    right = form.good and (asked.status == TOO_MANY or (asked.good and all(own)))
+    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    right = answered and (asked.status == TOO_MANY or all(own))
     return told(right and not (others or listed or nobody.rows()), busy), evidence + busy
 
 
@@ -288,19 +294,25 @@ def diplomas(reading: Reading) -> Answer:
     if not reading.content.diplomas:
         why = "inventory không có văn bằng và không có liên kết / the inventory has no diplomas and no link"
         return _empty(reading, "/van-bang/", why)
-    if left_out := _not_looked_up(reading, reading.portal.page("/van-bang/")):
+    form = reading.portal.page("/van-bang/")
+    if left_out := _not_looked_up(reading, form):
         return left_out
     diploma = reading.content.diplomas[0]
-    asked = reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": diploma.number})
+    asked, nobody = (reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": n}) for n in (diploma.number, NOBODY))
     numbers = {d.number for d in reading.content.diplomas}
     others = (numbers - _words([diploma.number, diploma.register, diploma.kind, f"{diploma.issued}"])) & _said(asked)
-    right = asked.good and fold(diploma.register) in asked.words
+    entered = asked.good and nfc(asked.rows().get(fold(REGISTER), "")) == nfc(diploma.register)
     evidence = [
-        f"POST → {asked.status}, một số của inventory: {'thấy' if right else 'KHÔNG THẤY'}, {len(others)} số khác"
-        f" / one number of the inventory: {'found' if right else 'NOT found'}, {len(others)} others"
+        form.said,
+        f"{asked.said}, một số của inventory: {'thấy' if entered else 'KHÔNG THẤY'}, {len(others)} số khác"
+        f" / one number of the inventory: {'found' if entered else 'NOT found'}, {len(others)} others",
+        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
+        f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
     ]
-    busy = [BUSY] if asked.status == TOO_MANY else []
-    return told((right or bool(busy)) and not others, busy), evidence + busy
+    busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
+    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    right = answered and (asked.status == TOO_MANY or entered)
+    return told(right and not (others or nobody.rows()), busy), evidence + busy
 
 
 def _said(page: Page) -> set[str]:
@@ -390,7 +402,7 @@ def disclosure(reading: Reading) -> Answer:
 
     Those headings were not compared with that circular's text, so that one lacks proves nothing: somebody has to look.
     """
-    page, bad = _published(reading, "/cong-khai/")
+    page, bad = _there(reading, "/cong-khai/")
     if bad:
         return bad
     years = reading.portal.below("/cong-khai/")
@@ -426,7 +438,7 @@ def disclosure_in_time(reading: Reading) -> Answer:
 
     What else that circular sets a time for is not looked at, and the evidence says so.
     """
-    page, bad = _published(reading, "/cong-khai/")
+    page, bad = _there(reading, "/cong-khai/")
     if bad:
         return bad
     evidence, good, kept = [], True, set()
@@ -573,14 +585,18 @@ def told(good: bool, unseen: list[str]) -> Verdict:
     return "not-tested" if good and unseen else _pass(good)
 
 
-def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
-    """The page at ``path``, and the answer when there is none or when it says that something is missing."""
+def _there(reading: Reading, path: str) -> tuple[Page, Answer | None]:
+    """The page at ``path``, and the answer when there is none."""
     page = reading.portal.page(path)
-    if not page.good:
-        return page, ("fail", [page.said])
-    if page.missing:
-        return page, ("fail", [page.said, f"trang ghi / the page says: {'; '.join(page.missing)[:200]}"])
-    return page, None
+    return page, None if page.good else ("fail", [page.said])
+
+
+def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
+    """The same, and the answer when the page says that something is missing; for one that meets one requirement."""
+    page, bad = _there(reading, path)
+    if not bad and page.missing:
+        bad = "fail", [page.said, f"trang ghi / the page says: {'; '.join(page.missing)[:200]}"]
+    return page, bad
 
 
 def _empty(reading: Reading, path: str, why: str) -> Answer:
@@ -625,7 +641,7 @@ def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
 
 
 def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
-    page, bad = _published(reading, path)
+    page, bad = _there(reading, path)
     if bad:
         return bad
     if not urls:

@@ -537,6 +537,43 @@ def test_every_heading_of_a_disclosure_is_missed_by_name(files: Files, edited: C
         assert [lack.en for lack in lacks] == [f"{en}, {newest.school_year}"]
 
 
+ON_ONE_PAGE: Mapping[str, tuple[str, str, str]] = {
+    "services": ("so", "/dich-vu/", "C37-8.4a C37-8.4b C37-8.4c.2 C37-8.14 C37-6.1"),
+    "resources": ("so", "/hoc-lieu/", "C37-8.9.1 C37-8.9.2"),
+    "a school's services": ("thcs-suoi-mo", "/dich-vu/", "C37-9.4 C37-9.11 C37-6.1"),
+    "a school's resources": ("thcs-suoi-mo", "/hoc-lieu/", "C37-9.10.1 C37-9.10.2"),
+    "disclosure": ("thcs-suoi-mo", "/cong-khai/", "C37-9.7.1 C37-9.7.2"),
+}
+
+
+@pytest.mark.parametrize("name", ON_ONE_PAGE)
+def test_what_a_page_lacks_for_one_requirement_fails_no_other(
+    files: Files, edited: Callable[..., None], name: str
+) -> None:
+    unit, path, asked = ON_ONE_PAGE[name]
+    edited(files.province.units[unit].portal, path, "</h1>", '</h1><p data-missing="x">Còn thiếu: mục khác</p>')
+    checks = {**CHECKS, "C37-6.1": sections.services}
+    for requirement in asked.split():
+        verdict, evidence = checks[requirement](reading(files, unit))
+        assert verdict == "pass", (requirement, evidence)
+
+
+def test_a_library_above_is_no_resource_of_an_office(files: Files, edited: Callable[..., None]) -> None:
+    about = reading(files, "vhxh-suoi-mo")
+    edited(about.unit.portal, "/hoc-lieu/", "<table.*?</table>", '<a href="https://sogddt.minhha.test/hoc-lieu/">x</a>')
+    assert CHECKS["C37-8.9.1"](about)[0] == "fail"
+
+
+def test_a_heading_in_other_words_is_looked_at_by_somebody(files: Files) -> None:
+    """On the pages as they are made, which say themselves that the heading is not there."""
+    content = files.contents.of("thcs-suoi-mo")
+    newest = content.disclosures[0]
+    spoilt = newest.model_copy(update={"general": newest.general.replace("Liên hệ", "Địa chỉ liên hệ")})
+    instead = content.model_copy(update={"disclosures": (spoilt, *content.disclosures[1:])})
+    verdict, evidence = answer("C37-9.7.1", reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo"))
+    assert (verdict, evidence[-1]) == ("not-tested", f"{sections.LOOK}: Liên hệ")
+
+
 def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: Files) -> None:
     about = reading(files, "thcs-suoi-mo")
     about.unit = about.unit.model_copy(update={"levels": ("gdtx",)})
@@ -913,6 +950,7 @@ def found(text: str, status: int = 200) -> Page:
     return Page("https://x.test/", status, {}, page.encode(), f"→ {status}")
 
 
+ENTERED = "<tr><th>Số vào sổ gốc</th><td>sổ 2026/7</td></tr>"
 MARKS = "<h1>Kỳ thi 2026</h1><input value='SQ002'><table><tr><th>Toán</th><td>850</td></tr></table>"
 
 
@@ -932,40 +970,46 @@ MARKS = "<h1>Kỳ thi 2026</h1><input value='SQ002'><table><tr><th>Toán</th><td
         ("", found(MARKS), found("", 429), "not-tested"),
         ("", found("", 429), found("<li>SQ002</li>"), "fail"),
         ("", found("", 503), found("không"), "fail"),
+        ("", found(MARKS), found("", 503), "fail"),
     ],
 )
 def test_a_number_is_another_candidate_s_where_it_stands_alone(
     files: Files, form: str, right: Page, nobody: Page, verdict: str
 ) -> None:
     about = reading(files, "so")
-    rows = [("SQ001", {"Toán": "850"}), *((number, {}) for number in ("SQ002", "001", "2025", "2026", "850"))]
+    absent = ((number, {}) for number in ("SQ002", "001", "2025", "2026", "850"))
+    rows = [("SQ000", {}), ("SQ001", {"Toán": "850"}), *absent]
     results = tuple(Result(candidate=number, marks=marks) for number, marks in rows)
     examination = Examination(slug="thi-2025", title="Kỳ thi 2026", published=date(2026, 6, 1), results=results)
     about.content = about.content.model_copy(update={"examinations": (examination,)})
-    about.__dict__["portal"] = Asked({"SQ001": right, "KHONGCO999": nobody}, form)
+    about.__dict__["portal"] = Asked({"SQ001": right, sections.NOBODY: nobody}, form)
     said = CHECKS["C37-8.11"](about)
     assert not isinstance(said, Mailed)
     assert said[0] == verdict, said
 
 
 @pytest.mark.parametrize(
-    ("page", "verdict"),
+    ("page", "nobody", "verdict"),
     [
-        (found("<td>Bằng 001</td><td>sổ 2026/7</td>"), "fail"),
-        (found("<td>Bằng</td><td>sổ 2026/7</td>"), "pass"),
-        (found("<td data-so='001'>Bằng</td><td>sổ 2026/7</td>"), "fail"),
-        (found("", 429), "not-tested"),
-        (found("", 503), "fail"),
+        (found(f"<td>Bằng 001</td>{ENTERED}"), found("không"), "fail"),
+        (found(f"<td>Bằng</td>{ENTERED}"), found("không"), "pass"),
+        (found(f"<td data-so='001'>Bằng</td>{ENTERED}"), found("không"), "fail"),
+        (found(ENTERED.replace("7", "71")), found("không"), "fail"),
+        (found("sổ 2026/7"), found("không"), "fail"),
+        (found(ENTERED), found(ENTERED), "fail"),
+        (found(ENTERED), found("", 503), "fail"),
+        (found("", 429), found("không"), "not-tested"),
+        (found("", 503), found("không"), "fail"),
     ],
 )
-def test_a_diploma_is_found_alone(files: Files, page: Page, verdict: str) -> None:
+def test_a_diploma_is_found_alone(files: Files, page: Page, nobody: Page, verdict: str) -> None:
     about = reading(files, "so")
     diplomas = tuple(
         Diploma(number=number, kind="Bằng", issued=date(2026, 1, 2), register="sổ 2026/7")
         for number in ("B100", "001", "2026")
     )
     about.content = _without(diploma_lookup=None)(about.content).model_copy(update={"diplomas": diplomas})
-    about.__dict__["portal"] = Asked({"B100": page})
+    about.__dict__["portal"] = Asked({"B100": page, sections.NOBODY: nobody})
     said = CHECKS["C37-8.12"](about)
     assert not isinstance(said, Mailed)
     assert said[0] == verdict, said
