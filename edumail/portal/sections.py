@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from edumail.portal import disclosed
 from edumail.portal.model import ARTICLE_SECTIONS, Content
+from edumail.portal.said import said
 from edumail.portal.view import View
 
 MANAGING = ("sở", "phòng")
@@ -191,11 +192,11 @@ def incomplete(view: View, content: Content) -> dict[str, tuple[Lack, ...]]:
 
 def _introduction(view: View, content: Content) -> Iterator[Lack]:
     given = content.portal.introduction
-    if given is None or not given.functions.strip():
+    if given is None or empty(given.functions):
         yield Lack("chức năng, nhiệm vụ, quyền hạn", "functions, tasks and powers")
-    if not view.sections and not (given and given.structure.strip()):
+    if not view.sections and not (given and not empty(given.structure)):
         yield Lack("cơ cấu tổ chức", "structure")
-    if view.school and not (given and given.history.strip()):
+    if view.school and not (given and not empty(given.history)):
         yield Lack("tóm tắt lịch sử", "a short history")
 
 
@@ -205,9 +206,9 @@ def _leaders(view: View, content: Content) -> Iterator[Lack]:
     given = {leader.person: leader for leader in content.portal.leaders}
     for member in view.leaders:
         leader = given.get(member.id)
-        if leader is None or not leader.phone.strip():
+        if leader is None or empty(leader.phone):
             yield Lack(f"điện thoại của {member.name}", f"telephone of {member.name}")
-        if leader is None or not leader.duties.strip():
+        if leader is None or empty(leader.duties):
             yield Lack(f"nhiệm vụ của {member.name}", f"duties of {member.name}")
 
 
@@ -244,8 +245,10 @@ ADMISSION_FIELDS: dict[str, tuple[str, str]] = {
 
 
 def empty(value: object) -> bool:
-    """Whether a field says nothing; zero says something."""
-    return value is None or value == () or (isinstance(value, str) and not value.strip())
+    """Whether a field says nothing; zero says something, and a promise of words nothing."""
+    if isinstance(value, (str, tuple)):
+        return not said(value if isinstance(value, str) else ". ".join(value))
+    return value is None
 
 
 def _fields(item: object, name: str, fields: Mapping[str, tuple[str, str]]) -> Iterator[Lack]:

@@ -14,11 +14,14 @@ from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
 
+from edumail.circular.texts import in_force
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
+from edumail.portal.said import WORDS, said
+from edumail.portal.view import DUE, due_year
 from edumail.text import fold, nfc
 from tests.circular.mailed import Mailed
-from tests.circular.pages import DATE, Page, plain
+from tests.circular.pages import DATE, Links, Page, links_below, plain
 from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
@@ -38,6 +41,11 @@ MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, ph�
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
 REGISTER = "Số vào sổ gốc"
+REPORT = "Báo cáo thường niên"
+PLANS = (
+    "không xem: kế hoạch tháng (trước ngày 25) và kế hoạch tuần của trường mầm non"
+    " / not looked at: a preschool's plans of the month (before the 25th) and of the week"
+)
 RANKING = ("Đơn vị", "Hạng", "Điểm")
 ONE_ASSESSMENT = timedelta(days=92)
 """Offices and schools may be ranked by decisions some weeks apart; what was published longer before the newest is of
@@ -58,6 +66,7 @@ LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác k
 SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
+POSTED = re.compile(r"Đăng ngày (\d{2})/(\d{2})/(\d{4})")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
 """A field whose value is what the asker typed, as an XPath."""
@@ -79,7 +88,7 @@ def leaders(reading: Reading) -> Answer | Mailed:
     if bad:
         return bad
     rows = page.table(*LEADER)
-    blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
+    blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not said(row[name])]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
     evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({', '.join(LEADER)})"]
@@ -114,32 +123,62 @@ def news(reading: Reading) -> Answer:
     page, bad = _published(reading, "/tin-tuc/")
     if bad:
         return bad
-    newest = max(days(page), default=None)
-    dated = f"mới nhất / newest: {newest}" if newest else "KHÔNG ghi ngày / no date"
+    own = own_days(reading)
+    newest = max(own, default=None)
+    dated = (
+        f"mới nhất / newest: {newest}" if newest else "KHÔNG tin nào mở được mà ghi ngày / NONE that opens has a day"
+    )
     evidence = [f"{page.said}: {len(reading.portal.below('/tin-tuc/'))} tin / items; {dated}"]
     if newest is None:
         return "fail", evidence
-    fresh, said = reading.fresh(newest)
-    return _pass(fresh), [*evidence, said]
+    fresh, age = reading.fresh(newest)
+    return _pass(fresh), [*evidence, age]
+
+
+def own_days(reading: Reading) -> list[date]:
+    """Of each news item that answers the day that it has as its own, whatever other days its text names."""
+    return [day for item in reading.portal.below("/tin-tuc/") if item.good and (day := _own_day(item))]
+
+
+def _own_day(item: Page) -> date | None:
+    words = " ".join(item.main.text_content().split())
+    posted = _day(POSTED, words)
+    marks = re.match(r"(\d{4})-(\d{2})-(\d{2})", next(iter(item.metadata("DC.date")), ""))
+    return posted or (_day(DATE, f"{marks[3]}/{marks[2]}/{marks[1]}") if marks else None)
 
 
 def documents(reading: Reading) -> Answer:
-    """A list with number, date, title and a file that can be had (8.3, 9.3)."""
+    """A list with number, date, title and a file that can be had and is one (8.3, 9.3)."""
     page, bad = _published(reading, "/van-ban/")
     if bad:
         return bad
     rows = page.table(*DOCUMENT)
     blank = [row[DOCUMENT[0]] or "?" for row in rows if not all(row[name] for name in DOCUMENT)]
     files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
-    there, broken, unseen = reading.answered(files)
+    linked = page.main.xpath(".//table//tr[.//a[contains(@href, '/files/')]]")
+    there, broken, unseen = _files(reading, files)
     evidence = [
-        f"{page.said}: {len(rows)} văn bản, {len(files)} liên kết đến tệp, {len(there)} tệp trả lời"
-        f" / {len(rows)} documents, {len(files)} links to files, {len(there)} files answer",
+        f"{page.said}: {len(rows)} văn bản, {len(linked)} dòng có liên kết đến tệp, {len(there)} tệp tải được"
+        f" / {len(rows)} documents, {len(linked)} rows with a link to a file, {len(there)} files can be had",
         *broken,
         *unseen,
     ]
     evidence += [f"chưa đủ / incomplete: {', '.join(blank)}"] if blank else []
-    return told(bool(rows) and len(files) >= len(rows) and not (blank or broken), unseen), evidence
+    return told(bool(rows) and len(linked) >= len(rows) and not (blank or broken), unseen), evidence
+
+
+def _files(reading: Reading, urls: list[str]) -> Links:
+    """Which of ``urls`` answer with a file: one that is called a PDF begins as such, no other is empty or a page."""
+    there, broken, unseen = reading.answered(urls)
+    others = [url for url in there if not _is_file(url, _led_on(reading, url).body)]
+    wrong = [f"{url}: không phải tệp như tên gọi / not the file that it is called" for url in others]
+    return Links([url for url in there if url not in others], [*broken, *wrong], unseen)
+
+
+def _is_file(url: str, body: bytes) -> bool:
+    if urlsplit(url).path.lower().endswith(".pdf"):
+        return body.startswith(b"%PDF-")
+    return bool(body) and not re.match(rb"\s*<(!doctype html|html)", body, re.I)
 
 
 def public_services(reading: Reading) -> Answer:
@@ -149,8 +188,15 @@ def public_services(reading: Reading) -> Answer:
 
 
 def services(reading: Reading) -> Answer:
-    """The list of services; its links answer (8.4b, 6.1)."""
+    """The list of services; its links answer (8.4b)."""
     return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+
+
+def gathered(reading: Reading) -> Answer:
+    """The list, and the portal of public services where one is declared; all these links answer (6.1)."""
+    portal = reading.content.portal
+    listed = [*portal.services, *filter(None, [portal.public_services])] if portal.services else []
+    return _leads(reading, "/dich-vu/", [link.url for link in listed])
 
 
 def procedures(reading: Reading) -> Answer:
@@ -180,10 +226,17 @@ def consultations(reading: Reading) -> Mailed:
             why = f"{page.url}: không có địa chỉ thư nhận ý kiến / no mail address to send an opinion to"
             verdict, evidence = "fail", [*evidence, why]
         addresses |= found
-        if len(page.words) < 200:
+        if not _text_below(page):
             why = f"{page.url}: không có nội dung để góp ý / no text to give an opinion on"
             verdict, evidence = "fail", [*evidence, why]
     return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))
+
+
+def _text_below(page: Page) -> bool:
+    """Whether a consultation has the matter itself, below a heading or as a file, besides the fields."""
+    return any(_enough(words) for _, words in page.headed("h2", "h3")) or any(
+        urlsplit(url).path.startswith("/files/") for url, _ in page.links()
+    )
 
 
 def metadata(reading: Reading) -> Answer:
@@ -413,84 +466,103 @@ def disclosure(reading: Reading) -> Answer:
     headings = [heading for heading, _ in disclosed.asked(levels)]
     lacking = [part for part in DISCLOSURE if not _part(newest, part)]
     unseen = [heading for heading in headings if not _part(newest, heading)]
-    reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
-    there, broken, unknown = reading.answered(reports)
+    reports = [url for url in links_below(newest, REPORT) if urlsplit(url).path.lower().endswith(".pdf")]
+    there, broken, unknown = _files(reading, reports)
     parts = f"{len(DISCLOSURE) - len(lacking)}/{len(DISCLOSURE)}"
     known = f"{len(headings) - len(unseen)}/{len(headings)}"
     evidence = [
-        f"{newest.said}: {len(there)} PDF, {parts} phần, {known} đề mục / {parts} parts, {known} headings",
+        f"{newest.said}: {len(there)} PDF dưới đề mục «{REPORT}», {parts} phần, {known} đề mục"
+        f" / {len(there)} PDF below the heading of the annual report, {parts} parts, {known} headings",
         *broken,
         *unknown,
     ]
+    evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
+    open_ = [*unknown]
     if not levels or not disclosed.LEVELS.keys() >= set(levels):
-        evidence.append(
+        open_.append(
             "không xem: những gì Thông tư 09/2024 liệt kê cho giáo dục thường xuyên (Điều 10 và Điều 11)"
             " / not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)"
         )
-    evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
     if unseen:
-        evidence.append(f"{LOOK}: {', '.join(unseen)}")
-    return told(bool(there or unknown) and not (lacking or broken), unseen or unknown), evidence
+        open_.append(f"{LOOK}: {', '.join(unseen)}")
+    return told(bool(there or unknown) and not (lacking or broken), open_), [*evidence, *open_[len(unknown) :]]
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
-    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
+    """Before 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
 
-    What else that circular sets a time for is not looked at, and the evidence says so.
+    Whether a year's came late is judged from the first 30 June on at which that circular was in force, by the day that
+    the page itself says. What else the circular sets a time for is not looked at, and the evidence says so.
     """
     page, bad = _there(reading, "/cong-khai/")
     if bad:
         return bad
     evidence, good, kept = [], True, set()
+    newest = due_year(today())
+    wanted = {newest - n for n in range(YEARS)}
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
+        if not (found and year.good):
+            continue
+        kept.add(int(found[1]))
+        due = date(int(found[2]), *DUE)
+        if int(found[1]) < min(wanted) or in_force("disclosure", due) != in_force("disclosure", today()):
+            continue
         published = _published_on(" ".join(year.main.text_content().split()))
-        if not found or not published:
+        if not published:
             good = False
             evidence.append(f"{year.said}: không ghi ngày công bố / without the day on which it was published")
             continue
-        kept.add(int(found[1]))
-        due = date(int(found[2]), 6, 30)
-        late = published > due
+        late = published >= due
         good &= not late
-        said_so = "công bố QUÁ HẠN / published LATE, due" if late else "công bố kịp hạn / published in time, due"
-        evidence.append(f"{found[1]}-{found[2]}: {published}, {said_so} {due}")
-    newest = today().year - (1 if (today().month, today().day) > (6, 30) else 2)
-    wanted = {newest - n for n in range(YEARS)}
+        in_time = "QUÁ HẠN, phải trước / LATE, due before" if late else "kịp hạn, trước / in time, before"
+        evidence.append(
+            f"{found[1]}-{found[2]}: trang ghi công bố / the page says published {published}: {in_time} {due}"
+        )
+    evidence.append(f"còn giữ / kept: {', '.join(f'{year}-{year + 1}' for year in sorted(wanted & kept)) or 0}")
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
+    open_ = menus if served == "not-tested" else []
+    if "mamnon" in reading.unit.levels:
+        open_ = [*open_, PLANS]
+        menus = [*menus, PLANS]
     evidence += [
         *menus,
-        "không xem: thay đổi trong 10 ngày làm việc, kế hoạch tháng và tuần của trường mầm non"
-        " / not looked at: changes within 10 working days, a preschool's plans of the month and the week",
+        "không xem: thay đổi trong 10 ngày làm việc / not looked at: changes within 10 working days",
     ]
-    return _pass(good and served and not absent), [page.said, *evidence]
+    return told(good and served != "fail" and not absent, open_), [page.said, *evidence]
 
 
-def _menu_in_time(reading: Reading) -> tuple[bool, list[str]]:
+def _menu_in_time(reading: Reading) -> Answer:
     """Whether the menu of the week is there, and was before the Saturday before it; on a Saturday, of the next week."""
     meals = reading.content.portal.meals
+    if meals is None:
+        return "not-tested", [
+            "inventory không nói có tổ chức bữa ăn không, nên không xem thực đơn"
+            " / the inventory does not say whether meals are served, so menus were not looked at"
+        ]
+    page = reading.portal.page("/thuc-don/")
     if not meals:
-        if meals is None:
-            said = "inventory không nói có tổ chức bữa ăn không / the inventory does not say whether meals are served"
-        else:
-            said = "inventory nói không tổ chức bữa ăn / the inventory says that no meals are served"
-        return meals is False, [said]
+        if any(said(words) for _, words in page.headed("h2")):
+            return "not-tested", [
+                f"{page.said}: inventory nói không tổ chức bữa ăn, mà trang có thực đơn, cần người xem"
+                " / the inventory says that no meals are served, and there are menus: somebody has to look"
+            ]
+        return "pass", ["inventory nói không tổ chức bữa ăn / the inventory says that no meals are served"]
     day = today()
     week = day - timedelta(days=day.weekday()) + (timedelta(weeks=1) if day.weekday() >= SATURDAY else timedelta())
-    page = reading.portal.page("/thuc-don/")
     words = next((text for title, text in page.headed("h2") if f"{week:%d/%m/%Y}" in title), "")
     published = _published_on(words)
-    said = (
+    there = (
         f"{published or '?'}: công bố thực đơn tuần từ / published the menu of the week from {week}"
         if words
         else f"KHÔNG CÓ thực đơn tuần từ / there is NO menu of the week from {week}"
     )
     # Besides the day there is to be a menu.
-    good = published is not None and published < week - timedelta(days=2) and len(PUBLISHED.sub("", words).split()) >= 3
-    return good, [f"{page.said}: {said}"]
+    good = published is not None and published < week - timedelta(days=2) and _enough(PUBLISHED.sub("", words))
+    return _pass(good), [f"{page.said}: {there}"]
 
 
 def admission(reading: Reading) -> Answer:
@@ -563,9 +635,14 @@ def days(page: Page) -> list[date]:
 
 def _published_on(text: str) -> date | None:
     """The day on which something says that it was published; none that is not there, or is still to come."""
-    said = PUBLISHED.search(text)
+    return _day(PUBLISHED, text)
+
+
+def _day(pattern: re.Pattern[str], text: str) -> date | None:
+    """The first day that stands so in a text; none that is not there, or is still to come."""
+    said_so = pattern.search(text)
     try:
-        day = date(int(said[3]), int(said[2]), int(said[1])) if said else None
+        day = date(int(said_so[3]), int(said_so[2]), int(said_so[1])) if said_so else None
     except ValueError:
         return None
     return day if day and day <= today() + timedelta(days=1) else None
@@ -605,8 +682,18 @@ def _empty(reading: Reading, path: str, why: str) -> Answer:
 
 def _part(page: Page, title: str) -> bool:
     """Whether a heading begins with ``title`` and words stand below it, before the next heading of its level."""
-    parts = page.headed("h2", "h3")
-    return any(fold(heading).startswith(fold(title)) and len(words.split()) >= 3 for heading, words in parts)
+    return any(fold(heading).startswith(fold(title)) and _enough(words) for heading, words in page.headed("h2", "h3"))
+
+
+def _enough(words: str) -> bool:
+    """Whether there are words that say something."""
+    return len(said(words)) >= WORDS
+
+
+def written(item: Page) -> bool:
+    """Whether an article is there and has words of its own, besides headings and days."""
+    bodies = item.main.xpath(".//*[@itemprop='articleBody']") or item.main.xpath(".//p | .//li | .//td | .//dd")
+    return item.good and _enough(DATE.sub("", " ".join(body.text_content() for body in bodies)))
 
 
 def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
@@ -621,8 +708,10 @@ def _articles(reading: Reading, path: str) -> Answer:
     page, bad = _published(reading, path)
     if bad:
         return bad
-    items = [item for item in reading.portal.below(path) if item.good and days(item)]
-    return _pass(bool(items)), [f"{page.said}: {len(items)} bài ghi ngày, mở được / dated items that open"]
+    items = [item for item in reading.portal.below(path) if written(item) and days(item)]
+    return _pass(bool(items)), [
+        f"{page.said}: {len(items)} bài có lời văn và ghi ngày / items that open, with text and a day"
+    ]
 
 
 def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
@@ -633,7 +722,7 @@ def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
     evidence, good = [f"{page.said}: {len(items)} mục / items ({', '.join(names)})"], bool(items)
     for item in items:
         terms = item.terms()
-        lacking = [name for name in names if not any(k.startswith(fold(name)) and v for k, v in terms.items())]
+        lacking = [name for name in names if not any(k.startswith(fold(name)) and said(v) for k, v in terms.items())]
         if lacking or not item.good:
             good = False
             evidence.append(f"{item.said}: thiếu / missing: {', '.join(lacking)}")
