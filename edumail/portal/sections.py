@@ -146,7 +146,7 @@ def _present(section: str, view: View, content: Content) -> bool:
         "english": portal.english,
         "services": portal.services or portal.public_services or portal.admission_service,
         "documents": content.documents,
-        "consultations": content.consultations,
+        "consultations": content.consultations or portal.no_consultations,
         "procedures": content.procedures,
         "results": content.examinations,
         "diplomas": content.diplomas or portal.diploma_lookup,
@@ -269,7 +269,9 @@ def _admission(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("chưa có thông báo tuyển sinh", "no notice of admission is published yet")
     for admission in content.admissions:
         yield from _fields(admission, admission.title, ADMISSION_FIELDS)
-    if content.admissions and not any(admission.candidates for admission in content.admissions):
+    years = [int(admission.school_year[:4]) for admission in content.admissions]
+    # For a year that has not begun nobody need have applied yet.
+    if years and max(years) <= view.begun and not any(admission.candidates for admission in content.admissions):
         yield Lack("danh sách dự tuyển", "the list of candidates")
 
 
@@ -285,7 +287,7 @@ def _statistics(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
         return
     last = max(years[-1], view.year - RECENT)
-    for year in range(last - YEARS + 1, last + 1):
+    for year in range(max(last - YEARS + 1, content.portal.opened or 0), last + 1):
         if year not in years:
             yield Lack(f"số liệu năm học {year}–{year + 1}", f"figures of the school year {year}–{year + 1}")
 
@@ -310,7 +312,7 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
     if newest.annual_report is None:
         yield Lack(f"báo cáo thường niên năm học {newest.school_year}", f"annual report of {newest.school_year}")
     kept = {int(item.school_year[:4]) for item in content.disclosures}
-    for year in range(view.due - YEARS + 1, view.due + 1):
+    for year in range(max(view.due - YEARS + 1, content.portal.opened or 0), view.due + 1):
         if year not in kept:
             yield Lack(f"công khai năm học {year}–{year + 1}", f"disclosure of the school year {year}–{year + 1}")
 

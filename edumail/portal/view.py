@@ -66,6 +66,8 @@ class View:
     """The year, for the one mark that must never be blank even where nothing has a date (Dublin Core's ``date``)."""
     due: int
     """When the newest school year began whose disclosure is due: a 30 June has gone by in its second year."""
+    begun: int
+    """When the school year began that is running."""
     ministry: tuple[str, ...]
     """The Ministry's domains, in order."""
     people: tuple[tuple[str, str, tuple[str, ...], str], ...] = field(repr=False)
@@ -104,6 +106,15 @@ class View:
         # A province's people are many, and this is quicker than their repr. Version 2 of the format: equal values give
         # equal bytes, whichever objects they are.
         return hashlib.sha256(repr(self).encode() + marshal.dumps(self.people, 2)).hexdigest()
+
+
+SEPTEMBER = 9
+"""In which a school year begins."""
+
+
+def school_year(today: date) -> int:
+    """When the school year began that is running."""
+    return today.year - (today.month < SEPTEMBER)
 
 
 DUE = (6, 30)
@@ -180,6 +191,7 @@ class Views:
             domain=unit.domain,
             year=self.province.today.year,
             due=due_year(self.province.today),
+            begun=school_year(self.province.today),
             ministry=self.ministry,
             people=tuple([(p.id, p.name, self._words[p.posts], p.address) for p in people]),
             leaders=tuple(self.member(person) for person in self.leaders(unit)),

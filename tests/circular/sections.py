@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urljoin, urlsplit
@@ -18,7 +19,8 @@ from edumail.circular.texts import in_force
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.portal.said import WORDS, said
-from edumail.portal.view import DUE, due_year
+from edumail.portal.sections import RECENT, YEARS
+from edumail.portal.view import DUE, due_year, school_year
 from edumail.text import fold, nfc
 from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Links, Page, links_below, plain
@@ -39,6 +41,18 @@ CONSULTATION = ("Địa chỉ nhận ý kiến", "Thư điện tử nhận ý ki
 ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
 MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
+ENGLISH = {
+    "Họ và tên": "name", "Chức vụ": "post", "Điện thoại": "telephone", "Thư điện tử": "mail", "Nhiệm vụ": "duties",
+    "Chức năng": "functions", "Cơ cấu tổ chức": "structure", "Lịch sử": "history",
+    "Trình tự thực hiện": "steps", "Hồ sơ": "dossier", "Nơi tiếp nhận": "where it is received",
+    "Người xử lý": "who handles it", "Liên hệ của người xử lý": "how to reach them",
+    "Thời hạn giải quyết": "time limit", "Phí, lệ phí": "fees",
+    "Địa chỉ nhận ý kiến": "address for opinions", "Thư điện tử nhận ý kiến": "mail address for opinions",
+    "Thời hạn nhận ý kiến": "last day",
+    "Đối tượng": "who may apply", "Chỉ tiêu": "quota", "Hình thức": "form of selection", "Điều kiện": "conditions",
+    "Thời gian": "time", "Địa điểm": "place",
+}  # fmt: skip
+"""What the headings and columns are called in a line of evidence."""
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
 REGISTER = "Số vào sổ gốc"
 REPORT = "Báo cáo thường niên"
@@ -52,7 +66,6 @@ ONE_ASSESSMENT = timedelta(days=92)
 another assessment. A figure of this suite."""
 NAMED = 20
 """How many units a line of evidence names."""
-YEARS = 5
 REDIRECTS = 5
 """How often a sign-in may lead on to another page."""
 NOBODY = "KHONGCO999"
@@ -67,6 +80,8 @@ SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 POSTED = re.compile(r"Đăng ngày (\d{2})/(\d{2})/(\d{4})")
+NONE_OPEN = re.compile(r"(\d{2})/(\d{2})/(\d{4})[^.]*khong co van de nao dang lay y kien")
+"""How a page says, folded, that no opinions are asked for."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
 """A field whose value is what the asker typed, as an XPath."""
@@ -91,7 +106,7 @@ def leaders(reading: Reading) -> Answer | Mailed:
     blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not said(row[name])]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
-    evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({', '.join(LEADER)})"]
+    evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({_both(LEADER)})"]
     evidence += [f"bỏ trống / blank: {', '.join(blank)}"] if blank else []
     if absent:
         evidence.append(
@@ -215,11 +230,18 @@ def law(reading: Reading) -> Answer:
     return _articles(reading, "/phap-luat/")
 
 
-def consultations(reading: Reading) -> Mailed:
-    """A list; each open item has text, address, mail address that is accepted, and closing day (8.6, 9.5)."""
+def consultations(reading: Reading) -> Answer | Mailed:
+    """A list; each item has text, address, mail address that is accepted, and closing day (8.6, 9.5).
+
+    Where there is none the page may say so, with its day.
+    """
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
     addresses: set[str] = set()
-    for page in reading.portal.below("/lay-y-kien/"):
+    items = reading.portal.below("/lay-y-kien/")
+    if not items and (day := _day(NONE_OPEN, reading.portal.page("/lay-y-kien/").words)):
+        why = f"{day}: trang ghi không có vấn đề nào đang lấy ý kiến / the page says that nothing is open for opinions"
+        return "pass", [*evidence, why]
+    for page in items:
         links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))
         found = {address for address in links if "@" in address}
         if not found:
@@ -397,9 +419,18 @@ def english(reading: Reading) -> Answer:
     if bad:
         return bad
     marked = (page.root.get("lang") or "").lower().startswith("en")
-    parts = [part for part in ("Introduction", "Contact", "Services") if not _part(page, part)]
+    wanted = ("Introduction", "Contact", "Services")
+    parts = [part for part in wanted if not _part(page, part)]
+    foreign = [title for title, words in page.headed("h2", "h3") if title.startswith(wanted) and _vietnamese(words)]
     evidence = [f"{page.said}, lang={page.root.get('lang')}", *(f"thiếu / missing: {part}" for part in parts)]
-    return _pass(marked and not parts), evidence
+    evidence += [f"phần lớn chữ là tiếng Việt / most words are Vietnamese: {title}" for title in foreign]
+    return _pass(marked and not parts and not foreign), evidence
+
+
+def _vietnamese(text: str) -> bool:
+    """Whether most words bear Vietnamese marks; in English only names of people and places do."""
+    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text))
+    return sum(fold(word) != word.casefold() for word in words) * 2 > len(words)
 
 
 def centres(reading: Reading) -> Answer:
@@ -408,7 +439,9 @@ def centres(reading: Reading) -> Answer:
     if bad:
         return bad
     rows = page.table("Tên", "Địa chỉ")
-    return _pass(bool(rows)), [f"{page.said}: {len(rows)} trung tâm / centres"]
+    blank = sum(not all(said(cell) for cell in row.values()) for row in rows)
+    lines = f"{len(rows)} trung tâm, {blank} dòng thiếu tên hay địa chỉ / centres, {blank} without name or address"
+    return _pass(bool(rows) and not blank), [f"{page.said}: {lines}"]
 
 
 def ranking(reading: Reading) -> Answer:
@@ -499,14 +532,15 @@ def disclosure_in_time(reading: Reading) -> Answer:
         return bad
     evidence, good, kept = [], True, set()
     newest = due_year(today())
-    wanted = {newest - n for n in range(YEARS)}
+    opened = reading.content.portal.opened or 0
+    wanted = {year for year in range(newest - YEARS + 1, newest + 1) if year >= opened}
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
         if not (found and year.good):
             continue
         kept.add(int(found[1]))
         due = date(int(found[2]), *DUE)
-        if int(found[1]) < min(wanted) or in_force("disclosure", due) != in_force("disclosure", today()):
+        if int(found[1]) <= newest - YEARS or in_force("disclosure", due) != in_force("disclosure", today()):
             continue
         published = _published_on(" ".join(year.main.text_content().split()))
         if not published:
@@ -566,19 +600,40 @@ def _menu_in_time(reading: Reading) -> Answer:
 
 
 def admission(reading: Reading) -> Answer:
-    """The notice with its seven fields, and a list of candidates by number (9.8)."""
+    """The notice with its seven fields, not older than of the last school year; a list of candidates by number (9.8).
+
+    Before its school year begins nobody can tell from a page whether a list is due.
+    """
     verdict, evidence = _fields(reading, "/tuyen-sinh/", ADMISSION)
+    pages = reading.portal.below("/tuyen-sinh/")
+    newest, begun = max((year for page in pages for year in _school_years(page)), default=None), school_year(today())
     items = [
         item.text_content().strip()
-        for page in reading.portal.below("/tuyen-sinh/")
+        for page in pages
         for item in page.main.xpath(".//ul[contains(@class, 'numbers')]/li")
     ]
-    names = [item for item in items if not re.fullmatch(r"[A-Z0-9]+", item)]
-    evidence.append(
-        f"danh sách dự tuyển: {len(items)} dòng, {len(names)} dòng ghi nhiều hơn một số"
-        f" / {len(items)} candidates listed, {len(names)} by more than a number"
-    )
-    return _pass(verdict == "pass" and bool(items) and not names), evidence
+    names = [item for item in items if not re.fullmatch(r"(?=.*\d)[A-Z0-9]+", item)]
+    shown = f"{newest}–{newest + 1}" if newest else "?"
+    evidence += [
+        f"thông báo mới nhất: năm học {shown}, nhận từ {begun - 1}–{begun} (con số của bộ kiểm tra này)"
+        f" / newest notice: school year {shown}, taken from {begun - 1}–{begun} on (a figure of this suite)",
+        f"danh sách dự tuyển: {len(items)} dòng, {len(names)} dòng không chỉ là một số"
+        f" / {len(items)} candidates listed, {len(names)} by what is not a number alone",
+        "không xem: tên người trong bảng, trong tệp và trong lời văn"
+        " / not looked at: names of people in tables, in files and in the text",
+    ]
+    open_ = [] if newest else ["không thông báo nào ghi năm học, cần người xem / no notice says its school year: look"]
+    if not items and newest and newest > begun:
+        open_.append("năm học ấy chưa bắt đầu, chưa biết đã phải có danh sách / that year has not begun: no list yet")
+    old = newest is not None and newest < begun - 1
+    good = verdict == "pass" and not old and not names and bool(items or open_)
+    return told(good, open_), [*evidence, *open_]
+
+
+def _school_years(page: Page) -> list[int]:
+    """The years in which the school years begin that a page names."""
+    pairs = re.findall(r"\b(20\d\d) ?[-–] ?(20\d\d)\b", page.main.text_content())
+    return [int(begins) for begins, ends in pairs if int(ends) == int(begins) + 1]
 
 
 def school_management(reading: Reading) -> Answer:
@@ -589,8 +644,8 @@ def school_management(reading: Reading) -> Answer:
     wanted = reading.content.portal.school_management
     if wanted is None:
         why = (
-            "inventory không khai hệ thống quản lý trường học trực tuyến"
-            " / the inventory declares no online school-management system"
+            "thông tư chỉ yêu cầu ở trường có hệ thống này, và inventory không khai hệ thống nào"
+            " / the circular asks it only of a school that has such a system, and the inventory declares none"
         )
         return "not-applicable", [why]
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
@@ -648,6 +703,11 @@ def _day(pattern: re.Pattern[str], text: str) -> date | None:
     return day if day and day <= today() + timedelta(days=1) else None
 
 
+def _both(names: Sequence[str]) -> str:
+    """Headings and columns in both languages."""
+    return f"{', '.join(names)} / {', '.join(ENGLISH[name] for name in names)}"
+
+
 def _some(names: list[str]) -> str:
     more = f", … (+{len(names) - NAMED})" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
@@ -701,7 +761,9 @@ def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
     if bad:
         return bad
     lacking = [part for part in parts if not _part(page, part)]
-    return _pass(not lacking), [f"{page.said}: {', '.join(parts)}", *(f"thiếu / missing: {part}" for part in lacking)]
+    evidence = [f"{page.said}: {_both(parts)}"]
+    evidence += [f"thiếu / missing: {_both(lacking)}"] if lacking else []
+    return _pass(not lacking), evidence
 
 
 def _articles(reading: Reading, path: str) -> Answer:
@@ -715,17 +777,17 @@ def _articles(reading: Reading, path: str) -> Answer:
 
 
 def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
-    page, bad = _published(reading, path)
+    page, bad = _there(reading, path)
     if bad:
         return bad
     items = reading.portal.below(path)
-    evidence, good = [f"{page.said}: {len(items)} mục / items ({', '.join(names)})"], bool(items)
+    evidence, good = [f"{page.said}: {len(items)} mục / items ({_both(names)})"], bool(items)
     for item in items:
         terms = item.terms()
         lacking = [name for name in names if not any(k.startswith(fold(name)) and said(v) for k, v in terms.items())]
         if lacking or not item.good:
             good = False
-            evidence.append(f"{item.said}: thiếu / missing: {', '.join(lacking)}")
+            evidence.append(f"{item.said}: thiếu / missing: {_both(lacking)}")
     return _pass(good), evidence
 
 
@@ -756,10 +818,18 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     whole = {int(row[columns[0]][:4]) for row in rows if re.match(r"\d{4}", row[columns[0]]) and all(row.values())}
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
-    recent = newest >= today().year - 2
+    opened, least = reading.content.portal.opened or 0, today().year - RECENT
+    if opened > least and not whole:
+        why = f"inventory nói mở năm {opened} / the inventory says opened in {opened}"
+        return "not-tested", [page.said, f"{why}: chưa có năm nào phải có số liệu / no year is due yet"]
+    wanted = max(1, min(YEARS, newest - opened + 1))
     last = newest or "–"
     evidence = [
         f"{page.said}: {len(whole)} năm đủ số liệu, {run} năm liên tiếp đến {last}"
-        f" / {len(whole)} whole years, {run} in a row up to {last}"
+        f" / {len(whole)} whole years, {run} in a row up to {last}",
+        f"cần {wanted} năm, năm cuối từ {least} trở đi ({least}: con số của bộ kiểm tra này)"
+        f" / {wanted} wanted, the last from {least} on (a figure of this suite)",
     ]
-    return _pass(run >= YEARS and recent), evidence
+    if opened:
+        evidence.append(f"inventory nói mở năm {opened} / the inventory says opened in {opened}")
+    return _pass(run >= wanted and newest >= least), evidence

@@ -27,6 +27,12 @@ SWITCHED = {
 }
 
 
+NOT_FITTING = (
+    "thông tư chỉ yêu cầu mục này khi phù hợp, và đơn vị không khai mục này trong inventory"
+    " / the circular asks this only where it is fitting, and the unit declares none in the inventory"
+)
+
+
 def _judged(of_pages: Answers, judge: Callable[[Unit], None]) -> None:
     """Judge unit by unit: one that can't be judged ends nothing for the others."""
     undecided = Undecided()
@@ -73,7 +79,7 @@ def office(above: Reading) -> Answer:
 
 def _switched(section: str, reading: Reading) -> Answer:
     if not reading.content.articles.get(section):
-        return "not-applicable", ["inventory không bật mục này / the inventory does not switch this section on"]
+        return "not-applicable", [NOT_FITTING]
     path = next(known.path for known in SECTIONS if known.id == section)
     page, items = reading.portal.page(path), reading.portal.below(path)
     blank = [item.said for item in items if not sections.written(item)]

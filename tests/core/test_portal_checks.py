@@ -631,6 +631,62 @@ def test_news_are_as_new_as_their_own_day(files: Files, edited: Callable[..., No
     assert "5 tin ghi ngày / dated items" in evidence[0]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "new", "verdict", "why"),
+    [
+        ("2026–2027", "2020–2021", "fail", "newest notice: school year 2020–2021, taken from 2025–2026 on"),
+        ("2026–2027", "2025–2026", "pass", "newest notice: school year 2025–2026"),
+        ("2026–2027", "sắp tới", "not-tested", "no notice says its school year"),
+        ('<ul class="numbers">.*?</ul>', "", "fail", "0 candidates listed"),
+        ('2026–2027|<ul class="numbers">.*?</ul>', "2027–2028", "not-tested", "no list yet"),
+        ('(class="numbers">\\s*<li>)[^<]*', r"\1NGUYENVANA", "fail", "1 by what is not a number alone"),
+        ("x", "x", "pass", "not looked at: names of people in tables"),
+    ],
+)
+def test_admission_is_of_a_year_and_lists_numbers(
+    files: Files,
+    edited: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+    new: str,
+    verdict: str,
+    why: str,
+) -> None:
+    monkeypatch.setattr(sections, "today", lambda: date(2026, 11, 30))
+    if pattern != new:
+        edited("thcssuoimo.suoimo.minhha.test", "/tuyen-sinh/.+/", pattern, new)
+    found, evidence = answer("C37-9.8", reading(files, "thcs-suoi-mo"))
+    assert found == verdict, evidence
+    assert why in " | ".join(evidence)
+
+
+def test_of_a_year_that_has_not_begun_no_list_is_missed(files: Files) -> None:
+    about = reading(files, "thcs-suoi-mo")
+    view = about.audit.views.of(about.unit)
+    for begins, number in ((view.begun, 1), (view.begun + 1, 0)):
+        change = {"candidates": (), "school_year": f"{begins}-{begins + 1}"}
+        notices = tuple(item.model_copy(update=change) for item in about.content.admissions)
+        instead = about.content.model_copy(update={"admissions": notices})
+        assert len(missing(BY_ID["admission"], view, instead)) == number
+
+
+def test_vietnamese_under_english_headings_is_not_english(files: Files, edited: Callable[..., None]) -> None:
+    edited(
+        files.province.units["so"].portal,
+        "/en/",
+        "(Introduction</h2>\\s*<p>).*?<h2",
+        r"\1Sở quản lý giáo dục của tỉnh<h2",
+    )
+    verdict, evidence = answer("C37-8.15", reading(files, "so"))
+    assert verdict == "fail"
+    assert "most words are Vietnamese: Introduction" in evidence[-1]
+
+
+def test_a_centre_without_its_address_is_no_row(files: Files, edited: Callable[..., None]) -> None:
+    edited(files.province.units["so"].portal, "/trung-tam/", r"(Địa chỉ\">)[^<]*", r"\1")
+    assert answer("C37-8.16", reading(files, "so"))[0] == "fail"
+
+
 def test_services_are_gathered_with_the_portal_of_public_services(files: Files, edited: Callable[..., None]) -> None:
     assert sections.gathered(reading(files, "so"))[0] == "pass"
     edited(files.province.units["so"].portal, "/dich-vu/", "https://dichvucong.ngoai.test/", "https://khac.ngoai.test/")
@@ -751,6 +807,34 @@ def test_editor_and_auditor_agree(files: Files, spoilt: str) -> None:
         # As the editor's command looks at it: without the units below.
         lacks = incomplete(about.audit.views.of(about.unit), about.content)
         assert set(lacks) == ({section} if instead else set())
+
+
+def _young(content: Content, year: int) -> Content:
+    rows = tuple(row for row in content.statistics if row.year >= year)
+    kept = tuple(item for item in content.disclosures if int(item.school_year[:4]) >= year)
+    return _without(opened=year)(content).model_copy(update={"statistics": rows, "disclosures": kept})
+
+
+MENDED: Mapping[str, tuple[str, str, Callable[[Content], Content], Callable[[Content], Content]]] = {
+    "statistics of a young school": ("C37-9.9", "statistics", lambda c: _young(c, 2024), _without(opened=None)),
+    "disclosures of a young school": ("C37-9.7.2", "disclosure", lambda c: _young(c, 2024), _without(opened=None)),
+    "a dated word that nothing is open for opinions": (
+        "C37-9.5", "consultations",
+        lambda c: _without(no_consultations=date(2026, 11, 2))(c.model_copy(update={"consultations": ()})),
+        _without(no_consultations=None)),
+}  # fmt: skip
+"""What the inventory says of what is not there → requirement, section, how, and without that word."""
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_need_not_be_there_is_not_missed_by_a_unit_that_says_so(files: Files, name: str) -> None:
+    requirement, section, change, unsaid = MENDED[name]
+    content = change(files.contents.of("thcs-suoi-mo"))
+    for instead, verdict in ((content, "pass"), (unsaid(content), "fail")):
+        about = reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo")
+        found, evidence = answer(requirement, about)
+        assert found == verdict, evidence
+        assert (section in incomplete(about.audit.views.of(about.unit), instead)) == (verdict == "fail")
 
 
 def test_an_office_that_links_to_its_department_s_library_does_not_link_to_the_ministry_s(
