@@ -248,17 +248,17 @@ def consultations(reading: Reading) -> Answer | Mailed:
             why = f"{page.url}: không có địa chỉ thư nhận ý kiến / no mail address to send an opinion to"
             verdict, evidence = "fail", [*evidence, why]
         addresses |= found
-        if not _text_below(page):
+        if not _has_text(reading, page):
             why = f"{page.url}: không có nội dung để góp ý / no text to give an opinion on"
             verdict, evidence = "fail", [*evidence, why]
     return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))
 
 
-def _text_below(page: Page) -> bool:
-    """Whether a consultation has the matter itself, below a heading or as a file, besides the fields."""
-    return any(_enough(words) for _, words in page.headed("h2", "h3")) or any(
-        urlsplit(url).path.startswith("/files/") for url, _ in page.links()
-    )
+def _has_text(reading: Reading, page: Page) -> bool:
+    """Whether a consultation has the matter itself, besides fields and outcome: below a heading, or as a file."""
+    headed = (words for heading, words in page.headed("h2", "h3") if not fold(heading).startswith("ket qua"))
+    files = [url for url, _ in page.links() if urlsplit(url).path.startswith("/files/")]
+    return any(map(_enough, headed)) or bool(_files(reading, files).good)
 
 
 def metadata(reading: Reading) -> Answer:

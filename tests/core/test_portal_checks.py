@@ -687,6 +687,15 @@ def test_a_centre_without_its_address_is_no_row(files: Files, edited: Callable[.
     assert answer("C37-8.16", reading(files, "so"))[0] == "fail"
 
 
+def test_what_excuses_a_unit_says_why(files: Files) -> None:
+    of_polls = article_10._switched("polls", reading(files, "thcs-suoi-mo"))
+    assert of_polls[0] == "not-applicable"
+    assert "only where it is fitting" in of_polls[1][0]
+    of_system = answer("C37-9.11", reading(files, "mn-hoa-sen"))
+    assert of_system[0] == "not-applicable"
+    assert "only of a school that has such a system" in of_system[1][0]
+
+
 def test_services_are_gathered_with_the_portal_of_public_services(files: Files, edited: Callable[..., None]) -> None:
     assert sections.gathered(reading(files, "so"))[0] == "pass"
     edited(files.province.units["so"].portal, "/dich-vu/", "https://dichvucong.ngoai.test/", "https://khac.ngoai.test/")
@@ -779,6 +788,8 @@ SPOILT: Mapping[str, tuple[str, str, str, Callable[[Content], Content]]] = {
     "a disclosure of one letter": ("thcs-suoi-mo", "C37-9.7.1", "disclosure",
                                    lambda c: c.model_copy(update={"disclosures": (
                                        c.disclosures[0].model_copy(update={"finance": "x"}), *c.disclosures[1:])})),
+    "a history that is promised": ("thcs-suoi-mo", "C37-9.1a.1", "introduction", lambda c: _without(
+        introduction=c.portal.introduction.model_copy(update={"history": "Nội dung đang cập nhật."}))(c)),
     "meals without a menu": ("thcs-suoi-mo", "C37-9.7.2", "disclosure", _without(meals=True)),
     "old statistics of a school": ("thcs-suoi-mo", "C37-9.9", "statistics", lambda c: _older(c, 15)),
     "old statistics of the department": ("so", "C37-8.8", "statistics", lambda c: _older(c, 4)),
