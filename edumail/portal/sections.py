@@ -270,8 +270,8 @@ def _admission(view: View, content: Content) -> Iterator[Lack]:
     for admission in content.admissions:
         yield from _fields(admission, admission.title, ADMISSION_FIELDS)
     years = [int(admission.school_year[:4]) for admission in content.admissions]
-    # For a year that has not begun nobody need have applied yet.
-    if years and max(years) <= view.begun and not any(admission.candidates for admission in content.admissions):
+    # For a year that does not begin in this half-year nobody need have applied yet.
+    if years and max(years) <= view.due + 1 and not any(admission.candidates for admission in content.admissions):
         yield Lack("danh sách dự tuyển", "the list of candidates")
 
 

@@ -66,8 +66,6 @@ class View:
     """The year, for the one mark that must never be blank even where nothing has a date (Dublin Core's ``date``)."""
     due: int
     """When the newest school year began whose disclosure is due: a 30 June has gone by in its second year."""
-    begun: int
-    """When the school year began that is running."""
     ministry: tuple[str, ...]
     """The Ministry's domains, in order."""
     people: tuple[tuple[str, str, tuple[str, ...], str], ...] = field(repr=False)
@@ -108,22 +106,13 @@ class View:
         return hashlib.sha256(repr(self).encode() + marshal.dumps(self.people, 2)).hexdigest()
 
 
-SEPTEMBER = 9
-"""In which a school year begins."""
-
-
-def school_year(today: date) -> int:
-    """When the school year began that is running."""
-    return today.year - (today.month < SEPTEMBER)
-
-
 DUE = (6, 30)
 """Month and day before which a school year is disclosed, in the second of its years (Circular 09/2024)."""
 
 
 def due_year(today: date) -> int:
-    """When the newest school year began whose disclosure is due."""
-    return today.year - (1 if (today.month, today.day) >= DUE else 2)
+    """When the newest school year began whose disclosure is due; all days of a half-year say the same."""
+    return today.year - (1 if (today.month, today.day) > DUE else 2)
 
 
 class Views:
@@ -191,7 +180,6 @@ class Views:
             domain=unit.domain,
             year=self.province.today.year,
             due=due_year(self.province.today),
-            begun=school_year(self.province.today),
             ministry=self.ministry,
             people=tuple([(p.id, p.name, self._words[p.posts], p.address) for p in people]),
             leaders=tuple(self.member(person) for person in self.leaders(unit)),

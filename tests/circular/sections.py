@@ -20,7 +20,7 @@ from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
 from edumail.portal.said import WORDS, said
 from edumail.portal.sections import RECENT, YEARS
-from edumail.portal.view import DUE, due_year, school_year
+from edumail.portal.view import DUE, due_year
 from edumail.text import fold, nfc
 from tests.circular.mailed import Mailed
 from tests.circular.pages import DATE, Links, Page, links_below, plain
@@ -76,6 +76,8 @@ BUSY = (
     " / what the server allows this network is used up, ask again later"
 )
 LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác không / no such heading, somebody has to look for it"
+SEPTEMBER = 9
+"""In which school years begin."""
 SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
@@ -507,7 +509,6 @@ def disclosure(reading: Reading) -> Answer:
         f"{newest.said}: {len(there)} PDF dưới đề mục «{REPORT}», {parts} phần, {known} đề mục"
         f" / {len(there)} PDF below the heading of the annual report, {parts} parts, {known} headings",
         *broken,
-        *unknown,
     ]
     evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
     open_ = [*unknown]
@@ -518,7 +519,7 @@ def disclosure(reading: Reading) -> Answer:
         )
     if unseen:
         open_.append(f"{LOOK}: {', '.join(unseen)}")
-    return told(bool(there or unknown) and not (lacking or broken), open_), [*evidence, *open_[len(unknown) :]]
+    return told(bool(there or unknown) and not (lacking or broken), open_), [*evidence, *open_]
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
@@ -558,12 +559,11 @@ def disclosure_in_time(reading: Reading) -> Answer:
     if absent:
         evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
-    open_ = menus if served == "not-tested" else []
-    if "mamnon" in reading.unit.levels:
-        open_ = [*open_, PLANS]
-        menus = [*menus, PLANS]
+    plans = [PLANS] if "mamnon" in reading.unit.levels else []
+    open_ = [*(menus if served == "not-tested" else []), *plans]
     evidence += [
         *menus,
+        *plans,
         "không xem: thay đổi trong 10 ngày làm việc / not looked at: changes within 10 working days",
     ]
     return told(good and served != "fail" and not absent, open_), [page.said, *evidence]
@@ -606,7 +606,7 @@ def admission(reading: Reading) -> Answer:
     """
     verdict, evidence = _fields(reading, "/tuyen-sinh/", ADMISSION)
     pages = reading.portal.below("/tuyen-sinh/")
-    newest, begun = max((year for page in pages for year in _school_years(page)), default=None), school_year(today())
+    newest, begun = max((year for page in pages for year in _school_years(page)), default=None), _school_year()
     items = [
         item.text_content().strip()
         for page in pages
@@ -628,6 +628,11 @@ def admission(reading: Reading) -> Answer:
     old = newest is not None and newest < begun - 1
     good = verdict == "pass" and not old and not names and bool(items or open_)
     return told(good, open_), [*evidence, *open_]
+
+
+def _school_year() -> int:
+    """When the school year began that is running."""
+    return today().year - (today().month < SEPTEMBER)
 
 
 def _school_years(page: Page) -> list[int]:

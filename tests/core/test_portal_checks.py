@@ -663,7 +663,7 @@ def test_admission_is_of_a_year_and_lists_numbers(
 def test_of_a_year_that_has_not_begun_no_list_is_missed(files: Files) -> None:
     about = reading(files, "thcs-suoi-mo")
     view = about.audit.views.of(about.unit)
-    for begins, number in ((view.begun, 1), (view.begun + 1, 0)):
+    for begins, number in ((view.due + 1, 1), (view.due + 2, 0)):
         change = {"candidates": (), "school_year": f"{begins}-{begins + 1}"}
         notices = tuple(item.model_copy(update=change) for item in about.content.admissions)
         instead = about.content.model_copy(update={"admissions": notices})
