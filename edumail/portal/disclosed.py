@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from edumail.portal.model import Disclosure
 from edumail.portal.prose import headed
+from edumail.portal.said import WORDS, said
 from edumail.text import fold
 
 Headings = Mapping[str, tuple[tuple[str, str], ...]]
@@ -54,8 +55,6 @@ GENERAL: Headings = {
     "plan_and_results": (("Kế hoạch giáo dục", "plan of education"), ("Kết quả giáo dục", "results of education")),
 }
 LEVELS: Mapping[str, Headings] = {"mamnon": PRESCHOOL, "tieuhoc": GENERAL, "thcs": GENERAL, "thpt": GENERAL}
-WORDS = 3
-"""Fewer below a heading say nothing."""
 
 
 def asked(levels: tuple[str, ...]) -> dict[tuple[str, str], str]:
@@ -68,5 +67,5 @@ def lacking(disclosure: Disclosure, levels: tuple[str, ...]) -> Iterator[tuple[s
     """The headings that a disclosure does not have, or has without words below."""
     for heading, field in asked(levels).items():
         texts = headed(getattr(disclosure, field))
-        if not any(fold(title).startswith(fold(heading[0])) and len(words.split()) >= WORDS for title, words in texts):
+        if not any(fold(title).startswith(fold(heading[0])) and len(said(words)) >= WORDS for title, words in texts):
             yield heading

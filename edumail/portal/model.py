@@ -137,6 +137,12 @@ class Portal(Model):
     unit above where it names no other (9.10)."""
     links: tuple[Link, ...] = ()
     """Besides those that follow from the tree (10.1)."""
+    no_consultations: Day | None = None
+    """The day on which the unit says that nothing is open for opinions (8.6, 9.5), while ``consultations.yml`` has
+    none."""
+    opened: Annotated[Whole, Field(ge=1800, le=2100)] | None = None
+    """The year in which the unit was opened, if it is younger than the years that the circular asks for (8.8, 9.9) or
+    that disclosures are kept (9.7): none before it are missed."""
     news_max_age_days: Annotated[Whole, Field(ge=1, le=400)] | None = None
     """The unit's own limit for how old its newest item may be (11.2c); the circular sets none."""
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from edumail.portal import disclosed
 from edumail.portal.model import ARTICLE_SECTIONS, Content
+from edumail.portal.said import said
 from edumail.portal.view import View
 
 MANAGING = ("sở", "phòng")
@@ -145,7 +146,7 @@ def _present(section: str, view: View, content: Content) -> bool:
         "english": portal.english,
         "services": portal.services or portal.public_services or portal.admission_service,
         "documents": content.documents,
-        "consultations": content.consultations,
+        "consultations": content.consultations or portal.no_consultations,
         "procedures": content.procedures,
         "results": content.examinations,
         "diplomas": content.diplomas or portal.diploma_lookup,
@@ -191,11 +192,11 @@ def incomplete(view: View, content: Content) -> dict[str, tuple[Lack, ...]]:
 
 def _introduction(view: View, content: Content) -> Iterator[Lack]:
     given = content.portal.introduction
-    if given is None or not given.functions.strip():
+    if given is None or empty(given.functions):
         yield Lack("chức năng, nhiệm vụ, quyền hạn", "functions, tasks and powers")
-    if not view.sections and not (given and given.structure.strip()):
+    if not view.sections and not (given and not empty(given.structure)):
         yield Lack("cơ cấu tổ chức", "structure")
-    if view.school and not (given and given.history.strip()):
+    if view.school and not (given and not empty(given.history)):
         yield Lack("tóm tắt lịch sử", "a short history")
 
 
@@ -205,9 +206,9 @@ def _leaders(view: View, content: Content) -> Iterator[Lack]:
     given = {leader.person: leader for leader in content.portal.leaders}
     for member in view.leaders:
         leader = given.get(member.id)
-        if leader is None or not leader.phone.strip():
+        if leader is None or empty(leader.phone):
             yield Lack(f"điện thoại của {member.name}", f"telephone of {member.name}")
-        if leader is None or not leader.duties.strip():
+        if leader is None or empty(leader.duties):
             yield Lack(f"nhiệm vụ của {member.name}", f"duties of {member.name}")
 
 
@@ -244,8 +245,10 @@ ADMISSION_FIELDS: dict[str, tuple[str, str]] = {
 
 
 def empty(value: object) -> bool:
-    """Whether a field says nothing; zero says something."""
-    return value is None or value == () or (isinstance(value, str) and not value.strip())
+    """Whether a field says nothing; zero says something, and a promise of words nothing."""
+    if isinstance(value, (str, tuple)):
+        return not said(value if isinstance(value, str) else ". ".join(value))
+    return value is None
 
 
 def _fields(item: object, name: str, fields: Mapping[str, tuple[str, str]]) -> Iterator[Lack]:
@@ -266,7 +269,9 @@ def _admission(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("chưa có thông báo tuyển sinh", "no notice of admission is published yet")
     for admission in content.admissions:
         yield from _fields(admission, admission.title, ADMISSION_FIELDS)
-    if content.admissions and not any(admission.candidates for admission in content.admissions):
+    years = [int(admission.school_year[:4]) for admission in content.admissions]
+    # For a year that does not begin in this half-year nobody need have applied yet.
+    if years and max(years) <= view.due + 1 and not any(admission.candidates for admission in content.admissions):
         yield Lack("danh sách dự tuyển", "the list of candidates")
 
 
@@ -282,7 +287,7 @@ def _statistics(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
         return
     last = max(years[-1], view.year - RECENT)
-    for year in range(last - YEARS + 1, last + 1):
+    for year in range(max(last - YEARS + 1, content.portal.opened or 0), last + 1):
         if year not in years:
             yield Lack(f"số liệu năm học {year}–{year + 1}", f"figures of the school year {year}–{year + 1}")
 
@@ -307,7 +312,7 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
     if newest.annual_report is None:
         yield Lack(f"báo cáo thường niên năm học {newest.school_year}", f"annual report of {newest.school_year}")
     kept = {int(item.school_year[:4]) for item in content.disclosures}
-    for year in range(view.due - YEARS + 1, view.due + 1):
+    for year in range(max(view.due - YEARS + 1, content.portal.opened or 0), view.due + 1):
         if year not in kept:
             yield Lack(f"công khai năm học {year}–{year + 1}", f"disclosure of the school year {year}–{year + 1}")
 

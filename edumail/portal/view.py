@@ -106,8 +106,13 @@ class View:
         return hashlib.sha256(repr(self).encode() + marshal.dumps(self.people, 2)).hexdigest()
 
 
-def _due(today: date) -> int:
-    return today.year - (1 if (today.month, today.day) > (6, 30) else 2)
+DUE = (6, 30)
+"""Month and day before which a school year is disclosed, in the second of its years (Circular 09/2024)."""
+
+
+def due_year(today: date) -> int:
+    """When the newest school year began whose disclosure is due; all days of a half-year say the same."""
+    return today.year - (1 if (today.month, today.day) > DUE else 2)
 
 
 class Views:
@@ -174,7 +179,7 @@ class Views:
             province_en=self.province.settings.name_en,
             domain=unit.domain,
             year=self.province.today.year,
-            due=_due(self.province.today),
+            due=due_year(self.province.today),
             ministry=self.ministry,
             people=tuple([(p.id, p.name, self._words[p.posts], p.address) for p in people]),
             leaders=tuple(self.member(person) for person in self.leaders(unit)),

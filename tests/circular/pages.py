@@ -296,3 +296,15 @@ def nowhere(host: str) -> bool:
 
 DATE = re.compile(r"\b(\d{2})/(\d{2})/(\d{4})\b")
 """A day as Vietnamese pages write it."""
+
+
+def links_below(page: Page, title: str) -> list[str]:
+    """Where the links lead that stand below a heading that begins with ``title``, up to the next of its level."""
+    found = []
+    for heading in page.main.iter("h2", "h3"):
+        if fold(heading.text_content()).startswith(fold(title)):
+            for element in heading.itersiblings():
+                if element.tag in ("h1", "h2", heading.tag):
+                    break
+                found += [urljoin(page.url, link.get("href").strip()) for link in element.xpath(".//a[@href]")]
+    return found

@@ -2,24 +2,29 @@
 
 Each takes the unit's :class:`~tests.circular.portal.Reading` and gives a verdict with its evidence. None sends mail:
 what mail has a say in is left open (:class:`~tests.circular.portal.Mailed`). A page that says of itself that the unit
-has not published something is never a pass.
+has not published something is never a pass; where one page meets several requirements, each is looked for by itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import lxml.etree
 
+from edumail.circular.texts import in_force
 from edumail.circular.verdicts import Verdict
 from edumail.portal import disclosed
-from edumail.text import fold
+from edumail.portal.said import WORDS, said
+from edumail.portal.sections import RECENT, YEARS
+from edumail.portal.view import DUE, due_year
+from edumail.text import fold, nfc
 from tests.circular.mailed import Mailed
-from tests.circular.pages import DATE, Page, lies_in, plain
+from tests.circular.pages import DATE, Links, Page, lies_in, links_below, plain
 from tests.circular.portal import Answer, Reading
 
 LEADER = ("Họ và tên", "Chức vụ", "Điện thoại", "Thư điện tử", "Nhiệm vụ")
@@ -37,7 +42,25 @@ CONSULTATION = ("Địa chỉ nhận ý kiến", "Thư điện tử nhận ý ki
 ADMISSION = ("Đối tượng", "Chỉ tiêu", "Hình thức", "Điều kiện", "Hồ sơ", "Thời gian", "Địa điểm")
 MANAGING = ("Năm học", "Trường", "Lớp", "Học sinh", "Phòng học, phòng chức năng")
 SCHOOL = ("Năm học", "Trường", "Lớp", "Giáo viên", "Học sinh", "Phòng học, phòng chức năng")
+ENGLISH = {
+    "Họ và tên": "name", "Chức vụ": "post", "Điện thoại": "telephone", "Thư điện tử": "mail", "Nhiệm vụ": "duties",
+    "Chức năng": "functions", "Cơ cấu tổ chức": "structure", "Lịch sử": "history",
+    "Trình tự thực hiện": "steps", "Hồ sơ": "dossier", "Nơi tiếp nhận": "where it is received",
+    "Người xử lý": "who handles it", "Liên hệ của người xử lý": "how to reach them",
+    "Thời hạn giải quyết": "time limit", "Phí, lệ phí": "fees",
+    "Địa chỉ nhận ý kiến": "address for opinions", "Thư điện tử nhận ý kiến": "mail address for opinions",
+    "Thời hạn nhận ý kiến": "last day",
+    "Đối tượng": "who may apply", "Chỉ tiêu": "quota", "Hình thức": "form of selection", "Điều kiện": "conditions",
+    "Thời gian": "time", "Địa điểm": "place",
+}  # fmt: skip
+"""What the headings and columns are called in a line of evidence."""
 DISCLOSURE = ("Thông tin chung", "Thu, chi tài chính", "Điều kiện bảo đảm chất lượng", "Kế hoạch và kết quả giáo dục")
+REGISTER = "Số vào sổ gốc"
+REPORT = "Báo cáo thường niên"
+PLANS = (
+    "không xem: kế hoạch tháng (trước ngày 25) và kế hoạch tuần của trường mầm non"
+    " / not looked at: a preschool's plans of the month (before the 25th) and of the week"
+)
 RANKING = ("Đơn vị", "Hạng", "Điểm")
 ONE_ASSESSMENT = timedelta(days=92)
 """Offices and schools may be ranked by decisions some weeks apart; what was published longer before the newest is of
@@ -47,7 +70,8 @@ NAMED = 20
 SHOWN = 5
 """How many links it names."""
 WHOSE = "phải có người xem là của ai / somebody has to look whose it is"
-YEARS = 5
+NOBODY = "KHONGCO999"
+"""A number that no candidate and no diploma has."""
 TOO_MANY = HTTPStatus.TOO_MANY_REQUESTS
 BUSY = (
     "429, giới hạn của máy chủ cho mạng này đã bị dùng hết, hãy hỏi lại sau"
@@ -55,9 +79,14 @@ BUSY = (
 )
 LOOK = "thiếu đề mục, cần người xem nội dung có ở chỗ khác không / no such heading, somebody has to look for it"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+SEPTEMBER = 9
+"""In which school years begin."""
 SATURDAY = 5
 """As Python counts the days of a week."""
 PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
+POSTED = re.compile(r"Đăng ngày (\d{2})/(\d{2})/(\d{4})")
+NONE_OPEN = re.compile(r"(\d{2})/(\d{2})/(\d{4})[^.]*khong co van de nao dang lay y kien")
+"""How a page says, folded, that no opinions are asked for."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
 """A field whose value is what the asker typed, as an XPath."""
@@ -79,10 +108,10 @@ def leaders(reading: Reading) -> Answer | Mailed:
     if bad:
         return bad
     rows = page.table(*LEADER)
-    blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not row[name]]
+    blank = [f"{row[LEADER[1]] or '?'}: {name}" for row in rows for name in LEADER if not said(row[name])]
     shown = {row[LEADER[3]].lower() for row in rows}
     absent = sorted(person.address for person in reading.leaders if person.address not in shown)
-    evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({', '.join(LEADER)})"]
+    evidence = [f"{page.said}: {len(rows)} lãnh đạo / leaders ({_both(LEADER)})"]
     evidence += [f"bỏ trống / blank: {', '.join(blank)}"] if blank else []
     if absent:
         evidence.append(
@@ -117,32 +146,62 @@ def news(reading: Reading) -> Answer:
     page, bad = _published(reading, "/tin-tuc/")
     if bad:
         return bad
-    newest = max(days(page), default=None)
-    dated = f"mới nhất / newest: {newest}" if newest else "KHÔNG ghi ngày / no date"
+    own = own_days(reading)
+    newest = max(own, default=None)
+    dated = (
+        f"mới nhất / newest: {newest}" if newest else "KHÔNG tin nào mở được mà ghi ngày / NONE that opens has a day"
+    )
     evidence = [f"{page.said}: {len(reading.portal.below('/tin-tuc/'))} tin / items; {dated}"]
     if newest is None:
         return "fail", evidence
-    fresh, said = reading.fresh(newest)
-    return _pass(fresh), [*evidence, said]
+    fresh, age = reading.fresh(newest)
+    return _pass(fresh), [*evidence, age]
+
+
+def own_days(reading: Reading) -> list[date]:
+    """Of each news item that answers the day that it has as its own, whatever other days its text names."""
+    return [day for item in reading.portal.below("/tin-tuc/") if item.good and (day := _own_day(item))]
+
+
+def _own_day(item: Page) -> date | None:
+    words = " ".join(item.main.text_content().split())
+    posted = _day(POSTED, words)
+    marks = re.match(r"(\d{4})-(\d{2})-(\d{2})", next(iter(item.metadata("DC.date")), ""))
+    return posted or (_day(DATE, f"{marks[3]}/{marks[2]}/{marks[1]}") if marks else None)
 
 
 def documents(reading: Reading) -> Answer:
-    """A list with number, date, title and a file that can be had (8.3, 9.3)."""
+    """A list with number, date, title and a file that can be had and is one (8.3, 9.3)."""
     page, bad = _published(reading, "/van-ban/")
     if bad:
         return bad
     rows = page.table(*DOCUMENT)
     blank = [row[DOCUMENT[0]] or "?" for row in rows if not all(row[name] for name in DOCUMENT)]
     files = [url for url, _ in page.links(".//table") if urlsplit(url).path.startswith("/files/")]
-    there, broken, unseen = reading.answered(files)
+    linked = page.main.xpath(".//table//tr[.//a[contains(@href, '/files/')]]")
+    there, broken, unseen = _files(reading, files)
     evidence = [
-        f"{page.said}: {len(rows)} văn bản, {len(files)} liên kết đến tệp, {len(there)} tệp trả lời"
-        f" / {len(rows)} documents, {len(files)} links to files, {len(there)} files answer",
+        f"{page.said}: {len(rows)} văn bản, {len(linked)} dòng có liên kết đến tệp, {len(there)} tệp tải được"
+        f" / {len(rows)} documents, {len(linked)} rows with a link to a file, {len(there)} files can be had",
         *broken,
         *unseen,
     ]
     evidence += [f"chưa đủ / incomplete: {', '.join(blank)}"] if blank else []
-    return told(bool(rows) and len(files) >= len(rows) and not (blank or broken), unseen), evidence
+    return told(bool(rows) and len(linked) >= len(rows) and not (blank or broken), unseen), evidence
+
+
+def _files(reading: Reading, urls: list[str]) -> Links:
+    """Which of ``urls`` answer with a file: one that is called a PDF begins as such, no other is empty or a page."""
+    there, broken, unseen = reading.answered(urls)
+    others = [url for url in there if not _is_file(url, _led_on(reading, url).body)]
+    wrong = [f"{url}: không phải tệp như tên gọi / not the file that it is called" for url in others]
+    return Links([url for url in there if url not in others], [*broken, *wrong], unseen)
+
+
+def _is_file(url: str, body: bytes) -> bool:
+    if urlsplit(url).path.lower().endswith(".pdf"):
+        return body.startswith(b"%PDF-")
+    return bool(body) and not re.match(rb"\s*<(!doctype html|html)", body, re.I)
 
 
 def public_services(reading: Reading) -> Answer:
@@ -152,8 +211,15 @@ def public_services(reading: Reading) -> Answer:
 
 
 def services(reading: Reading) -> Answer:
-    """The list of services; its links answer (8.4b, 6.1)."""
+    """The list of services; its links answer (8.4b)."""
     return _leads(reading, "/dich-vu/", [link.url for link in reading.content.portal.services])
+
+
+def gathered(reading: Reading) -> Answer:
+    """The list, and the portal of public services where one is declared; all these links answer (6.1)."""
+    portal = reading.content.portal
+    listed = [*portal.services, *filter(None, [portal.public_services])] if portal.services else []
+    return _leads(reading, "/dich-vu/", [link.url for link in listed])
 
 
 def procedures(reading: Reading) -> Answer:
@@ -172,21 +238,35 @@ def law(reading: Reading) -> Answer:
     return _articles(reading, "/phap-luat/")
 
 
-def consultations(reading: Reading) -> Mailed:
-    """A list; each open item has text, address, mail address that is accepted, and closing day (8.6, 9.5)."""
+def consultations(reading: Reading) -> Answer | Mailed:
+    """A list; each item has text, address, mail address that is accepted, and closing day (8.6, 9.5).
+
+    Where there is none the page may say so, with its day.
+    """
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
     addresses: set[str] = set()
-    for page in reading.portal.below("/lay-y-kien/"):
+    items = reading.portal.below("/lay-y-kien/")
+    if not items and (day := _day(NONE_OPEN, reading.portal.page("/lay-y-kien/").words)):
+        why = f"{day}: trang ghi không có vấn đề nào đang lấy ý kiến / the page says that nothing is open for opinions"
+        return "pass", [*evidence, why]
+    for page in items:
         links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))
         found = {address for address in links if "@" in address}
         if not found:
             why = f"{page.url}: không có địa chỉ thư nhận ý kiến / no mail address to send an opinion to"
             verdict, evidence = "fail", [*evidence, why]
         addresses |= found
-        if len(page.words) < 200:
+        if not _has_text(reading, page):
             why = f"{page.url}: không có nội dung để góp ý / no text to give an opinion on"
             verdict, evidence = "fail", [*evidence, why]
     return Mailed(verdict, evidence, rcpt=tuple(sorted(addresses)))
+
+
+def _has_text(reading: Reading, page: Page) -> bool:
+    """Whether a consultation has the matter itself, besides fields and outcome: below a heading, or as a file."""
+    headed = (words for heading, words in page.headed("h2", "h3") if not fold(heading).startswith("ket qua"))
+    files = [url for url, _ in page.links() if urlsplit(url).path.startswith("/files/")]
+    return any(map(_enough, headed)) or bool(_files(reading, files).good)
 
 
 def metadata(reading: Reading) -> Answer:
@@ -242,13 +322,13 @@ def statistics_of_a_school(reading: Reading) -> Answer:
 
 
 def resources(reading: Reading) -> Answer:
-    """The page of digital resources answers and is not empty (8.9, 9.10)."""
-    page, bad = _published(reading, "/hoc-lieu/")
+    """The page of digital resources answers and is not empty (8.9, 9.10). A library above is no resource of its own."""
+    page, bad = _there(reading, "/hoc-lieu/")
     if bad:
         return bad
-    library = reading.library
-    above = plain(library) if library else None
-    own = [url for url, _ in page.links() if plain(url) != above and not url.startswith("mailto:")]
+    parent = reading.audit.province.units.get(reading.unit.parent or "")
+    above = {plain(url) for url in (reading.library, f"https://{parent.portal}/hoc-lieu/" if parent else None) if url}
+    own = [url for url, _ in page.links() if plain(url) not in above and not url.startswith("mailto:")]
     there, broken, unseen = reading.answered(own)
     evidence = [f"{page.said}: {len(there)} học liệu trả lời / resources answer", *broken, *unseen]
     return told(bool(there or unseen) and not broken, unseen), evidence
@@ -270,17 +350,21 @@ def accreditation(reading: Reading) -> Answer:
 
 
 def results(reading: Reading) -> Answer:
-    """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11)."""
+    """Look-up by candidate number alone: a number of the inventory finds its own marks and nobody else's (8.11).
+
+    That whoever tries numbers is stopped is not tried: it would shut this network out.
+    """
     found = [(e, r) for e in reading.content.examinations for r in e.results]
-    if not found:
-        why = "inventory không có kết quả thi của đơn vị / the inventory has no results for this unit"
+    marked = next((both for both in found if both[1].marks), None)  # not somebody who was absent
+    if marked is None:
+        why = "inventory không có điểm nào của đơn vị / the inventory has no marks for this unit"
         return _empty(reading, "/tra-cuu/diem", why)
-    examination, result = found[0]
+    examination, result = marked
     form = reading.portal.page("/tra-cuu/diem")
     if left_out := _not_looked_up(reading, form):
         return left_out
     asked = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": result.candidate})
-    nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": "KHONGCO999"})
+    nobody = reading.portal.answer("/tra-cuu/diem", {"ky-thi": examination.slug, "sbd": NOBODY})
     shown = asked.rows()
     own = [shown.get(fold(subject)) == mark for subject, mark in result.marks.items()]
     # A year in a title, or a mark, may look like a number.
@@ -290,15 +374,14 @@ def results(reading: Reading) -> Answer:
     others, listed = (numbers - {result.candidate}) & _said(asked), numbers & (_said(form) | _said(nobody))
     evidence = [
         f"{form.said}: liệt kê {len(listed)} số báo danh / {len(listed)} candidate numbers listed",
-        f"POST → {asked.status}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
+        f"{asked.said}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
         f" / one number of the inventory: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
-        f"POST → {nobody.status}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
+        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
         f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
-        "chưa thử việc chặn người tra quá nhiều số sai, vì mạng này sẽ bị chặn"
-        " / that too many wrong numbers are stopped was not tried: it would shut this network out",
     ]
     busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
-    right = form.good and (asked.status == TOO_MANY or (asked.good and all(own)))
+    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    right = answered and (asked.status == TOO_MANY or all(own))
     return told(right and not (others or listed or nobody.rows()), busy), evidence + busy
 
 
@@ -318,19 +401,25 @@ def diplomas(reading: Reading) -> Answer:
     if not reading.content.diplomas:
         why = "inventory không có văn bằng và không có liên kết / the inventory has no diplomas and no link"
         return _empty(reading, "/van-bang/", why)
-    if left_out := _not_looked_up(reading, reading.portal.page("/van-bang/")):
+    form = reading.portal.page("/van-bang/")
+    if left_out := _not_looked_up(reading, form):
         return left_out
     diploma = reading.content.diplomas[0]
-    asked = reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": diploma.number})
+    asked, nobody = (reading.portal.answer("/tra-cuu/van-bang", {"so-hieu": n}) for n in (diploma.number, NOBODY))
     numbers = {d.number for d in reading.content.diplomas}
     others = (numbers - _words([diploma.number, diploma.register, diploma.kind, f"{diploma.issued}"])) & _said(asked)
-    right = asked.good and fold(diploma.register) in asked.words
+    entered = asked.good and nfc(asked.rows().get(fold(REGISTER), "")) == nfc(diploma.register)
     evidence = [
-        f"POST → {asked.status}, một số của inventory: {'thấy' if right else 'KHÔNG THẤY'}, {len(others)} số khác"
-        f" / one number of the inventory: {'found' if right else 'NOT found'}, {len(others)} others"
+        form.said,
+        f"{asked.said}, một số của inventory: {'thấy' if entered else 'KHÔNG THẤY'}, {len(others)} số khác"
+        f" / one number of the inventory: {'found' if entered else 'NOT found'}, {len(others)} others",
+        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
+        f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
     ]
-    busy = [BUSY] if asked.status == TOO_MANY else []
-    return told((right or bool(busy)) and not others, busy), evidence + busy
+    busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
+    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    right = answered and (asked.status == TOO_MANY or entered)
+    return told(right and not (others or nobody.rows()), busy), evidence + busy
 
 
 def _said(page: Page) -> set[str]:
@@ -362,9 +451,18 @@ def english(reading: Reading) -> Answer:
     if bad:
         return bad
     marked = (page.root.get("lang") or "").lower().startswith("en")
-    parts = [part for part in ("Introduction", "Contact", "Services") if not _part(page, part)]
+    wanted = ("Introduction", "Contact", "Services")
+    parts = [part for part in wanted if not _part(page, part)]
+    foreign = [title for title, words in page.headed("h2", "h3") if title.startswith(wanted) and _vietnamese(words)]
     evidence = [f"{page.said}, lang={page.root.get('lang')}", *(f"thiếu / missing: {part}" for part in parts)]
-    return _pass(marked and not parts), evidence
+    evidence += [f"phần lớn chữ là tiếng Việt / most words are Vietnamese: {title}" for title in foreign]
+    return _pass(marked and not parts and not foreign), evidence
+
+
+def _vietnamese(text: str) -> bool:
+    """Whether most words bear Vietnamese marks; in English only names of people and places do."""
+    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text))
+    return sum(fold(word) != word.casefold() for word in words) * 2 > len(words)
 
 
 def centres(reading: Reading) -> Answer:
@@ -373,7 +471,9 @@ def centres(reading: Reading) -> Answer:
     if bad:
         return bad
     rows = page.table("Tên", "Địa chỉ")
-    return _pass(bool(rows)), [f"{page.said}: {len(rows)} trung tâm / centres"]
+    blank = sum(not all(said(cell) for cell in row.values()) for row in rows)
+    lines = f"{len(rows)} trung tâm, {blank} dòng thiếu tên hay địa chỉ / centres, {blank} without name or address"
+    return _pass(bool(rows) and not blank), [f"{page.said}: {lines}"]
 
 
 def ranking(reading: Reading) -> Answer:
@@ -420,7 +520,7 @@ def disclosure(reading: Reading) -> Answer:
 
     Those headings were not compared with that circular's text, so that one lacks proves nothing: somebody has to look.
     """
-    page, bad = _published(reading, "/cong-khai/")
+    page, bad = _there(reading, "/cong-khai/")
     if bad:
         return bad
     years = reading.portal.below("/cong-khai/")
@@ -431,100 +531,144 @@ def disclosure(reading: Reading) -> Answer:
     headings = [heading for heading, _ in disclosed.asked(levels)]
     lacking = [part for part in DISCLOSURE if not _part(newest, part)]
     unseen = [heading for heading in headings if not _part(newest, heading)]
-    reports = [url for url, _ in newest.links() if url.lower().endswith(".pdf")]
-    there, broken, unknown = reading.answered(reports)
+    reports = [url for url in links_below(newest, REPORT) if urlsplit(url).path.lower().endswith(".pdf")]
+    there, broken, unknown = _files(reading, reports)
     parts = f"{len(DISCLOSURE) - len(lacking)}/{len(DISCLOSURE)}"
     known = f"{len(headings) - len(unseen)}/{len(headings)}"
     evidence = [
-        f"{newest.said}: {len(there)} PDF, {parts} phần, {known} đề mục / {parts} parts, {known} headings",
+        f"{newest.said}: {len(there)} PDF dưới đề mục «{REPORT}», {parts} phần, {known} đề mục"
+        f" / {len(there)} PDF below the heading of the annual report, {parts} parts, {known} headings",
         *broken,
-        *unknown,
     ]
+    evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
+    open_ = [*unknown]
     if not levels or not disclosed.LEVELS.keys() >= set(levels):
-        evidence.append(
+        open_.append(
             "không xem: những gì Thông tư 09/2024 liệt kê cho giáo dục thường xuyên (Điều 10 và Điều 11)"
             " / not looked at: what Circular 09/2024 lists for continuing education (its Articles 10 and 11)"
         )
-    evidence += [f"thiếu / missing: {', '.join(lacking)}"] if lacking else []
     if unseen:
-        evidence.append(f"{LOOK}: {', '.join(unseen)}")
-    return told(bool(there or unknown) and not (lacking or broken), unseen or unknown), evidence
+        open_.append(f"{LOOK}: {', '.join(unseen)}")
+    return told(bool(there or unknown) and not (lacking or broken), open_), [*evidence, *open_]
 
 
 def disclosure_in_time(reading: Reading) -> Answer:
-    """By 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
+    """Before 30 June, kept for five years; the week's menu before Saturday where meals are served (Circular 09/2024).
 
-    What else that circular sets a time for is not looked at, and the evidence says so.
+    Whether a year's came late is judged from the first 30 June on at which that circular was in force, by the day that
+    the page itself says. What else the circular sets a time for is not looked at, and the evidence says so.
     """
-    page, bad = _published(reading, "/cong-khai/")
+    page, bad = _there(reading, "/cong-khai/")
     if bad:
         return bad
     evidence, good, kept = [], True, set()
+    newest = due_year(today())
+    opened = reading.content.portal.opened or 0
+    wanted = {year for year in range(newest - YEARS + 1, newest + 1) if year >= opened}
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
+        if not (found and year.good):
+            continue
+        kept.add(int(found[1]))
+        due = date(int(found[2]), *DUE)
+        if int(found[1]) <= newest - YEARS or in_force("disclosure", due) != in_force("disclosure", today()):
+            continue
         published = _published_on(" ".join(year.main.text_content().split()))
-        if not found or not published:
+        if not published:
             good = False
             evidence.append(f"{year.said}: không ghi ngày công bố / without the day on which it was published")
             continue
-        kept.add(int(found[1]))
-        due = date(int(found[2]), 6, 30)
-        late = published > due
+        late = published >= due
         good &= not late
-        said_so = "công bố QUÁ HẠN / published LATE, due" if late else "công bố kịp hạn / published in time, due"
-        evidence.append(f"{found[1]}-{found[2]}: {published}, {said_so} {due}")
-    newest = today().year - (1 if (today().month, today().day) > (6, 30) else 2)
-    wanted = {newest - n for n in range(YEARS)}
+        in_time = "QUÁ HẠN, phải trước / LATE, due before" if late else "kịp hạn, trước / in time, before"
+        evidence.append(
+            f"{found[1]}-{found[2]}: trang ghi công bố / the page says published {published}: {in_time} {due}"
+        )
+    evidence.append(f"còn giữ / kept: {', '.join(f'{year}-{year + 1}' for year in sorted(wanted & kept)) or 0}")
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
+    plans = [PLANS] if "mamnon" in reading.unit.levels else []
+    open_ = [*(menus if served == "not-tested" else []), *plans]
     evidence += [
         *menus,
-        "không xem: thay đổi trong 10 ngày làm việc, kế hoạch tháng và tuần của trường mầm non"
-        " / not looked at: changes within 10 working days, a preschool's plans of the month and the week",
+        *plans,
+        "không xem: thay đổi trong 10 ngày làm việc / not looked at: changes within 10 working days",
     ]
-    return _pass(good and served and not absent), [page.said, *evidence]
+    return told(good and served != "fail" and not absent, open_), [page.said, *evidence]
 
 
-def _menu_in_time(reading: Reading) -> tuple[bool, list[str]]:
+def _menu_in_time(reading: Reading) -> Answer:
     """Whether the menu of the week is there, and was before the Saturday before it; on a Saturday, of the next week."""
     meals = reading.content.portal.meals
+    if meals is None:
+        return "not-tested", [
+            "inventory không nói có tổ chức bữa ăn không, nên không xem thực đơn"
+            " / the inventory does not say whether meals are served, so menus were not looked at"
+        ]
+    page = reading.portal.page("/thuc-don/")
     if not meals:
-        if meals is None:
-            said = "inventory không nói có tổ chức bữa ăn không / the inventory does not say whether meals are served"
-        else:
-            said = "inventory nói không tổ chức bữa ăn / the inventory says that no meals are served"
-        return meals is False, [said]
+        if any(said(words) for _, words in page.headed("h2")):
+            return "not-tested", [
+                f"{page.said}: inventory nói không tổ chức bữa ăn, mà trang có thực đơn, cần người xem"
+                " / the inventory says that no meals are served, and there are menus: somebody has to look"
+            ]
+        return "pass", ["inventory nói không tổ chức bữa ăn / the inventory says that no meals are served"]
     day = today()
     week = day - timedelta(days=day.weekday()) + (timedelta(weeks=1) if day.weekday() >= SATURDAY else timedelta())
-    page = reading.portal.page("/thuc-don/")
     words = next((text for title, text in page.headed("h2") if f"{week:%d/%m/%Y}" in title), "")
     published = _published_on(words)
-    said = (
+    there = (
         f"{published or '?'}: công bố thực đơn tuần từ / published the menu of the week from {week}"
         if words
         else f"KHÔNG CÓ thực đơn tuần từ / there is NO menu of the week from {week}"
     )
     # Besides the day there is to be a menu.
-    good = published is not None and published < week - timedelta(days=2) and len(PUBLISHED.sub("", words).split()) >= 3
-    return good, [f"{page.said}: {said}"]
+    good = published is not None and published < week - timedelta(days=2) and _enough(PUBLISHED.sub("", words))
+    return _pass(good), [f"{page.said}: {there}"]
 
 
 def admission(reading: Reading) -> Answer:
-    """The notice with its seven fields, and a list of candidates by number (9.8)."""
+    """The notice with its seven fields, not older than of the last school year; a list of candidates by number (9.8).
+
+    Before its school year begins nobody can tell from a page whether a list is due.
+    """
     verdict, evidence = _fields(reading, "/tuyen-sinh/", ADMISSION)
+    pages = reading.portal.below("/tuyen-sinh/")
+    newest, begun = max((year for page in pages for year in _school_years(page)), default=None), _school_year()
     items = [
         item.text_content().strip()
-        for page in reading.portal.below("/tuyen-sinh/")
+        for page in pages
         for item in page.main.xpath(".//ul[contains(@class, 'numbers')]/li")
     ]
-    names = [item for item in items if not re.fullmatch(r"[A-Z0-9]+", item)]
-    evidence.append(
-        f"danh sách dự tuyển: {len(items)} dòng, {len(names)} dòng ghi nhiều hơn một số"
-        f" / {len(items)} candidates listed, {len(names)} by more than a number"
-    )
-    return _pass(verdict == "pass" and bool(items) and not names), evidence
+    names = [item for item in items if not re.fullmatch(r"(?=.*\d)[A-Z0-9]+", item)]
+    shown = f"{newest}–{newest + 1}" if newest else "?"
+    evidence += [
+        f"thông báo mới nhất: năm học {shown}, nhận từ {begun - 1}–{begun} (con số của bộ kiểm tra này)"
+        f" / newest notice: school year {shown}, taken from {begun - 1}–{begun} on (a figure of this suite)",
+        f"danh sách dự tuyển: {len(items)} dòng, {len(names)} dòng không chỉ là một số"
+        f" / {len(items)} candidates listed, {len(names)} by what is not a number alone",
+        "không xem: tên người trong bảng, trong tệp và trong lời văn"
+        " / not looked at: names of people in tables, in files and in the text",
+    ]
+    open_ = [] if newest else ["không thông báo nào ghi năm học, cần người xem / no notice says its school year: look"]
+    if not items and newest and newest > begun:
+        open_.append("năm học ấy chưa bắt đầu, chưa biết đã phải có danh sách / that year has not begun: no list yet")
+    old = newest is not None and newest < begun - 1
+    good = verdict == "pass" and not old and not names and bool(items or open_)
+    return told(good, open_), [*evidence, *open_]
+
+
+def _school_year() -> int:
+    """When the school year began that is running."""
+    return today().year - (today().month < SEPTEMBER)
+
+
+def _school_years(page: Page) -> list[int]:
+    """The years in which the school years begin that a page names."""
+    pairs = re.findall(r"\b(20\d\d) ?[-–] ?(20\d\d)\b", page.main.text_content())
+    return [int(begins) for begins, ends in pairs if int(ends) == int(begins) + 1]
 
 
 def school_management(reading: Reading) -> Answer:
@@ -535,8 +679,8 @@ def school_management(reading: Reading) -> Answer:
     wanted = reading.content.portal.school_management
     if wanted is None:
         why = (
-            "inventory không khai hệ thống quản lý trường học trực tuyến"
-            " / the inventory declares no online school-management system"
+            "thông tư chỉ yêu cầu ở trường có hệ thống này, và inventory không khai hệ thống nào"
+            " / the circular asks it only of a school that has such a system, and the inventory declares none"
         )
         return "not-applicable", [why]
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
@@ -574,12 +718,22 @@ def days(page: Page) -> list[date]:
 
 def _published_on(text: str) -> date | None:
     """The day on which something says that it was published; none that is not there, or is still to come."""
-    said = PUBLISHED.search(text)
+    return _day(PUBLISHED, text)
+
+
+def _day(pattern: re.Pattern[str], text: str) -> date | None:
+    """The first day that stands so in a text; none that is not there, or is still to come."""
+    said_so = pattern.search(text)
     try:
-        day = date(int(said[3]), int(said[2]), int(said[1])) if said else None
+        day = date(int(said_so[3]), int(said_so[2]), int(said_so[1])) if said_so else None
     except ValueError:
         return None
     return day if day and day <= today() + timedelta(days=1) else None
+
+
+def _both(names: Sequence[str]) -> str:
+    """Headings and columns in both languages."""
+    return f"{', '.join(names)} / {', '.join(ENGLISH[name] for name in names)}"
 
 
 def _some(names: list[str]) -> str:
@@ -596,14 +750,18 @@ def told(good: bool, unseen: list[str]) -> Verdict:
     return "not-tested" if good and unseen else _pass(good)
 
 
-def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
-    """The page at ``path``, and the answer when there is none or when it says that something is missing."""
+def _there(reading: Reading, path: str) -> tuple[Page, Answer | None]:
+    """The page at ``path``, and the answer when there is none."""
     page = reading.portal.page(path)
-    if not page.good:
-        return page, ("fail", [page.said])
-    if page.missing:
-        return page, ("fail", [page.said, f"trang ghi / the page says: {'; '.join(page.missing)[:200]}"])
-    return page, None
+    return page, None if page.good else ("fail", [page.said])
+
+
+def _published(reading: Reading, path: str) -> tuple[Page, Answer | None]:
+    """The same, and the answer when the page says that something is missing; for one that meets one requirement."""
+    page, bad = _there(reading, path)
+    if not bad and page.missing:
+        bad = "fail", [page.said, f"trang ghi / the page says: {'; '.join(page.missing)[:200]}"]
+    return page, bad
 
 
 def _empty(reading: Reading, path: str, why: str) -> Answer:
@@ -612,8 +770,18 @@ def _empty(reading: Reading, path: str, why: str) -> Answer:
 
 def _part(page: Page, title: str) -> bool:
     """Whether a heading begins with ``title`` and words stand below it, before the next heading of its level."""
-    parts = page.headed("h2", "h3")
-    return any(fold(heading).startswith(fold(title)) and len(words.split()) >= 3 for heading, words in parts)
+    return any(fold(heading).startswith(fold(title)) and _enough(words) for heading, words in page.headed("h2", "h3"))
+
+
+def _enough(words: str) -> bool:
+    """Whether there are words that say something."""
+    return len(said(words)) >= WORDS
+
+
+def written(item: Page) -> bool:
+    """Whether an article is there and has words of its own, besides headings and days."""
+    bodies = item.main.xpath(".//*[@itemprop='articleBody']") or item.main.xpath(".//p | .//li | .//td | .//dd")
+    return item.good and _enough(DATE.sub("", " ".join(body.text_content() for body in bodies)))
 
 
 def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
@@ -621,34 +789,38 @@ def _headed(reading: Reading, path: str, parts: tuple[str, ...]) -> Answer:
     if bad:
         return bad
     lacking = [part for part in parts if not _part(page, part)]
-    return _pass(not lacking), [f"{page.said}: {', '.join(parts)}", *(f"thiếu / missing: {part}" for part in lacking)]
+    evidence = [f"{page.said}: {_both(parts)}"]
+    evidence += [f"thiếu / missing: {_both(lacking)}"] if lacking else []
+    return _pass(not lacking), evidence
 
 
 def _articles(reading: Reading, path: str) -> Answer:
     page, bad = _published(reading, path)
     if bad:
         return bad
-    items = [item for item in reading.portal.below(path) if item.good and days(item)]
-    return _pass(bool(items)), [f"{page.said}: {len(items)} bài ghi ngày, mở được / dated items that open"]
+    items = [item for item in reading.portal.below(path) if written(item) and days(item)]
+    return _pass(bool(items)), [
+        f"{page.said}: {len(items)} bài có lời văn và ghi ngày / items that open, with text and a day"
+    ]
 
 
 def _fields(reading: Reading, path: str, names: tuple[str, ...]) -> Answer:
-    page, bad = _published(reading, path)
+    page, bad = _there(reading, path)
     if bad:
         return bad
     items = reading.portal.below(path)
-    evidence, good = [f"{page.said}: {len(items)} mục / items ({', '.join(names)})"], bool(items)
+    evidence, good = [f"{page.said}: {len(items)} mục / items ({_both(names)})"], bool(items)
     for item in items:
         terms = item.terms()
-        lacking = [name for name in names if not any(k.startswith(fold(name)) and v for k, v in terms.items())]
+        lacking = [name for name in names if not any(k.startswith(fold(name)) and said(v) for k, v in terms.items())]
         if lacking or not item.good:
             good = False
-            evidence.append(f"{item.said}: thiếu / missing: {', '.join(lacking)}")
+            evidence.append(f"{item.said}: thiếu / missing: {_both(lacking)}")
     return _pass(good), evidence
 
 
 def _leads(reading: Reading, path: str, urls: list[str]) -> Answer:
-    page, bad = _published(reading, path)
+    page, bad = _there(reading, path)
     if bad:
         return bad
     if not urls:
@@ -684,10 +856,18 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     whole = {int(row[columns[0]][:4]) for row in rows if re.match(r"\d{4}", row[columns[0]]) and all(row.values())}
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
-    recent = newest >= today().year - 2
+    opened, least = reading.content.portal.opened or 0, today().year - RECENT
+    if opened > least and not whole:
+        why = f"inventory nói mở năm {opened} / the inventory says opened in {opened}"
+        return "not-tested", [page.said, f"{why}: chưa có năm nào phải có số liệu / no year is due yet"]
+    wanted = max(1, min(YEARS, newest - opened + 1))
     last = newest or "–"
     evidence = [
         f"{page.said}: {len(whole)} năm đủ số liệu, {run} năm liên tiếp đến {last}"
-        f" / {len(whole)} whole years, {run} in a row up to {last}"
+        f" / {len(whole)} whole years, {run} in a row up to {last}",
+        f"cần {wanted} năm, năm cuối từ {least} trở đi ({least}: con số của bộ kiểm tra này)"
+        f" / {wanted} wanted, the last from {least} on (a figure of this suite)",
     ]
-    return _pass(run >= YEARS and recent), evidence
+    if opened:
+        evidence.append(f"inventory nói mở năm {opened} / the inventory says opened in {opened}")
+    return _pass(run >= wanted and newest >= least), evidence

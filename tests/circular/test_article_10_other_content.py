@@ -9,6 +9,7 @@ import pytest
 
 from edumail.model import Unit
 from edumail.portal.sections import SECTIONS
+from tests.circular import sections
 from tests.circular.audit import Audit
 from tests.circular.conftest import Answers, Record, each, each_unit
 from tests.circular.dialogues import VERDICTS, folded
@@ -24,6 +25,12 @@ SWITCHED = {
     "C37-10.6": "support",
     "C37-10.7": "polls",
 }
+
+
+NOT_FITTING = (
+    "thông tư chỉ yêu cầu mục này khi phù hợp, và đơn vị không khai mục này trong inventory"
+    " / the circular asks this only where it is fitting, and the unit declares none in the inventory"
+)
 
 
 def _judged(of_pages: Answers, judge: Callable[[Unit], None]) -> None:
@@ -74,11 +81,12 @@ def office(above: Reading) -> Answer:
 
 def _switched(section: str, reading: Reading) -> Answer:
     if not reading.content.articles.get(section):
-        return "not-applicable", ["inventory không bật mục này / the inventory does not switch this section on"]
+        return "not-applicable", [NOT_FITTING]
     path = next(known.path for known in SECTIONS if known.id == section)
     page, items = reading.portal.page(path), reading.portal.below(path)
-    good = page.good and bool(items) and all(item.good for item in items)
-    return "pass" if good else "fail", [f"{page.said}: {len(items)} bài / items"]
+    blank = [item.said for item in items if not sections.written(item)]
+    evidence = [f"{page.said}: {len(items) - len(blank)}/{len(items)} bài có lời văn / items with text", *blank[:5]]
+    return "pass" if page.good and items and not blank else "fail", evidence
 
 
 @pytest.mark.parametrize("requirement", [each(name, partial(_switched, section)) for name, section in SWITCHED.items()])

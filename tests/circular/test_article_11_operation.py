@@ -73,7 +73,7 @@ def _counted(schemes: Mapping[str, int]) -> str:
 
 def _in_time(reading: Reading) -> Answer:
     limit = reading.content.portal.news_max_age_days
-    days = [day for item in reading.portal.below("/tin-tuc/") for day in sections.days(item)]
+    days = sections.own_days(reading)
     if limit is None:
         said, good = "đơn vị không tự đặt giới hạn / the unit has set no limit of its own", True
         evidence = [f"portal.yml, news_max_age_days: {said}"]
@@ -83,7 +83,7 @@ def _in_time(reading: Reading) -> Answer:
         evidence = [f"{said}: {dated}; giới hạn của đơn vị / own limit: {limit} ngày / days"]
     else:
         good, said = reading.fresh(max(days))
-        evidence = [f"{len(days)} ngày ghi ở các tin / dated items; tin mới nhất / the newest: {said}"]
+        evidence = [f"{len(days)} tin ghi ngày / dated items; tin mới nhất / the newest: {said}"]
     evidence.append(
         "quy chế đặt ra các thời hạn phải có người xác nhận / the regulation that sets the limits has to be attested"
     )

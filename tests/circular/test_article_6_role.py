@@ -10,7 +10,7 @@ from tests.circular.portal import Answer, Reading
 
 
 @pytest.mark.requirement("C37-6.1")
-@each_unit(sections.services)
+@each_unit(sections.gathered)
 def test_services_are_gathered_and_answer(of_pages: Answers, record: Record) -> None:
     for unit, answer in of_pages:
         record(unit.id, "C37-6.1", *answer)
@@ -19,7 +19,7 @@ def test_services_are_gathered_and_answer(of_pages: Answers, record: Record) -> 
 def _dated(reading: Reading) -> Answer:
     items = reading.portal.below("/tin-tuc/")
     undated = [item.url for item in items if not (item.good and item.metadata("DC.date"))]
-    newest = max((day for item in items for day in sections.days(item)), default=None)
+    newest = max(sections.own_days(reading), default=None)
     evidence = [f"{len(items) - len(undated)}/{len(items)} tin có ghi ngày / news items with their date", *undated[:5]]
     good = bool(items) and not undated and newest is not None
     if newest is not None:

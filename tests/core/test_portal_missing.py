@@ -31,6 +31,8 @@ COMPLETE = {
     },
 }
 """Of each unit's mandatory sections those that lack nothing."""
+PART = {("vhxh-mai-lam", "C37-8.4b")}
+"""What is there in a section that lacks something for another requirement."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_the_audit_passes_only_what_is_there(files: Files, requirement: str) -> 
         if not requirements()[requirement].applies_to(files.province.kinds[unit.kind]):
             continue
         verdict, evidence = answer(requirement, reading(files, unit.id))
-        if section in COMPLETE[unit.id]:
+        if section in COMPLETE[unit.id] or (unit.id, requirement) in PART:
             assert verdict == "pass", (unit.id, evidence)
         elif section is not None and section != "school_management":
             assert verdict == "fail", (unit.id, evidence)

@@ -88,7 +88,9 @@ OF_SCHOOLS: Mapping[str, Fault] = {
         {"C37-9.1b"}, "9.1b", **without_form(on_school("lien-he/index.html", "s#mailto:lienhe@#mailto:khongai@#g"))
     ),
     "news that are too old": school(
-        {"C37-9.2"}, "9.2", **on_school("tin-tuc/index.html", "s#/2026</time>#/2020</time>#g")
+        {"C37-9.2", "C37-6.2", "C37-11.2c"},
+        "9.2 or of_what_day or own_limit",
+        **in_items(f"{OF_SCHOOL}/tin-tuc", "s#/20[0-9][0-9]</time>#/2020</time>#g"),
     ),
     "no list of news": school(
         {"C37-9.2", "C37-6.2", "C37-11.2c", "C37-12.4", "C37-12.5"},
@@ -257,8 +259,8 @@ OF_MANAGING_BODIES: Mapping[str, Fault] = {
         {"C37-8.3"}, "8.3", **on_department("van-ban/index.html", "s#>20/11/2026</time></td>#></time></td>#")
     ),
     "no way to public services": department(
-        {"C37-8.4a", "C37-2.1"},
-        "8.4 or one_name",
+        {"C37-8.4a", "C37-6.1", "C37-2.1"},
+        "8.4 or gathered or one_name",
         **on_department("dich-vu/index.html", "s#https://dichvucong.ngoai.test/#https://khac.ngoai.test/#"),
     ),
     "a department's service that is not linked": department(
