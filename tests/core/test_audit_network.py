@@ -995,6 +995,7 @@ def test_a_directory_is_not_offered_where_the_host_itself_says_so(
     given, evidence = verdicts(standards.test_no_directory_is_offered, audit, on="mail-so")["u", "C37-S39-dir"]
     assert given == verdict
     assert word in evidence
+    assert ("no directory is offered" in evidence) is (verdict == "not-applicable")
 
 
 def test_hosts_are_knocked_at_together_and_one_without_an_address_holds_up_none(
