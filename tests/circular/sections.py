@@ -193,7 +193,7 @@ def documents(reading: Reading) -> Answer:
 def _files(reading: Reading, urls: list[str]) -> Links:
     """Which of ``urls`` answer with a file: one that is called a PDF begins as such, no other is empty or a page."""
     there, broken, unseen = reading.answered(urls)
-    others = [url for url in there if not _is_file(url, _led_on(reading, url).body)]
+    others = [url for url in there if not _is_file(url, reading.fetched(url).body)]
     wrong = [f"{url}: không phải tệp như tên gọi / not the file that it is called" for url in others]
     return Links([url for url in there if url not in others], [*broken, *wrong], unseen)
 
@@ -686,16 +686,11 @@ def school_management(reading: Reading) -> Answer:
     verdict, evidence = _leads(reading, "/dich-vu/", [wanted.url])
     if verdict != "pass":
         return verdict, evidence
-    page = _led_on(reading, wanted.url)
+    page = reading.fetched(wanted.url)
     if page.root.xpath("//input[translate(@type, 'PASWORD', 'pasword')='password']"):
         return "pass", [*evidence, f"{page.said}: đòi đăng nhập / asks for a sign-in"]
     why = "không thấy ô mật khẩu, cần người xem có đòi đăng nhập không / no password field, somebody has to look"
     return "not-tested", [*evidence, f"{page.said}: {why}"]
-
-
-def _led_on(reading: Reading, url: str) -> Page:
-    """Where a page leads by redirects over HTTPS, a few at most."""
-    return reading.fetched(url)
 
 
 def today() -> date:
