@@ -136,6 +136,11 @@ def read(text: str, earlier: bool = False) -> Assessment:
             subject=str(content.get("subject", "")),
             commit=str(content.get("commit", "")),
         )
+        if "digest" not in content and not earlier:
+            raise ValueError(
+                "do một bản edumail cũ ghi, chỉ dùng được với --previous; hãy kiểm tra lại"
+                " / written by an earlier edumail, good for --previous alone; ask the hosts again"
+            )
         head = {name: value for name, value in content.items() if name not in ("findings", "digest")}
         said = content.get("digest") if earlier else content["digest"]
     except (KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -112,8 +112,8 @@ def _cover(province: Province, assessment: Assessment, sheet: Sheet, digest: str
     every, follow = len(requirements()), len(assessment.asked) - tested
     facts = [
         ("Thời điểm", f"{assessment.local:%H:%M ngày %d/%m/%Y} (UTC+7)"),
-        ("Máy chủ đã trả lời", ", ".join(host for host in assessment.hosts if host not in silent) or "–"),
-        *([("Máy chủ không trả lời", ", ".join(silent))] if silent else []),
+        ("Máy chủ được hỏi", ", ".join(assessment.hosts) or "–"),
+        *([("Không trả lời câu nào", ", ".join(silent))] if silent else []),
         *([("Máy chủ không hỏi", ", ".join(assessment.left))] if assessment.left else []),
         ("Phạm vi", f"{units} đơn vị × {every} yêu cầu: {tested} có phép thử, {follow} suy từ yêu cầu khác"),
         ("Kết luận", "; ".join(f"{WORDS[name][1]}: {number[name]}" for name in (*_COLOURS, "not-applicable"))),

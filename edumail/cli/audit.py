@@ -84,7 +84,10 @@ def add_questions(parser: Parser) -> None:
 
 def _own_file(text: str) -> Path:
     """A file, for a process in another folder. Raises ArgumentTypeError."""
-    path = Path(text).expanduser().resolve()
+    try:
+        path = Path(text).expanduser().resolve()
+    except RuntimeError:  # nobody has that name
+        path = Path(text)
     if not path.is_file():
         raise ArgumentTypeError(say(f"không có tệp {path}", f"there is no file {path}"))
     return path
@@ -285,7 +288,7 @@ def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[
     answers = Counter(finding.unit for finding in found if finding.verdict != "not-tested")
     still_open = Counter(finding.unit for finding in found if finding.verdict == "not-tested" and not finding.gap)
     lots = Counter(finding.unit for finding in found if finding.gap == "lots")
-    gaps = Counter(finding.unit for finding in left)
+    gaps = Counter(finding.unit for finding in [*left, *(one for one in found if one.gap == "unasked")])
     for unit in units:
         yes, half, drawn, no = answers[unit.id], still_open[unit.id], lots[unit.id], gaps[unit.id]
         said = (

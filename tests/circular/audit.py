@@ -33,7 +33,7 @@ from edumail.portal.view import Views
 from edumail.units import page_turn
 from roles.common.paths import has_mail
 from tests.circular.exchangers import Exchangers
-from tests.circular.mailbox import take
+from tests.circular.mailbox import FOLDER, take
 from tests.circular.network import Network
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,10 @@ AT_LEAST = 1800
 """Seconds that an audit must last yet when letters go out: thousands of them are looked for as long as they come."""
 CLOCKS_APART = 120
 """Seconds between the clocks of a host and of the auditor, from where on no day and no wait can be judged."""
+ANOTHER_COMMIT = (
+    "máy chủ được triển khai từ bản mã khác: hãy lấy đúng bản ấy (git checkout), hoặc triển khai lại"
+    " / the host was deployed from another commit: check that one out, or deploy again"
+)
 NOT_UNDER_AUDIT = "không thuộc lần kiểm tra này / not under audit"
 
 
@@ -215,7 +219,9 @@ def own_ssh_config(inventory: Path, said: str | None) -> str | None:
     """
     if said is None:
         return None
-    path = Path(said).expanduser()
+    path = Path(said)
+    with contextlib.suppress(RuntimeError):  # nobody has that name
+        path = path.expanduser()
     real = path.resolve()
     if not path.is_absolute() or real.is_relative_to(inventory.resolve()) or real.is_relative_to(CHECKOUT):
         raise AuditError(
@@ -313,9 +319,10 @@ class Audit:
             answer["expires"] - LASTS,
             self.network,
         )
-        if apart := clocks_apart(opened.opened, began, time.time()):
+        other = "" if answer.get("folder") == FOLDER else ANOTHER_COMMIT
+        if why := other or clocks_apart(opened.opened, began, time.time()):
             _close(opened)
-            return apart
+            return why
         self.hosts[host.name] = opened
         return ""
 

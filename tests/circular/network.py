@@ -56,6 +56,10 @@ UNABLE = ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABL
 """What OpenSSL says when it is this side that can't speak a version."""
 ALERTS = ("TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INSUFFICIENT_SECURITY")
 """What it says when the other side refuses one (RFC 8446, 6.2)."""
+STALLS = (
+    f"kết nối được, nhưng HTTPS không nói gì trong {TIMEOUT} giây: chưa rõ do máy chủ hay do đường đi"
+    f" / takes connections, but HTTPS says nothing in {TIMEOUT} seconds: the server or the way, that is not clear"
+)
 UNASKED = (
     "máy chủ tên của tỉnh không tự trả lời máy này, dù trình phân giải của máy biết tên của tỉnh: hãy kiểm tra từ mạng"
     " khác / the province's name servers do not answer this machine themselves, though its resolver knows the"
@@ -228,13 +232,18 @@ class Network:
 
     def served(self, name: str, kind: str) -> tuple[bool | None, str]:
         """Whether the page of ``name`` comes by verified HTTPS from its first address of ``kind``; None: as
-        :meth:`reached`, which knocks first. Raises OSError where TLS or HTTP breaks.
+        :meth:`reached`, which knocks first, or a door behind which nothing is said. Raises OSError where TLS or HTTP
+        breaks.
         """
         good, said = self.reached(name, HTTPS_PORT, kind)
         if not good:
             return good, said
         address = self.lookup(name, kind)[0]
-        status = self._patiently(lambda: self._page_at(address, name))[0].status
+        try:
+            status = self._patiently(lambda: self._page_at(address, name))[0].status
+        except TimeoutError:
+            self._reached[address, HTTPS_PORT] = None, f"[{address}]: {STALLS}"  # as for each of thousands of names
+            return self._reached[address, HTTPS_PORT]
         return status == HTTPStatus.OK, f"GET https://{name}/, {address} → {status}"
 
     def _page_at(self, address: str, name: str) -> tuple[HTTPResponse, bytes]:

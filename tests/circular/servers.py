@@ -8,6 +8,7 @@ from functools import cache, partial
 from edumail.circular.verdicts import Verdict
 from edumail.model import Unit
 from edumail.units import portal_host
+from roles.common.paths import has_mail
 from tests.circular.audit import Audit, AuditError
 from tests.circular.dialogues import Seen, folded, seen_at
 from tests.circular.host import unseen
@@ -45,11 +46,13 @@ def by_hosts(
     for unit in units:
         others = dict.fromkeys([portal_host(unit), audit.mail.gateway.name])
         why = {host: unseen(audit, host) for host in others if host != unit.host}
-        audit.unseen.update(filter(None, why.values()))
-        hosts = [unit.host, *(host for host, reason in why.items() if not reason)]
+        hidden = {host: reason for host, reason in why.items() if reason}
+        # Into a host of pages alone nobody is ever let: that is no gap in this audit.
+        audit.unseen.update(why for host, why in hidden.items() if has_mail(audit.province.hosts[host]))
+        hosts = [unit.host, *(host for host in why if host not in hidden)]
         answers = [*map(judged, hosts), *([own[unit.id]] if own else [])]
         good = folded(fine for fine, _ in answers)
-        left = [reason for reason in why.values() if reason]
+        left = [*hidden.values()]
         evidence = [line for _, lines in answers for line in lines] + left
         with undecided.of(unit):
             if good is None:

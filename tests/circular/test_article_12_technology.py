@@ -37,6 +37,8 @@ from tests.circular.texts import LETTERS
 NEWS = 3
 """How many news are looked at for their letters."""
 HOSTILE = '"><audit>'
+NONSENSE = "zzqxkhongco"
+"""The beginning of no word."""
 BODY = ".//*[@itemprop='articleBody']//text()"
 REST = ".//text()[not(ancestor::*[@itemprop='articleBody'])]"
 """What an article says, and what stands beside it on its page, as XPaths."""
@@ -270,10 +272,10 @@ def _search(reading: Reading) -> Answer:
         evidence.append(f"GET /tim-kiem?q={query} → {answer.status}, {url}: {said}")
     tag = f"/tim-kiem?{urlencode({'q': HOSTILE})}"
     if word:
-        _, listed = _found(reading, HOSTILE, url)
+        answer, listed = _found(reading, NONSENSE, url)
         good &= not listed
         whole &= listed is False
-        evidence.append(f"GET {tag}: {ABSENT[listed]}")
+        evidence.append(f"GET /tim-kiem?q={NONSENSE} → {answer.status}, {url}: {ABSENT[listed]}")
     answer = reading.portal.page(tag)
     escaped = answer.good and HOSTILE not in answer.text and not answer.root.xpath("//audit")
     said = "được thoát ký tự / escaped" if escaped else "KHÔNG được thoát ký tự / NOT escaped"

@@ -198,7 +198,8 @@ def test_the_auditor_s_machine_says_the_address_when_it_opens_an_audit(
     province: Province, monkeypatch: pytest.MonkeyPatch, outside: str | None, said: str
 ) -> None:
     ran: list[str] = []
-    answer = json.dumps({"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": time.time() + LASTS})
+    opened = {"login": "auditor-1", "password": "x", "token": "a" * 32, "expires": time.time() + LASTS}
+    answer = json.dumps(opened | {"folder": mailbox.FOLDER})
 
     def run(words: str) -> Any:
         if words == CALLED:
@@ -243,6 +244,7 @@ def test_no_letter_goes_out_with_the_token_of_an_audit_that_ends_soon(
             ran.append((self.name, words.partition("edumail-audit ")[2].strip()))
             new = next(number) if " open " in words else 0
             answer = {"login": f"auditor-{new}", "password": "x", "token": f"{new:032x}", "expires": now[0] + LASTS}
+            answer["folder"] = mailbox.FOLDER
             return SimpleNamespace(rc=int(self.name in lost), stdout=json.dumps(answer), stderr="no space")
 
     now = [1e9]

@@ -34,6 +34,7 @@ from edumail.model import Nameserver, Province
 from tests.circular import audit as audit_of
 from tests.circular import exchangers as exchangers_of
 from tests.circular import host as host_of
+from tests.circular import mailbox as mailbox_of
 from tests.circular import network as network_of
 from tests.circular import test_article_11_operation as article_11
 from tests.circular import test_article_12_technology as article_12
@@ -1177,6 +1178,23 @@ def test_it_is_the_units_own_page_that_comes_by_ipv6(
     assert VERDICTS[good] == verdict, said
 
 
+def test_a_way_that_lets_no_page_through_is_waited_for_once(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+
+    def stalls(address: str, name: str) -> Any:
+        waited.append(name)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(network, "lookup", lambda name, kind: ["2001:db8::1"])
+    monkeypatch.setattr(network, "_knocked", lambda address, port: (True, "answers"))
+    monkeypatch.setattr(network, "_page_at", stalls)
+    audit: Any = SimpleNamespace(network=network, exchangers=exchangers_of.Exchangers(network))
+    found = seen_at(audit, {name: partial(network.served, name, "AAAA") for name in ("a.test", "b.test")})
+    assert waited == ["a.test"]
+    assert {good for good, _ in found.values()} == {None}
+    assert all("says nothing in" in said for _, said in found.values())
+
+
 @pytest.mark.parametrize(
     ("old_ones", "new_ones", "verdict"),
     [
@@ -1232,6 +1250,7 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
 ) -> None:
     said: list[str] = []
     late = {"mail-so": 0, "mail-xa": 600, "mail-thpt": -600}
+    files = {"folder": mailbox_of.FOLDER}
 
     class Shell:
         def __init__(self, name: str):
@@ -1242,7 +1261,7 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
             if words == audit_of.CALLED:
                 return SimpleNamespace(stdout=f"{province.hosts[self.name].fqdn}\n")
             now = time.time() + late[self.name]
-            answer = {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
+            answer = files | {"login": "a", "password": "b", "token": "c", "expires": int(now) + 3600}
             return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
 
     shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))
@@ -1253,6 +1272,13 @@ def test_clocks_that_are_apart_and_a_machine_without_authorities_end_an_audit_be
     assert isinstance(audit.hosts["mail-so"], HostAudit)
     assert all(re.search("(599|600|601) seconds", audit.unreachable[name]) for name in list(late)[1:])
     assert {"mail-xa close a", "mail-thpt close a"} <= set(said)  # nothing is left behind
+
+    files.clear()  # as a host of another commit
+    said.clear()
+    audit = Audit(LAB, province, frozenset(province.hosts))
+    audit.open(None)
+    assert "from another commit" in audit.unreachable["mail-so"]
+    assert "mail-so close a" in said
 
     public = SimpleNamespace(source="acme")
     audit = Audit(LAB, with_settings(province, certificates=public), frozenset(province.hosts))
@@ -1299,6 +1325,7 @@ def test_an_alias_that_leads_to_another_machine_is_noticed_before_an_audit_is_op
                 return SimpleNamespace(stdout=called if self.name == "mail-xa" else province.hosts[self.name].fqdn)
             ran.append(self.name)
             answer = {"login": "a", "password": "b", "token": "c", "expires": int(time.time()) + 3600}
+            answer["folder"] = mailbox_of.FOLDER
             return SimpleNamespace(rc=0, stdout=json.dumps(answer), stderr="")
 
     shell: Any = SimpleNamespace(get_host=lambda address, ssh_config: Shell(address.rpartition("@")[2]))

@@ -415,6 +415,7 @@ def test_what_lots_left_out_was_not_asked(child: Child, province: Province, tmp_
     found += [
         Finding("so", "C37-12.2", "not-tested", ("not drawn",), gap="lots"),
         Finding("thpt-song-que", "C37-12.2", "not-tested", ("no browser",)),
+        Finding("mn-hoa-sen", "C37-12.2", "not-tested", ("the gateway was not reached",), gap="unasked"),
     ]
     child.verdicts = {"findings": as_json(found), "incomplete": [], "asked": ["C37-4.1"], "open": []}
     target = tmp_path / "v.json"
@@ -424,6 +425,8 @@ def test_what_lots_left_out_was_not_asked(child: Child, province: Province, tmp_
     assert (by_unit["so"]["verdict"], by_unit["so"]["gap"]) == ("not-tested", "lots")
     assert "1 answered, 0 asked and left open, 1 not asked by lots, 0 without" in by_unit["so"]["evidence"][0]
     assert by_unit["thpt-song-que"]["verdict"] == "pass"
+    assert by_unit["mn-hoa-sen"]["verdict"] == "not-tested"
+    assert "0 not asked by lots, 1 without" in by_unit["mn-hoa-sen"]["evidence"][0]
 
 
 @pytest.mark.parametrize(

@@ -581,7 +581,9 @@ def test_a_gateway_without_units_is_judged_for_all_whose_mail_and_page_come_thro
     def verdicts(audit: Any) -> dict[str, str]:
         return {unit: verdict for unit, (verdict, _) in said_by(question, audit).items()}
 
-    assert verdicts(Managed("gateway")) == {"own": "pass", "other": "pass", "alone": "not-tested"}
+    sound = Managed("gateway")
+    assert verdicts(sound) == {"own": "pass", "other": "pass", "alone": "not-tested"}
+    assert not sound.unseen, "nobody is ever let into a host of pages alone: no gap of this audit"
     wrong = Managed("gateway")
     wrong.kept["facts of gateway"].differing = lambda role: ["edited"]
     wrong.kept["facts of gateway"].mixed = ["nginx"]

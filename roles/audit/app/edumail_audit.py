@@ -102,7 +102,7 @@ def open_audit(database: sqlite3.Connection, now: int, outside: str = "") -> dic
     ask(database, "INSERT INTO audit VALUES (?, ?, ?, ?)", login, token, hashed, expires)
     ask(database, "INSERT INTO audit_letters VALUES (?, ?, 0)", token, outside.lower())
     refresh(database, now)
-    return {"login": login, "password": password, "token": token, "expires": expires}
+    return {"login": login, "password": password, "token": token, "expires": expires, "folder": FOLDER}
 
 
 def clear(database: sqlite3.Connection, tokens: list[str]) -> None:
