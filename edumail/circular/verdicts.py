@@ -141,7 +141,7 @@ def _with_attestations(finding: Finding, said: Iterable[Attestation], today: dat
         )
         evidence.append(
             f"{said_so}: {attestation.document} · {attestation.by} · {attestation.on} → {attestation.until} · SHA-256"
-            f" {attestation.sha256[:16]}…; ngoài người ấy chưa ai xem / nobody but they has seen it"
+            f" {attestation.sha256[:16]}…; ngoài người ấy chưa ai xem / nobody else has seen it"
         )
     verdict = "attested" if holds and finding.verdict == "not-tested" and not finding.gap else finding.verdict
     return replace(finding, verdict=verdict, evidence=tuple(evidence))
