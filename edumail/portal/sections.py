@@ -246,9 +246,18 @@ ADMISSION_FIELDS: dict[str, tuple[str, str]] = {
 
 def empty(value: object) -> bool:
     """Whether a field says nothing; zero says something, and a promise of words nothing."""
-    if isinstance(value, (str, tuple)):
-        return not said(value if isinstance(value, str) else ". ".join(value))
-    return value is None
+    return not said(_text(value))
+
+
+def blank(value: object) -> bool:
+    """Whether a field was left out. A page shows all others, also what counts as :func:`empty`."""
+    return not _text(value).strip()
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _fields(item: object, name: str, fields: Mapping[str, tuple[str, str]]) -> Iterator[Lack]:

@@ -632,7 +632,14 @@ def test_a_promise_of_words_is_none(
         ("–", 0),
         ("Lorem ipsum dolor sit amet. Consectetur adipiscing elit", 0),
         ("Đang cập nhật…", 0),
-        ("Trường có 12 lớp. Nội dung đang được cập nhật!", 4),
+        ("Hồ sơ: đang cập nhật", 0),
+        ("Nội dung đang cập nhật. Nội dung đang cập nhật.", 0),
+        ("Nội dung đang xây dựng", 0),
+        ("Khu B đang xây dựng", 5),
+        ("Khu nhà B đang xây dựng, tầng 1", 8),
+        ("Quản lý công trình trường học đang xây dựng", 9),
+        ("Trường hiện đang xây dựng kế hoạch", 7),
+        ("Trường có 12 lớp. Nội dung đang được cập nhật!", 10),
     ],
 )
 def test_what_a_text_says(text: str, number: int) -> None:
