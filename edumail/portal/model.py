@@ -142,7 +142,7 @@ class Portal(Model):
     none."""
     opened: Annotated[Whole, Field(ge=1800, le=2100)] | None = None
     """The year in which the unit was opened, if it is younger than the years that the circular asks for (8.8, 9.9) or
-    that disclosures are kept (9.7): none before it are missed."""
+    that disclosures are kept (9.7): none before it are missed. No year to come."""
     news_max_age_days: Annotated[Whole, Field(ge=1, le=400)] | None = None
     """The unit's own limit for how old its newest item may be (11.2c); the circular sets none."""
 

@@ -292,11 +292,13 @@ RECENT = 2
 
 def _statistics(view: View, content: Content) -> Iterator[Lack]:
     years = sorted({row.year for row in content.statistics})
+    opened, due = content.portal.opened or 0, view.year - RECENT
     if not years:
-        yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
+        if opened <= due:
+            yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
         return
-    last = max(years[-1], view.year - RECENT)
-    for year in range(max(last - YEARS + 1, content.portal.opened or 0), last + 1):
+    last = max(years[-1], due)
+    for year in range(max(last - YEARS + 1, opened), last + 1):
         if year not in years:
             yield Lack(f"số liệu năm học {year}–{year + 1}", f"figures of the school year {year}–{year + 1}")
 
@@ -312,8 +314,10 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("có tổ chức bữa ăn hay không", "whether meals are served")
     elif content.portal.meals and not content.menus:
         yield Lack("thực đơn tuần", "the week's menu")
+    opened = content.portal.opened or 0
     if not content.disclosures:
-        yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
+        if opened <= view.due:
+            yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
         return
     newest = content.disclosures[0]
     for vi, en in disclosed.lacking(newest, view.levels):
@@ -321,7 +325,7 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
     if newest.annual_report is None:
         yield Lack(f"báo cáo thường niên năm học {newest.school_year}", f"annual report of {newest.school_year}")
     kept = {int(item.school_year[:4]) for item in content.disclosures}
-    for year in range(max(view.due - YEARS + 1, content.portal.opened or 0), view.due + 1):
+    for year in range(max(view.due - YEARS + 1, opened), view.due + 1):
         if year not in kept:
             yield Lack(f"công khai năm học {year}–{year + 1}", f"disclosure of the school year {year}–{year + 1}")
 

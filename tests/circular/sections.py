@@ -525,7 +525,10 @@ def disclosure(reading: Reading) -> Answer:
         return bad
     years = reading.portal.below("/cong-khai/")
     if not years:
-        return "fail", [f"{page.said}: không có năm học nào / no school year"]
+        none = f"{page.said}: không có năm học nào / no school year"
+        if _opened(reading) > due_year(today()):
+            return "not-tested", [none, _young(reading)]
+        return "fail", [none]
     newest = max(years, key=lambda year: year.url)
     levels = reading.unit.levels
     headings = [heading for heading, _ in disclosed.asked(levels)]
@@ -563,8 +566,7 @@ def disclosure_in_time(reading: Reading) -> Answer:
         return bad
     evidence, good, kept = [], True, set()
     newest = due_year(today())
-    opened = reading.content.portal.opened or 0
-    wanted = {year for year in range(newest - YEARS + 1, newest + 1) if year >= opened}
+    wanted = set(range(max(newest - YEARS + 1, _opened(reading)), newest + 1))
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
         if not (found and year.good):
@@ -585,18 +587,34 @@ def disclosure_in_time(reading: Reading) -> Answer:
             f"{found[1]}-{found[2]}: trang ghi công bố / the page says published {published}: {in_time} {due}"
         )
     evidence.append(f"còn giữ / kept: {', '.join(f'{year}-{year + 1}' for year in sorted(wanted & kept)) or 0}")
+    evidence += [_said_opened(reading)] if _opened(reading) and wanted else []
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
     plans = [PLANS] if "mamnon" in reading.unit.levels else []
-    open_ = [*(menus if served == "not-tested" else []), *plans]
+    young = [] if wanted else [_young(reading)]
+    open_ = [*young, *(menus if served == "not-tested" else []), *plans]
     evidence += [
+        *young,
         *menus,
         *plans,
         "không xem: thay đổi trong 10 ngày làm việc / not looked at: changes within 10 working days",
     ]
     return told(good and served != "fail" and not absent, open_), [page.said, *evidence]
+
+
+def _opened(reading: Reading) -> int:
+    """The year in which the inventory says that the unit was opened, 0 where it says nothing."""
+    return reading.content.portal.opened or 0
+
+
+def _said_opened(reading: Reading) -> str:
+    return f"inventory nói mở năm {_opened(reading)} / the inventory says opened in {_opened(reading)}"
+
+
+def _young(reading: Reading) -> str:
+    return f"{_said_opened(reading)}; chưa có năm học nào đến hạn / no school year is due yet"
 
 
 def _menu_in_time(reading: Reading) -> Answer:
@@ -851,10 +869,9 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     whole = {int(row[columns[0]][:4]) for row in rows if re.match(r"\d{4}", row[columns[0]]) and all(row.values())}
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
-    opened, least = reading.content.portal.opened or 0, today().year - RECENT
-    if opened > least and not whole:
-        why = f"inventory nói mở năm {opened} / the inventory says opened in {opened}"
-        return "not-tested", [page.said, f"{why}: chưa có năm nào phải có số liệu / no year is due yet"]
+    opened, least = _opened(reading), today().year - RECENT
+    if opened > least and not rows:
+        return "not-tested", [page.said, _young(reading)]
     wanted = max(1, min(YEARS, newest - opened + 1))
     last = newest or "–"
     evidence = [
@@ -863,6 +880,5 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
         f"cần {wanted} năm, năm cuối từ {least} trở đi ({least}: con số của bộ kiểm tra này)"
         f" / {wanted} wanted, the last from {least} on (a figure of this suite)",
     ]
-    if opened:
-        evidence.append(f"inventory nói mở năm {opened} / the inventory says opened in {opened}")
+    evidence += [_said_opened(reading)] if opened else []
     return _pass(run >= wanted and newest >= least), evidence

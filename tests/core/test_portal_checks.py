@@ -879,6 +879,22 @@ MENDED: Mapping[str, tuple[str, str, Callable[[Content], Content], Callable[[Con
 """What the inventory says of what is not there → requirement, section, how, and without that word."""
 
 
+@pytest.mark.parametrize("requirement", ["C37-9.9", "C37-9.7.1", "C37-9.7.2"])
+@pytest.mark.parametrize(("opened", "verdict"), [(True, "not-tested"), (False, "fail")])
+def test_a_unit_opened_this_year_has_nothing_due_and_nothing_to_pass(
+    files: Files, requirement: str, opened: bool, verdict: str
+) -> None:
+    year = files.province.today.year
+    content = _young(files.contents.of("thcs-suoi-mo"), year)
+    instead = content if opened else _without(opened=None)(content)
+    about = reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo")
+    found, evidence = answer(requirement, about)
+    assert found == verdict, evidence
+    assert (f"opened in {year}; " in " | ".join(evidence)) == opened
+    lacks = set(incomplete(about.audit.views.of(about.unit), instead))
+    assert lacks == (set() if opened else {"statistics", "disclosure"})
+
+
 @pytest.mark.parametrize("name", MENDED)
 def test_what_need_not_be_there_is_not_missed_by_a_unit_that_says_so(files: Files, name: str) -> None:
     requirement, section, change, unsaid = MENDED[name]
@@ -887,6 +903,7 @@ def test_what_need_not_be_there_is_not_missed_by_a_unit_that_says_so(files: File
         about = reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo")
         found, evidence = answer(requirement, about)
         assert found == verdict, evidence
+        assert ("opened in 2024" in " | ".join(evidence)) == (instead.portal.opened is not None)
         assert (section in incomplete(about.audit.views.of(about.unit), instead)) == (verdict == "fail")
 
 

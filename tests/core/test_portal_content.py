@@ -104,6 +104,8 @@ MISTAKES = {
     "broken YAML": Mistake("yaml-syntax", "resources.yml", "- title: [\n"),
     "updated before posted": Mistake("day-order", "news/hoi-nghi-cha-me-hoc-sinh-2026.md", "updated: 2026-09-01",
                                      "updated: 2026-09-22", "updated"),
+    "opened in a year to come": Mistake("year-to-come", "portal.yml", "opened: 2100\nresponsible: {person: cs-02}",
+                                        "responsible: {person: cs-02}", "opened"),
     "nobody": Mistake("unknown-person", "portal.yml", "person: cs-99", "person: cs-01", "cs-99"),
     "no such post": Mistake("unknown-post", "portal.yml", "post: khong_co", "person: cs-01", "khong_co"),
     "neither": Mistake("person-or-post", "portal.yml", "responsible: {}", "responsible: {person: cs-02}",
