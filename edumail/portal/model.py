@@ -140,7 +140,7 @@ class Portal(Model):
     """Besides those that follow from the tree (10.1)."""
     no_consultations: Day | None = None
     """The day on which the unit says that nothing is open for opinions (8.6, 9.5), while ``consultations.yml`` has
-    none."""
+    none; an audit takes its word for half a year, a figure of the suite."""
     opened: Annotated[Whole, Field(ge=1800, le=2100)] | None = None
     """The year in which the unit was opened, if it is younger than the years that the circular asks for (8.8, 9.9) or
     that disclosures are kept (9.7): none before it are missed. No year to come."""

@@ -184,7 +184,7 @@ def incomplete(view: View, content: Content) -> dict[str, tuple[Lack, ...]]:
     """What the unit's sections lack, by id of the section; empty where all is there.
 
     It is what an audit misses on the pages. Only the clock an audit reads alone: news that are too old, a menu or a
-    disclosure that came late.
+    disclosure that came late, an old word that nothing is open for opinions.
     """
     found = {s.id: missing(s, view, content) for s in SECTIONS}
     return {id: lacks for id, lacks in found.items() if lacks}

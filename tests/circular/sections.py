@@ -87,6 +87,8 @@ PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 POSTED = re.compile(r"Đăng ngày (\d{2})/(\d{2})/(\d{4})")
 NONE_OPEN = re.compile(r"(\d{2})/(\d{2})/(\d{4})[^.]*khong co van de nao dang lay y kien")
 """How a page says, folded, that no opinions are asked for."""
+HALF_A_YEAR = timedelta(days=183)
+"""For so long a page's word holds that no opinions are asked for; a figure of this suite."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
 """A field whose value is what the asker typed, as an XPath."""
@@ -241,13 +243,17 @@ def law(reading: Reading) -> Answer:
 def consultations(reading: Reading) -> Answer | Mailed:
     """A list; each item has text, address, mail address that is accepted, and closing day (8.6, 9.5).
 
-    Where there is none the page may say so, with its day.
+    Where there is none the page may say so, with its day: of one long past nobody knows whether it still holds.
     """
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
     addresses: set[str] = set()
     items = reading.portal.below("/lay-y-kien/")
     if not items and (day := _day(NONE_OPEN, reading.portal.page("/lay-y-kien/").words)):
         why = f"{day}: trang ghi không có vấn đề nào đang lấy ý kiến / the page says that nothing is open for opinions"
+        if today() - day > HALF_A_YEAR:
+            old = f"quá {HALF_A_YEAR.days} ngày, không rõ còn đúng không (con số của bộ kiểm tra này)"
+            old += f" / older than {HALF_A_YEAR.days} days, nobody knows whether it holds (a figure of this suite)"
+            return "not-tested", [*evidence, why, old]
         return "pass", [*evidence, why]
     for page in items:
         links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))

@@ -9,7 +9,7 @@ import re
 import ssl
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -812,6 +812,15 @@ def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: F
     assert len(disclosed.asked(("gdtx",))) == 10
 
 
+@pytest.mark.parametrize(("days", "verdict"), [(0, "pass"), (183, "pass"), (184, "not-tested")])
+def test_that_nothing_is_open_for_opinions_holds_for_half_a_year(files: Files, days: int, verdict: str) -> None:
+    content = files.contents.of("thcs-suoi-mo").model_copy(update={"consultations": ()})
+    instead = _without(no_consultations=sections.today() - timedelta(days=days))(content)
+    found, evidence = answer("C37-9.5", reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo"))
+    assert found == verdict, evidence
+    assert ("a figure of this suite" in evidence[-1]) == (verdict == "not-tested")
+
+
 def _older(content: Content, years: int) -> Content:
     rows = tuple(row.model_copy(update={"year": row.year - years}) for row in content.statistics)
     return content.model_copy(update={"statistics": rows})
@@ -873,7 +882,7 @@ MENDED: Mapping[str, tuple[str, str, Callable[[Content], Content], Callable[[Con
     "disclosures of a young school": ("C37-9.7.2", "disclosure", lambda c: _young(c, 2024), _without(opened=None)),
     "a dated word that nothing is open for opinions": (
         "C37-9.5", "consultations",
-        lambda c: _without(no_consultations=date(2026, 11, 2))(c.model_copy(update={"consultations": ()})),
+        lambda c: _without(no_consultations=sections.today())(c.model_copy(update={"consultations": ()})),
         _without(no_consultations=None)),
 }  # fmt: skip
 """What the inventory says of what is not there → requirement, section, how, and without that word."""
