@@ -876,8 +876,10 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
     opened, least = _opened(reading), today().year - RECENT
-    if opened > least and not rows:
-        return "not-tested", [page.said, _young(reading)]
+    if opened > least and not whole:
+        asked = f"số liệu một năm học đến hạn sau {RECENT} năm (con số của bộ kiểm tra này)"
+        asked += f" / figures of a school year are due {RECENT} years after it began (a figure of this suite)"
+        return "not-tested", [page.said, _young(reading), asked]
     wanted = max(1, min(YEARS, newest - opened + 1))
     last = newest or "–"
     evidence = [

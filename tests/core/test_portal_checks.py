@@ -900,6 +900,7 @@ def test_a_unit_opened_this_year_has_nothing_due_and_nothing_to_pass(
     found, evidence = answer(requirement, about)
     assert found == verdict, evidence
     assert (f"opened in {year}; " in " | ".join(evidence)) == opened
+    assert ("a figure of this suite" in evidence[-1]) == (opened and requirement == "C37-9.9")
     lacks = set(incomplete(about.audit.views.of(about.unit), instead))
     assert lacks == (set() if opened else {"statistics", "disclosure"})
 
