@@ -77,8 +77,8 @@ _PATTERNS = {
         "must be a school year, such as 2026-2027",
     ),
     portal.CANDIDATE_PATTERN: (
-        "phải gồm 3 đến 20 chữ hoa không dấu hoặc chữ số, như SM6001",
-        "must be 3 to 20 capital letters or digits, such as SM6001",
+        "phải gồm 3 đến 20 chữ hoa không dấu hoặc chữ số, ít nhất một chữ số, như SM6001",
+        "must be 3 to 20 capital letters or digits, at least one of them a digit, such as SM6001",
     ),
     portal.POINTS_PATTERN: (
         "phải là số điểm, nhiều nhất hai chữ số thập phân, như 87,5",

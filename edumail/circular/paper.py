@@ -25,7 +25,7 @@ from edumail.fonts import register_fonts
 from edumail.model import Province
 
 _MANY = 400
-"""From so many on fails are counted by requirement, and attestations alone: paper that nobody reads proves nothing."""
+"""Above so many fails are counted by requirement, and attestations alone: paper that nobody reads proves nothing."""
 _ATTESTED = "xác nhận / attested: "
 """Begins the line of evidence that says who attests it, and by which document."""
 _LINES, _LETTERS = 6, 400
@@ -136,11 +136,12 @@ def _cover(province: Province, assessment: Assessment, sheet: Sheet, digest: str
             f"{units}/{len(province.units)} đơn vị, không xếp hạng."
         )
         incomplete += [Paragraph(words, _PLAIN), Spacer(1, 4 * mm)]
+    named = "ở phần cuối" if number["attested"] <= _MANY else "trong verdicts.json"
     statement = (
         "Báo cáo này ghi điều máy chủ đã trả lời lúc kiểm tra, đối chiếu với Thông tư 37/2020/TT-BGDĐT (bản hợp nhất, "
-        "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên ở phần cuối, không máy chủ "
-        "nào cho thấy, không phải là đạt. «Chưa thử» không phải là đạt. Mọi kết luận cùng bằng chứng nằm trong tệp "
-        "verdicts.json có mã SHA-256 ở trên."
+        "pháp điển). Đây không phải là chứng nhận. «Xác nhận» là lời của người được nêu tên "
+        f"{named}, không máy chủ nào cho thấy, không phải là đạt. «Chưa thử» không phải là đạt. Mọi kết luận cùng "
+        "bằng chứng nằm trong tệp verdicts.json có mã SHA-256 ở trên."
     )
     if sheet.attesting:
         statement += f" Điểm thì tính cả điều được xác nhận ở các mục: {_said('; '.join(sheet.attesting))}."

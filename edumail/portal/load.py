@@ -107,7 +107,7 @@ class Contents:
     def _unit(self, unit: str) -> tuple[Content, list[Problem]]:
         if unit not in self._read:
             if self._entries.get(unit):
-                there = self._people[unit], self._mailboxes, self.province.posts, self._known
+                there = self._people[unit], self._mailboxes, self.province.posts, self._known, self.province.today.year
                 reader = Reader(self.folder, unit, *there)
                 content = reader.content()
                 self._gone[unit] = reader.gone

@@ -21,7 +21,8 @@ URL_PATTERN = r"^https://[a-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s\"'<>\\]*)?$"
 FILE_NAME_PATTERN = r"^[a-z0-9]+(?:[._-][a-z0-9]+)*\.[a-z0-9]{1,5}$"
 COLOUR_PATTERN = r"^#[0-9a-f]{6}$"
 SCHOOL_YEAR_PATTERN = r"^20[0-9]{2}-20[0-9]{2}$"
-CANDIDATE_PATTERN = r"^[A-Z0-9]{3,20}$"
+CANDIDATE_PATTERN = r"^(?:[0-9][A-Z0-9]{2,}|[A-Z][0-9][A-Z0-9]+|[A-Z]{2,}[0-9][A-Z0-9]*)$"
+"""Three characters or more, one of them a digit: letters alone may be a name."""
 POINTS_PATTERN = r"^(?:0|[1-9][0-9]{0,4})(?:\.[0-9]{1,2})?$"
 
 Url = Annotated[str, StringConstraints(pattern=URL_PATTERN, max_length=500)]
@@ -31,7 +32,7 @@ FileName = Annotated[str, StringConstraints(pattern=FILE_NAME_PATTERN, max_lengt
 Slug = Id
 Colour = Annotated[str, StringConstraints(pattern=COLOUR_PATTERN)]
 SchoolYear = Annotated[str, StringConstraints(pattern=SCHOOL_YEAR_PATTERN)]
-CandidateNumber = Annotated[str, StringConstraints(pattern=CANDIDATE_PATTERN)]
+CandidateNumber = Annotated[str, StringConstraints(pattern=CANDIDATE_PATTERN, max_length=20)]
 Points = Annotated[str, StringConstraints(pattern=POINTS_PATTERN)]
 """As the decision has them, to two places: a number that a computer rounds is another one."""
 Markdown = str
@@ -139,10 +140,10 @@ class Portal(Model):
     """Besides those that follow from the tree (10.1)."""
     no_consultations: Day | None = None
     """The day on which the unit says that nothing is open for opinions (8.6, 9.5), while ``consultations.yml`` has
-    none."""
+    none; an audit takes its word for half a year, a figure of the suite."""
     opened: Annotated[Whole, Field(ge=1800, le=2100)] | None = None
     """The year in which the unit was opened, if it is younger than the years that the circular asks for (8.8, 9.9) or
-    that disclosures are kept (9.7): none before it are missed."""
+    that disclosures are kept (9.7): none before it are missed. No year to come."""
     news_max_age_days: Annotated[Whole, Field(ge=1, le=400)] | None = None
     """The unit's own limit for how old its newest item may be (11.2c); the circular sets none."""
 

@@ -18,7 +18,7 @@ from edumail.portal.sections import (
     PROCEDURE_FIELDS,
     YEARS,
     Section,
-    empty,
+    blank,
     missing,
     shown,
 )
@@ -52,7 +52,7 @@ class Maker:
             day=day,
             number=number,
             prose=prose,
-            empty=empty,
+            blank=blank,
             **values,
         )
         return Markup(text)  # noqa: S704 - templates escape

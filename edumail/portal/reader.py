@@ -88,6 +88,8 @@ class Reader:
     """The posts that there are, held or not."""
     known: Collection[str]
     """Ids of everybody who is in the province, or was."""
+    year: int
+    """The year that it is."""
     problems: list[Problem] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
     """Ids that ``portal.yml`` names, and that are not the unit's any more."""
@@ -270,6 +272,11 @@ class Reader:
                 vi, en = f"«{word}» ghi hai lần; xóa một", f"'{word}' stands here twice; delete one"
                 self._problem(where, "duplicate-leader", vi, en)
             seen.add(word)
+        if (portal.opened or 0) > self.year:
+            vi = f"«opened» là {portal.opened}, chưa tới; ghi năm đơn vị đã mở, hoặc xóa dòng này"
+            en = f"'opened' is {portal.opened}, which is still to come; give the year in which the unit was opened, or "
+            en += "delete the line"
+            self._problem(document.where(("opened",)), "year-to-come", vi, en)
         colour, emblem = portal.appearance.colour, portal.appearance.emblem
         if (ratio := contrast(colour)) < AA:
             vi = f"màu {colour} tương phản với trắng {ratio:.2f}:1, cần ít nhất {AA}:1 (WCAG 1.4.3); chọn màu đậm hơn"

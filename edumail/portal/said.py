@@ -1,4 +1,4 @@
-"""What a text says: its words, but for sentences that only promise some."""
+"""What a text says: its words, unless it only promises some."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ import re
 from edumail.text import fold
 
 PROMISES = (
-    "dang cap nhat", "dang duoc cap nhat", "dang xay dung", "dang hoan thien", "se cap nhat", "chua cong bo",
-    "chua cap nhat", "to be updated", "being updated", "under construction", "coming soon",
+    "dang cap nhat", "dang duoc cap nhat", "se cap nhat", "chua cong bo", "chua cap nhat", "to be updated",
+    "being updated", "coming soon",
 )  # fmt: skip
 """What stands, folded, where a text is still to come."""
+BUILDING = ("dang xay dung", "dang duoc xay dung", "dang hoan thien", "under construction")
+"""The same, but schools say so of houses and plans too: a promise only where nothing else stands."""
+MORE = 3
+"""A text with more words besides a promise says something; a figure of this suite."""
 FILLER = "lorem ipsum"
-SHORT = 10
-"""A sentence of more words that has such a phrase says something besides; a figure of this suite."""
 WORDS = 3
 """Fewer below a heading, or in an article, say nothing; a figure of this suite."""
 
 
 def said(text: str) -> list[str]:
-    """The words that say something, without marks and in lower case."""
-    folded = fold(text)
-    if FILLER in folded:
-        return []
-    sentences = [re.findall(r"\w+", sentence) for sentence in re.split(r"[.;:!?…]\s|[.;:!?…]$", folded)]
-    return [word for words in sentences if not _promises(words) for word in words]
+    """The words of a text that says something, without marks and in lower case."""
+    words = re.findall(r"\w+", fold(text))
+    line = " ".join(words)
+    nothing = FILLER in line or _promises(line, PROMISES, MORE) or _promises(line, BUILDING, 0)
+    return [] if nothing else words
 
 
-def _promises(words: list[str]) -> bool:
-    line = f" {' '.join(words)} "
-    return len(words) <= SHORT and any(f" {promise} " in line for promise in PROMISES)
+def _promises(line: str, phrases: tuple[str, ...], more: int) -> bool:
+    besides, number = re.subn(rf"\b(noi dung )?({'|'.join(phrases)})\b", "", line)
+    return bool(number) and len(besides.split()) <= more

@@ -184,7 +184,7 @@ def incomplete(view: View, content: Content) -> dict[str, tuple[Lack, ...]]:
     """What the unit's sections lack, by id of the section; empty where all is there.
 
     It is what an audit misses on the pages. Only the clock an audit reads alone: news that are too old, a menu or a
-    disclosure that came late.
+    disclosure that came late, an old word that nothing is open for opinions.
     """
     found = {s.id: missing(s, view, content) for s in SECTIONS}
     return {id: lacks for id, lacks in found.items() if lacks}
@@ -246,9 +246,18 @@ ADMISSION_FIELDS: dict[str, tuple[str, str]] = {
 
 def empty(value: object) -> bool:
     """Whether a field says nothing; zero says something, and a promise of words nothing."""
-    if isinstance(value, (str, tuple)):
-        return not said(value if isinstance(value, str) else ". ".join(value))
-    return value is None
+    return not said(_text(value))
+
+
+def blank(value: object) -> bool:
+    """Whether a field was left out. A page shows all others, also what counts as :func:`empty`."""
+    return not _text(value).strip()
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _fields(item: object, name: str, fields: Mapping[str, tuple[str, str]]) -> Iterator[Lack]:
@@ -283,11 +292,13 @@ RECENT = 2
 
 def _statistics(view: View, content: Content) -> Iterator[Lack]:
     years = sorted({row.year for row in content.statistics})
+    opened, due = content.portal.opened or 0, view.year - RECENT
     if not years:
-        yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
+        if opened <= due:
+            yield Lack("số liệu 5 năm liên tiếp", "figures of five consecutive years")
         return
-    last = max(years[-1], view.year - RECENT)
-    for year in range(max(last - YEARS + 1, content.portal.opened or 0), last + 1):
+    last = max(years[-1], due)
+    for year in range(max(last - YEARS + 1, opened), last + 1):
         if year not in years:
             yield Lack(f"số liệu năm học {year}–{year + 1}", f"figures of the school year {year}–{year + 1}")
 
@@ -303,8 +314,10 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
         yield Lack("có tổ chức bữa ăn hay không", "whether meals are served")
     elif content.portal.meals and not content.menus:
         yield Lack("thực đơn tuần", "the week's menu")
+    opened = content.portal.opened or 0
     if not content.disclosures:
-        yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
+        if opened <= view.due:
+            yield Lack("chưa công khai năm học nào", "no school year is disclosed yet")
         return
     newest = content.disclosures[0]
     for vi, en in disclosed.lacking(newest, view.levels):
@@ -312,7 +325,7 @@ def _disclosure(view: View, content: Content) -> Iterator[Lack]:
     if newest.annual_report is None:
         yield Lack(f"báo cáo thường niên năm học {newest.school_year}", f"annual report of {newest.school_year}")
     kept = {int(item.school_year[:4]) for item in content.disclosures}
-    for year in range(max(view.due - YEARS + 1, content.portal.opened or 0), view.due + 1):
+    for year in range(max(view.due - YEARS + 1, opened), view.due + 1):
         if year not in kept:
             yield Lack(f"công khai năm học {year}–{year + 1}", f"disclosure of the school year {year}–{year + 1}")
 

@@ -302,9 +302,11 @@ def links_below(page: Page, title: str) -> list[str]:
     """Where the links lead that stand below a heading that begins with ``title``, up to the next of its level."""
     found = []
     for heading in page.main.iter("h2", "h3"):
-        if fold(heading.text_content()).startswith(fold(title)):
-            for element in heading.itersiblings():
+        if fold(shown(heading)).startswith(fold(title)):
+            for element in heading.itersiblings("*"):
                 if element.tag in ("h1", "h2", heading.tag):
                     break
-                found += [urljoin(page.url, link.get("href").strip()) for link in element.xpath(".//a[@href]")]
+                for link in element.xpath(".//a[@href]"):
+                    with contextlib.suppress(ValueError):
+                        found.append(urljoin(page.url, link.get("href").strip()))
     return found

@@ -87,6 +87,8 @@ PUBLISHED = re.compile(r"Công bố ngày (\d{2})/(\d{2})/(\d{4})")
 POSTED = re.compile(r"Đăng ngày (\d{2})/(\d{2})/(\d{4})")
 NONE_OPEN = re.compile(r"(\d{2})/(\d{2})/(\d{4})[^.]*khong co van de nao dang lay y kien")
 """How a page says, folded, that no opinions are asked for."""
+HALF_A_YEAR = timedelta(days=183)
+"""For so long a page's word holds that no opinions are asked for; a figure of this suite."""
 NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 TYPED_INTO = "input[not(@type) or @type='text' or @type='search']"
 """A field whose value is what the asker typed, as an XPath."""
@@ -241,13 +243,17 @@ def law(reading: Reading) -> Answer:
 def consultations(reading: Reading) -> Answer | Mailed:
     """A list; each item has text, address, mail address that is accepted, and closing day (8.6, 9.5).
 
-    Where there is none the page may say so, with its day.
+    Where there is none the page may say so, with its day: of one long past nobody knows whether it still holds.
     """
     verdict, evidence = _fields(reading, "/lay-y-kien/", CONSULTATION)
     addresses: set[str] = set()
     items = reading.portal.below("/lay-y-kien/")
     if not items and (day := _day(NONE_OPEN, reading.portal.page("/lay-y-kien/").words)):
         why = f"{day}: trang ghi không có vấn đề nào đang lấy ý kiến / the page says that nothing is open for opinions"
+        if today() - day > HALF_A_YEAR:
+            old = f"quá {HALF_A_YEAR.days} ngày, không rõ còn đúng không (con số của bộ kiểm tra này)"
+            old += f" / older than {HALF_A_YEAR.days} days, nobody knows whether it holds (a figure of this suite)"
+            return "not-tested", [*evidence, why, old]
         return "pass", [*evidence, why]
     for page in items:
         links = (url[7:].partition("?")[0].lower() for url, _ in page.links() if url.lower().startswith("mailto:"))
@@ -525,7 +531,10 @@ def disclosure(reading: Reading) -> Answer:
         return bad
     years = reading.portal.below("/cong-khai/")
     if not years:
-        return "fail", [f"{page.said}: không có năm học nào / no school year"]
+        none = f"{page.said}: không có năm học nào / no school year"
+        if _opened(reading) > due_year(today()):
+            return "not-tested", [none, _young(reading)]
+        return "fail", [none]
     newest = max(years, key=lambda year: year.url)
     levels = reading.unit.levels
     headings = [heading for heading, _ in disclosed.asked(levels)]
@@ -563,8 +572,7 @@ def disclosure_in_time(reading: Reading) -> Answer:
         return bad
     evidence, good, kept = [], True, set()
     newest = due_year(today())
-    opened = reading.content.portal.opened or 0
-    wanted = {year for year in range(newest - YEARS + 1, newest + 1) if year >= opened}
+    wanted = set(range(max(newest - YEARS + 1, _opened(reading)), newest + 1))
     for year in reading.portal.below("/cong-khai/"):
         found = re.search(r"/(\d{4})-(\d{4})/$", year.url)
         if not (found and year.good):
@@ -585,18 +593,34 @@ def disclosure_in_time(reading: Reading) -> Answer:
             f"{found[1]}-{found[2]}: trang ghi công bố / the page says published {published}: {in_time} {due}"
         )
     evidence.append(f"còn giữ / kept: {', '.join(f'{year}-{year + 1}' for year in sorted(wanted & kept)) or 0}")
+    evidence += [_said_opened(reading)] if _opened(reading) and wanted else []
     absent = sorted(wanted - kept)
     if absent:
         evidence.append(f"không còn giữ / not kept: {', '.join(f'{year}-{year + 1}' for year in absent)}")
     served, menus = _menu_in_time(reading)
     plans = [PLANS] if "mamnon" in reading.unit.levels else []
-    open_ = [*(menus if served == "not-tested" else []), *plans]
+    young = [] if wanted else [_young(reading)]
+    open_ = [*young, *(menus if served == "not-tested" else []), *plans]
     evidence += [
+        *young,
         *menus,
         *plans,
         "không xem: thay đổi trong 10 ngày làm việc / not looked at: changes within 10 working days",
     ]
     return told(good and served != "fail" and not absent, open_), [page.said, *evidence]
+
+
+def _opened(reading: Reading) -> int:
+    """The year in which the inventory says that the unit was opened, 0 where it says nothing."""
+    return reading.content.portal.opened or 0
+
+
+def _said_opened(reading: Reading) -> str:
+    return f"inventory nói mở năm {_opened(reading)} / the inventory says opened in {_opened(reading)}"
+
+
+def _young(reading: Reading) -> str:
+    return f"{_said_opened(reading)}; chưa có năm học nào đến hạn / no school year is due yet"
 
 
 def _menu_in_time(reading: Reading) -> Answer:
@@ -851,10 +875,11 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
     whole = {int(row[columns[0]][:4]) for row in rows if re.match(r"\d{4}", row[columns[0]]) and all(row.values())}
     newest = max(whole, default=0)
     run = next((n for n in range(len(whole) + 1) if newest - n not in whole), 0)
-    opened, least = reading.content.portal.opened or 0, today().year - RECENT
+    opened, least = _opened(reading), today().year - RECENT
     if opened > least and not whole:
-        why = f"inventory nói mở năm {opened} / the inventory says opened in {opened}"
-        return "not-tested", [page.said, f"{why}: chưa có năm nào phải có số liệu / no year is due yet"]
+        asked = f"số liệu một năm học đến hạn sau {RECENT} năm (con số của bộ kiểm tra này)"
+        asked += f" / figures of a school year are due {RECENT} years after it began (a figure of this suite)"
+        return "not-tested", [page.said, _young(reading), asked]
     wanted = max(1, min(YEARS, newest - opened + 1))
     last = newest or "–"
     evidence = [
@@ -863,6 +888,5 @@ def _statistics(reading: Reading, columns: tuple[str, ...]) -> Answer:
         f"cần {wanted} năm, năm cuối từ {least} trở đi ({least}: con số của bộ kiểm tra này)"
         f" / {wanted} wanted, the last from {least} on (a figure of this suite)",
     ]
-    if opened:
-        evidence.append(f"inventory nói mở năm {opened} / the inventory says opened in {opened}")
+    evidence += [_said_opened(reading)] if opened else []
     return _pass(run >= wanted and newest >= least), evidence

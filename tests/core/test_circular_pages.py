@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.circular.pages import Page, plain
+from tests.circular.pages import Page, links_below, plain
 
 HTML = """<!doctype html><html lang="vi"><head><title>x</title>
 <meta name="DC.title" content="Tin"><meta name="DC.creator" content=" "><meta property="og:title" content="T"></head>
@@ -90,6 +90,8 @@ def test_a_page_is_read_as_utf_8_whatever_it_says_of_itself() -> None:
 def test_what_is_no_address_is_no_link() -> None:
     html = '<main><a href="http://[x/">a</a><a href="/b/">b</a></main>'
     assert page(html).links() == [("https://truong.test/b/", "b")]
+    headed = html.replace("<main>", "<main><h2><script>x</script>Tệp</h2><p>") + "<h2>Khác</h2><p><a href=/c/>c</a>"
+    assert links_below(page(headed), "tệp") == ["https://truong.test/b/"]
 
 
 def test_addresses_are_compared_without_fragment_and_as_they_are_asked_for() -> None:

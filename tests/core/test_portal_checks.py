@@ -9,7 +9,7 @@ import re
 import ssl
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -632,7 +632,14 @@ def test_a_promise_of_words_is_none(
         ("–", 0),
         ("Lorem ipsum dolor sit amet. Consectetur adipiscing elit", 0),
         ("Đang cập nhật…", 0),
-        ("Trường có 12 lớp. Nội dung đang được cập nhật!", 4),
+        ("Hồ sơ: đang cập nhật", 0),
+        ("Nội dung đang cập nhật. Nội dung đang cập nhật.", 0),
+        ("Nội dung đang xây dựng", 0),
+        ("Khu B đang xây dựng", 5),
+        ("Khu nhà B đang xây dựng, tầng 1", 8),
+        ("Quản lý công trình trường học đang xây dựng", 9),
+        ("Trường hiện đang xây dựng kế hoạch", 7),
+        ("Trường có 12 lớp. Nội dung đang được cập nhật!", 10),
     ],
 )
 def test_what_a_text_says(text: str, number: int) -> None:
@@ -805,6 +812,15 @@ def test_what_continuing_education_must_disclose_by_name_is_not_made_up(files: F
     assert len(disclosed.asked(("gdtx",))) == 10
 
 
+@pytest.mark.parametrize(("days", "verdict"), [(0, "pass"), (183, "pass"), (184, "not-tested")])
+def test_that_nothing_is_open_for_opinions_holds_for_half_a_year(files: Files, days: int, verdict: str) -> None:
+    content = files.contents.of("thcs-suoi-mo").model_copy(update={"consultations": ()})
+    instead = _without(no_consultations=sections.today() - timedelta(days=days))(content)
+    found, evidence = answer("C37-9.5", reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo"))
+    assert found == verdict, evidence
+    assert ("a figure of this suite" in evidence[-1]) == (verdict == "not-tested")
+
+
 def _older(content: Content, years: int) -> Content:
     rows = tuple(row.model_copy(update={"year": row.year - years}) for row in content.statistics)
     return content.model_copy(update={"statistics": rows})
@@ -866,10 +882,27 @@ MENDED: Mapping[str, tuple[str, str, Callable[[Content], Content], Callable[[Con
     "disclosures of a young school": ("C37-9.7.2", "disclosure", lambda c: _young(c, 2024), _without(opened=None)),
     "a dated word that nothing is open for opinions": (
         "C37-9.5", "consultations",
-        lambda c: _without(no_consultations=date(2026, 11, 2))(c.model_copy(update={"consultations": ()})),
+        lambda c: _without(no_consultations=sections.today())(c.model_copy(update={"consultations": ()})),
         _without(no_consultations=None)),
 }  # fmt: skip
 """What the inventory says of what is not there → requirement, section, how, and without that word."""
+
+
+@pytest.mark.parametrize("requirement", ["C37-9.9", "C37-9.7.1", "C37-9.7.2"])
+@pytest.mark.parametrize(("opened", "verdict"), [(True, "not-tested"), (False, "fail")])
+def test_a_unit_opened_this_year_has_nothing_due_and_nothing_to_pass(
+    files: Files, requirement: str, opened: bool, verdict: str
+) -> None:
+    year = files.province.today.year
+    content = _young(files.contents.of("thcs-suoi-mo"), year)
+    instead = content if opened else _without(opened=None)(content)
+    about = reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo")
+    found, evidence = answer(requirement, about)
+    assert found == verdict, evidence
+    assert (f"opened in {year}; " in " | ".join(evidence)) == opened
+    assert ("a figure of this suite" in evidence[-1]) == (opened and requirement == "C37-9.9")
+    lacks = set(incomplete(about.audit.views.of(about.unit), instead))
+    assert lacks == (set() if opened else {"statistics", "disclosure"})
 
 
 @pytest.mark.parametrize("name", MENDED)
@@ -880,6 +913,7 @@ def test_what_need_not_be_there_is_not_missed_by_a_unit_that_says_so(files: File
         about = reading(Files(ROOT / "inventories" / "lab", instead), "thcs-suoi-mo")
         found, evidence = answer(requirement, about)
         assert found == verdict, evidence
+        assert ("opened in 2024" in " | ".join(evidence)) == (instead.portal.opened is not None)
         assert (section in incomplete(about.audit.views.of(about.unit), instead)) == (verdict == "fail")
 
 

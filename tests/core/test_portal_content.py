@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import unicodedata
@@ -14,10 +15,11 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from edumail.model import Left, Person, Province
 from edumail.portal.load import Contents
-from edumail.portal.model import Ranked
+from edumail.portal.model import Ranked, Result
 from edumail.portal.prose import prose
 from edumail.portal.reader import Reader
 from edumail.problems import Problem
@@ -104,6 +106,8 @@ MISTAKES = {
     "broken YAML": Mistake("yaml-syntax", "resources.yml", "- title: [\n"),
     "updated before posted": Mistake("day-order", "news/hoi-nghi-cha-me-hoc-sinh-2026.md", "updated: 2026-09-01",
                                      "updated: 2026-09-22", "updated"),
+    "opened in a year to come": Mistake("year-to-come", "portal.yml", "opened: 2100\nresponsible: {person: cs-02}",
+                                        "responsible: {person: cs-02}", "opened"),
     "nobody": Mistake("unknown-person", "portal.yml", "person: cs-99", "person: cs-01", "cs-99"),
     "no such post": Mistake("unknown-post", "portal.yml", "post: khong_co", "person: cs-01", "khong_co"),
     "neither": Mistake("person-or-post", "portal.yml", "responsible: {}", "responsible: {person: cs-02}",
@@ -146,6 +150,8 @@ MISTAKES = {
     "school year": Mistake("school-year", "admissions.yml", "school_year: 2026-2028", "school_year: 2026-2027",
                            "2026-2028"),
     "candidate twice": Mistake("duplicate-candidate", "admissions.yml", "SM6001, SM6001,", "SM6001, SM6002,"),
+    "candidate by name": Mistake("string-pattern-mismatch", "admissions.yml", "SM6001, NGUYENVANAN,", "SM6001, SM6002,",
+                                 "NGUYENVANAN"),
     "mailbox": Mistake("unknown-mailbox", "consultations.yml", "email: khongai@suoimo.minhha.test",
                        "email: thcssuoimo@suoimo.minhha.test", "khongai"),
     "no Monday": Mistake("not-monday", "menus.yml", "- week_of: 2026-11-24\n  published: 2026-11-20\n  text: Cơm\n",
@@ -245,6 +251,17 @@ def test_names_of_candidates_are_personal_data(spoilt: Spoilt) -> None:
     spoilt.write("results.yml", RESULTS)
     spoilt.write("results/thi.csv", "sbd,Họ tên,Toán\nA000,Ai,7\n")
     assert [(problem.code, problem.where.line) for problem in spoilt.problems()] == [("personal-data", 1)]
+
+
+@pytest.mark.parametrize(
+    ("number", "good"),
+    [("123", True), ("A12", True), ("AB1", True), ("ABC1D", True), ("1AB", True), ("A" * 19 + "1", True),
+     ("12", False), ("A1", False), ("ABC", False), ("ABCDEFGHIJKLMNOPQRST", False), ("A" * 20 + "1", False),
+     ("sm6001", False)],
+)  # fmt: skip
+def test_a_number_has_a_digit(number: str, good: bool) -> None:
+    with contextlib.nullcontext() if good else pytest.raises(ValidationError):
+        Result(candidate=number, marks={})
 
 
 def test_sound_content(spoilt: Spoilt) -> None:

@@ -43,6 +43,7 @@ from edumail.portal.model import (
     Responsible,
     YearOfStatistics,
 )
+from edumail.portal.pages import pages
 from edumail.portal.prose import prose
 from edumail.portal.sections import BY_ID, SECTIONS, incomplete, missing, shown
 from edumail.portal.site import FEED_ITEMS, HEAD, MAIN, TITLE, Portals
@@ -528,6 +529,20 @@ def test_each_field_of_a_section_is_missed_by_itself() -> None:
     for section, field in (("news", "articles"), ("documents", "documents"), ("consultations", "consultations"),
                            ("resources", "resources")):  # fmt: skip
         assert len(lacks(section, **{field: {} if field == "articles" else ()})) == 1, section
+
+
+def test_what_a_unit_wrote_is_shown_whatever_it_counts_for() -> None:
+    made = portals("lab")
+    content, view = made.contents.of(FULL), made.view(made.province.units[FULL])
+    notice = content.admissions[0].model_copy(
+        update={"place": "Khu nhà B đang xây dựng, tầng 1", "time": "Đang cập nhật", "who": " ", "quota": 0}
+    )
+    content = content.model_copy(update={"admissions": (notice,)})
+    lacking = missing(BY_ID["admission"], view, content)
+    assert [lack.en.partition(":")[0] for lack in lacking] == ["who may apply", "time"]
+    (page,) = (page for page in pages(view, content) if page.url == f"/tuyen-sinh/{notice.slug}/")
+    for field, words in (("place", notice.place), ("time", notice.time), ("quota", 0), ("who", "chưa công bố")):
+        assert re.search(f'data-field="{field}">[^/]*{words}', page.main), field
 
 
 def test_a_section_that_is_switched_on_comes_with_its_content(province: Province) -> None:

@@ -19,6 +19,7 @@ from conftest import LAB, Inventory
 from defusedxml import ElementTree
 
 from edumail import cli, seal
+from edumail.circular import paper as paper_of
 from edumail.circular.assessment import Assessment, Check, read, subject, written
 from edumail.circular.catalogue import Words, requirements
 from edumail.circular.differences import Differences, Earlier
@@ -690,6 +691,18 @@ def test_the_paper_names_who_attests_which_hosts_are_silent_and_how_many_reasons
     assert '<span lang="en">gave no answer</span>: mail-xa' in shown
     assert "Points count what is attested in the items: Thư điện tử." in part(shown, "attested")
     assert "No item of the score sheet counts it." in part(html(province, audit), "attested")
+
+
+def test_the_cover_says_where_those_who_attest_are_named(
+    province: Province, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit, file = assessment(province, found("so", "C37-4.1", "pass")), tmp_path / "report.pdf"
+    for many, place in ((400, "ở phần cuối"), (0, "trong verdicts.json")):
+        monkeypatch.setattr(paper_of, "_MANY", many)
+        file.write_bytes(pdf(province, audit, no_sheet(), ranked(province, audit, no_sheet()), "0" * 64))
+        text = paper(file)
+        assert f"người được nêu tên {place}" in text
+        assert ("Trần Đình Phúc, Hiệu trưởng" in text) == (many == 400)
 
 
 def test_the_paper_says_what_was_seen_in_vietnamese(verdicts: Path, tmp_path: Path) -> None:
