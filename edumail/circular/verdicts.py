@@ -21,9 +21,10 @@ VIETNAMESE: dict[Verdict, str] = {
     "not-tested": "chưa thử",
     "not-applicable": "không áp dụng",
 }
-Gap = Literal["", "lots", "unasked"]
+Gap = Literal["", "lots", "unasked", "hidden"]
 """Why an open question was put to no host: lots fell on other units (``--sample``), for it or for what it follows from;
-or nobody asked the host, or got an answer. Empty where it is open for another reason."""
+or nobody asked the host, or got an answer; or the unit's page is on a host into which no audit is ever let. Empty where
+it is open for another reason."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ def _with_attestations(finding: Finding, said: Iterable[Attestation], today: dat
 
 
 _ORDER: tuple[Verdict, ...] = ("fail", "not-tested", "pass", "attested", "not-applicable")
-_GAPS: tuple[Gap, ...] = ("unasked", "", "lots")
+_GAPS: tuple[Gap, ...] = ("unasked", "hidden", "", "lots")
 
 
 def _worse(first: Finding, second: Finding) -> Finding:

@@ -286,7 +286,8 @@ def _assessable(units: Iterable[Unit], found: Iterable[Finding], left: Iterable[
     """
     found = list(found)
     answers = Counter(finding.unit for finding in found if finding.verdict != "not-tested")
-    still_open = Counter(finding.unit for finding in found if finding.verdict == "not-tested" and not finding.gap)
+    judged = [finding for finding in found if finding.gap in ("", "hidden")]
+    still_open = Counter(finding.unit for finding in judged if finding.verdict == "not-tested")
     lots = Counter(finding.unit for finding in found if finding.gap == "lots")
     gaps = Counter(finding.unit for finding in [*left, *(one for one in found if one.gap == "unasked")])
     for unit in units:

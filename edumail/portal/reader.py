@@ -277,6 +277,11 @@ class Reader:
             en = f"'opened' is {portal.opened}, which is still to come; give the year in which the unit was opened, or "
             en += "delete the line"
             self._problem(document.where(("opened",)), "year-to-come", vi, en)
+        if portal.no_consultations and portal.no_consultations.year > self.year:
+            vi = f"«no_consultations» là {portal.no_consultations}, chưa tới; ghi ngày không có vấn đề nào lấy ý kiến"
+            en = f"'no_consultations' is {portal.no_consultations}, which is still to come; give the day on which "
+            en += "there was none"
+            self._problem(document.where(("no_consultations",)), "year-to-come", vi, en)
         colour, emblem = portal.appearance.colour, portal.appearance.emblem
         if (ratio := contrast(colour)) < AA:
             vi = f"màu {colour} tương phản với trắng {ratio:.2f}:1, cần ít nhất {AA}:1 (WCAG 1.4.3); chọn màu đậm hơn"

@@ -26,7 +26,7 @@ from roles.common.archive import ACCESS, COMPRESSED, COMPRESSED_STAMPS, MADE, MA
 ROOT = "/var/lib/edumail"
 """Where a host keeps everything this project puts there."""
 
-COPIES = ("/etc/nftables.conf", "/etc/postfix/", "/etc/sysctl.d/", "/etc/systemd/")
+COPIES = ("/etc/nftables.conf", "/etc/postfix/", "/etc/sysctl.d/", "/etc/systemd/", "/etc/sysusers.d/")
 """Paths that get a copy, not a link: what is read at boot before other file systems than the root are mounted (a host
 with a /var of its own would boot without firewall and drop-ins), and Postfix's, which takes a link for a file that
 everybody may write to, and warns. Everybody may read a copy: systemd asks for that, and trees hold no secrets."""

@@ -27,7 +27,7 @@ def activate(inventory: Inventory, host: Host) -> None:
             "/etc/nftables.conf": "nftables.conf",
             "/etc/systemd/system/nftables.service.d/edumail.conf": "nftables.service.conf",
         },
-        # The rules name the auditor's account; who took it away gets it back first.
+        # The rules name the auditor's account, which somebody may have taken away.
         check=["systemd-sysusers /etc/sysusers.d/edumail.conf", "nft -c -f {tree}/nftables.conf"],
         unit="nftables.service",
         probe=["nft list chain inet edumail input | grep -q 'policy drop'"],

@@ -251,8 +251,8 @@ class Audit:
     """By host why no audit is open there, in words that evidence may have."""
     kept: dict[str, Any] = field(default_factory=dict)
     """What questions have found out and others need too."""
-    unseen: set[str] = field(default_factory=set)
-    """Lines that say what could not be looked at: no paper makes up for it."""
+    unseen: dict[str, Gap] = field(default_factory=dict)
+    """Lines that say what could not be looked at, and what gap that is: no paper makes up for it."""
     homes: dict[str, Any] = field(default_factory=dict)
     """By unit: what was seen of its home page."""
     _drawn: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -385,8 +385,9 @@ class Audit:
         """Whether a question is open by lots, or since a server was not seen: that is then a line of its own."""
         if verdict != "not-tested":
             return ""
-        if not self.unseen.isdisjoint(evidence):
-            return "unasked"
+        gaps = {self.unseen[line] for line in evidence if line in self.unseen}
+        if gaps:
+            return "unasked" if "unasked" in gaps else gaps.pop()
         left_out = self.left_out(self.province.units[unit])
         return "lots" if left_out and left_out in evidence else ""
 

@@ -56,9 +56,11 @@ UNABLE = ("NO_PROTOCOLS_AVAILABLE", "UNSUPPORTED_PROTOCOL", "NO_CIPHERS_AVAILABL
 """What OpenSSL says when it is this side that can't speak a version."""
 ALERTS = ("TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_INSUFFICIENT_SECURITY")
 """What it says when the other side refuses one (RFC 8446, 6.2)."""
+STALLS_BELIEVED = 6
+"""After so many pages in a row that do not come from an address, none is waited for there."""
 STALLS = (
-    f"kết nối được, nhưng HTTPS không nói gì trong {TIMEOUT} giây: chưa rõ do máy chủ hay do đường đi"
-    f" / takes connections, but HTTPS says nothing in {TIMEOUT} seconds: the server or the way, that is not clear"
+    f"không hỏi: {STALLS_BELIEVED} lần liền, HTTPS ở địa chỉ này không nói gì, do máy chủ hay đường đi thì chưa rõ"
+    f" / not asked: {STALLS_BELIEVED} times in a row HTTPS said nothing at this address, by the server or on the way"
 )
 UNASKED = (
     "máy chủ tên của tỉnh không tự trả lời máy này, dù trình phân giải của máy biết tên của tỉnh: hãy kiểm tra từ mạng"
@@ -125,6 +127,8 @@ class Network:
     _contexts: dict[tuple[str, ...], ssl.SSLContext] = field(default_factory=dict)
     _reached: dict[tuple[str, int], tuple[bool | None, str]] = field(default_factory=dict)
     """By address and port: thousands of names may lead to one door, and each silence takes as long as the first."""
+    _stalls: dict[str, int] = field(default_factory=dict)
+    """By address how many pages in a row were waited for that did not come."""
     _open: tuple[str, HTTPSConnection] | None = None
     """The connection that the last page came by, and whose page it was."""
     _mute: set[tuple[str, int]] = field(default_factory=set)
@@ -232,18 +236,21 @@ class Network:
 
     def served(self, name: str, kind: str) -> tuple[bool | None, str]:
         """Whether the page of ``name`` comes by verified HTTPS from its first address of ``kind``; None: as
-        :meth:`reached`, which knocks first, or a door behind which nothing is said. Raises OSError where TLS or HTTP
-        breaks.
+        :meth:`reached`, which knocks first, or several pages in a row did not come from that address. Raises OSError
+        where TLS or HTTP breaks.
         """
         good, said = self.reached(name, HTTPS_PORT, kind)
         if not good:
             return good, said
         address = self.lookup(name, kind)[0]
+        if self._stalls.get(address, 0) >= STALLS_BELIEVED:
+            return None, f"{name} [{address}]: {STALLS}"
         try:
             status = self._patiently(lambda: self._page_at(address, name))[0].status
         except TimeoutError:
-            self._reached[address, HTTPS_PORT] = None, f"[{address}]: {STALLS}"  # as for each of thousands of names
-            return self._reached[address, HTTPS_PORT]
+            self._stalls[address] = self._stalls.get(address, 0) + 1
+            raise
+        self._stalls[address] = 0
         return status == HTTPStatus.OK, f"GET https://{name}/, {address} → {status}"
 
     def _page_at(self, address: str, name: str) -> tuple[HTTPResponse, bytes]:

@@ -47,8 +47,8 @@ def by_hosts(
         others = dict.fromkeys([portal_host(unit), audit.mail.gateway.name])
         why = {host: unseen(audit, host) for host in others if host != unit.host}
         hidden = {host: reason for host, reason in why.items() if reason}
-        # Into a host of pages alone nobody is ever let: that is no gap in this audit.
-        audit.unseen.update(why for host, why in hidden.items() if has_mail(audit.province.hosts[host]))
+        for host, reason in hidden.items():
+            audit.unseen[reason] = "unasked" if has_mail(audit.province.hosts[host]) else "hidden"
         hosts = [unit.host, *(host for host in why if host not in hidden)]
         answers = [*map(judged, hosts), *([own[unit.id]] if own else [])]
         good = folded(fine for fine, _ in answers)

@@ -226,7 +226,7 @@ def test_what_is_open_because_a_unit_was_not_drawn_says_so_and_what_is_open_othe
     assert audit.gap(left.id, "not-tested", ["the decision is on paper", f"no letter: {why}"]) == ""
     assert audit.gap(left.id, "fail", ["seen", why]) == ""
     assert audit.gap(drawn.id, "not-tested", ["", "no browser"]) == ""
-    audit.unseen.add("the gateway was not seen")
+    audit.unseen["the gateway was not seen"] = "unasked"
     assert audit.gap(drawn.id, "not-tested", ["seen", "the gateway was not seen"]) == "unasked"
 
 

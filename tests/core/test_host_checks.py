@@ -41,7 +41,7 @@ def one_unit(on: str) -> Any:
     """An audit of one unit on a host, which the gateway is not judged beside."""
     unit = SimpleNamespace(id="so", host=on, portal_host=on)
     gateway = SimpleNamespace(name="mail-so")
-    return SimpleNamespace(units=lambda on: [unit], mail=SimpleNamespace(gateway=gateway), unseen=set())
+    return SimpleNamespace(units=lambda on: [unit], mail=SimpleNamespace(gateway=gateway), unseen={})
 
 
 TODAY = {"known_age": 0.2, "ran_age": 0.9}
@@ -489,7 +489,7 @@ class Managed:
         self.mail = SimpleNamespace(gateway=hosts[gateway])
         self.hosts = {name: SimpleNamespace(name=name) for name in ("a", "b", "gateway")}
         self.unreachable: dict[str, str] = {}
-        self.unseen: set[str] = set()
+        self.unseen: dict[str, str] = {}
         self.kept = {
             f"facts of {name}": SimpleNamespace(
                 roles=["nginx"],
@@ -583,7 +583,7 @@ def test_a_gateway_without_units_is_judged_for_all_whose_mail_and_page_come_thro
 
     sound = Managed("gateway")
     assert verdicts(sound) == {"own": "pass", "other": "pass", "alone": "not-tested"}
-    assert not sound.unseen, "nobody is ever let into a host of pages alone: no gap of this audit"
+    assert {*sound.unseen.values()} == {"hidden"}, "nobody is ever let into a host of pages alone"
     wrong = Managed("gateway")
     wrong.kept["facts of gateway"].differing = lambda role: ["edited"]
     wrong.kept["facts of gateway"].mixed = ["nginx"]
@@ -591,7 +591,7 @@ def test_a_gateway_without_units_is_judged_for_all_whose_mail_and_page_come_thro
     closed = Managed("gateway")
     del closed.hosts["gateway"]
     assert verdicts(closed) == dict.fromkeys(("own", "other", "alone"), "not-tested")
-    assert closed.unseen >= {said_by(question, closed)["own"][1][-1]}
+    assert closed.unseen[said_by(question, closed)["own"][1][-1]] == "unasked"
 
 
 def test_a_host_that_tells_nothing_hides_no_folder_that_a_portal_lists(monkeypatch: pytest.MonkeyPatch) -> None:

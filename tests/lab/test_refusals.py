@@ -270,6 +270,12 @@ class TestAuditor:
         said = province.run("mail-xa", f"runuser -u auditor -- {words}")
         assert "No route to host" in said or "Permission denied" in said, said  # and not "Connection refused"
 
+    def test_rules_are_loaded_at_boot_though_somebody_took_the_account_away(self, province: LabProvince) -> None:
+        words = (
+            "userdel auditor && systemctl restart nftables.service && nft list chain inet edumail output && id auditor"
+        )
+        assert "skuid" in province.run("mail-xa", words)
+
     def test_sudo_gives_the_auditor_that_one_command(self, province: LabProvince) -> None:
         assert province.run("mail-xa", "runuser -u auditor -- sudo -n /usr/local/sbin/edumail-audit facts")
         refused = province.run("mail-xa", "runuser -u auditor -- sudo -n /bin/cat /etc/shadow 2>&1 || true")
