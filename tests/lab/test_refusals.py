@@ -266,8 +266,8 @@ class TestAuditor:
     @pytest.mark.parametrize("to", [("127.0.0.1", 25), ("::1", 25), ("127.0.0.1", 6379), ("127.0.0.1", 11334)])
     def test_the_account_opens_no_connection(self, province: LabProvince, to: tuple[str, int]) -> None:
         words = f"python3 -c 'import socket; socket.create_connection({json.dumps(to)}, 5)' 2>&1 || true"
-        assert province.run("mail-xa", words) == ""
-        said = province.run("mail-xa", f"runuser -u auditor -- {words}")
+        assert province.run("mail-so", words) == ""
+        said = province.run("mail-so", f"runuser -u auditor -- {words}")
         assert "No route to host" in said or "Permission denied" in said, said  # and not "Connection refused"
 
     def test_rules_are_loaded_at_boot_though_somebody_took_the_account_away(self, province: LabProvince) -> None:
