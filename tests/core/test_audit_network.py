@@ -342,7 +342,7 @@ def test_a_record_is_blamed_on_the_unit_nearest_to_it_and_what_is_not_seen_on_no
         ),
         network=network,
         exchangers=exchangers_of.Exchangers(network),
-        unseen=set(),
+        unseen={},
     )
     found = verdicts(
         article_11.test_names_lead_to_servers_with_certificates_for_them,
