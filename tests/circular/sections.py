@@ -382,11 +382,9 @@ def results(reading: Reading) -> Answer:
         f"{form.said}: liệt kê {len(listed)} số báo danh / {len(listed)} candidate numbers listed",
         f"{asked.said}, một số của inventory: {sum(own)}/{len(own)} điểm, {len(others)} thí sinh khác"
         f" / one number of the inventory: {sum(own)} of {len(own)} marks, {len(others)} other candidates",
-        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
-        f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
+        _of_nobody(nobody),
     ]
-    busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
-    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    busy, answered = _looked_up(form, asked, nobody)
     right = answered and (asked.status == TOO_MANY or all(own))
     return told(right and not (others or listed or nobody.rows()), busy), evidence + busy
 
@@ -397,6 +395,20 @@ def _not_looked_up(reading: Reading, form: Page) -> Answer | None:
     if not left_out:
         return None
     return "not-tested" if form.good else "fail", [form.said, "không tra số nào / nothing was looked up", left_out]
+
+
+def _of_nobody(page: Page) -> str:
+    """A line on what a look-up answers to a number that nobody has."""
+    return (
+        f"{page.said}, số không ai có: {'CÓ' if page.rows() else 'không có'} kết quả"
+        f" / a number that nobody has: {'A RESULT' if page.rows() else 'no result'}"
+    )
+
+
+def _looked_up(form: Page, *answers: Page) -> tuple[list[str], bool]:
+    """Why some numbers were not looked up, and whether nothing else than the server's limit kept any from it."""
+    busy = [BUSY] if TOO_MANY in [page.status for page in answers] else []
+    return busy, all(page.good or page.status == TOO_MANY for page in (form, *answers))
 
 
 def diplomas(reading: Reading) -> Answer:
@@ -419,11 +431,9 @@ def diplomas(reading: Reading) -> Answer:
         form.said,
         f"{asked.said}, một số của inventory: {'thấy' if entered else 'KHÔNG THẤY'}, {len(others)} số khác"
         f" / one number of the inventory: {'found' if entered else 'NOT found'}, {len(others)} others",
-        f"{nobody.said}, số không ai có: {'CÓ' if nobody.rows() else 'không có'} kết quả"
-        f" / a number that nobody has: {'A RESULT' if nobody.rows() else 'no result'}",
+        _of_nobody(nobody),
     ]
-    busy = [BUSY] if TOO_MANY in (asked.status, nobody.status) else []
-    answered = all(page.good or page.status == TOO_MANY for page in (form, asked, nobody))
+    busy, answered = _looked_up(form, asked, nobody)
     right = answered and (asked.status == TOO_MANY or entered)
     return told(right and not (others or nobody.rows()), busy), evidence + busy
 
