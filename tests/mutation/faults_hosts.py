@@ -136,11 +136,12 @@ FAULTS: Mapping[str, Fault] = {
         {"C37-3.3b"},
         "updates_by",
         **changed(
+            "systemctl stop apt-daily.timer apt-daily.service && "  # they would fetch the list anew
             f"cp -p {SECURITY} /root/mutation.kept && touch -r {BEGAN} /root/mutation.time && printf '%s\\n' '' 'Package: tzdata'"
             " 'Version: 9999' 'Architecture: all' 'Maintainer: x' 'Filename: x.deb' 'Size: 1' 'Description: x' 'SHA256: 00'"
             f" >> {SECURITY} && touch -d '-5 days' {BEGAN} && apt-get -s upgrade | grep -q 'Inst tzdata'",
             f"cp -p /root/mutation.kept {SECURITY} && touch -r /root/mutation.time {BEGAN} && rm /root/mutation.kept"
-            " /root/mutation.time",
+            " /root/mutation.time && systemctl start apt-daily.timer",
         ),
     ),
     "a release that nobody mends any more": host(
@@ -379,12 +380,14 @@ FAULTS: Mapping[str, Fault] = {
         {"C37-11.3.2"},
         "servers_with",
         **changed(
+            "systemctl stop edumail-certificates.timer edumail-certificates.service && "  # it puts the true one back
             "cp -p /etc/edumail/tls/shown/host.pem /root/mutation.kept && cd /root && openssl x509 -in mutation.kept"
             " -noout -subject >/dev/null && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
             " -days 1 -subj /CN=mail.thptsongque.test -addext subjectAltName=DNS:mail.thptsongque.test -keyout m.key"
             " -out m.pem 2>/dev/null && cat m.key m.pem > /etc/edumail/tls/shown/host.pem && rm m.key m.pem &&"
             " systemctl reload dovecot",
-            "cp -p /root/mutation.kept /etc/edumail/tls/shown/host.pem && rm /root/mutation.kept && systemctl reload dovecot",
+            "cp -p /root/mutation.kept /etc/edumail/tls/shown/host.pem && rm /root/mutation.kept && systemctl reload dovecot &&"
+            " systemctl start edumail-certificates.timer",
         ),
     ),
 }  # fmt: skip

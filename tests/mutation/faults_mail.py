@@ -303,6 +303,7 @@ FAULTS: Mapping[str, Fault] = {
         {THPT: {"C37-S39-smtps", "C37-S39-imaps", "C37-S39-mbox", "C37-11.3.2"}},
         "handed_in or read_over_tls or imap_and_pop3 or servers_with",
         broken=(
+            "systemctl stop edumail-certificates.timer edumail-certificates.service && "  # it puts the true one back
             "cp -p /etc/edumail/tls/shown/host.pem /root/mutation.kept && cd /root && "
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=khac.test"
             " -addext subjectAltName=DNS:khac.test -keyout mutation.key -out mutation.pem 2>/dev/null && "
@@ -311,7 +312,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         mended=(
             "cp -p /root/mutation.kept /etc/edumail/tls/shown/host.pem && rm /root/mutation.kept && postfix reload &&"
-            " systemctl reload dovecot"
+            " systemctl reload dovecot && systemctl start edumail-certificates.timer"
         ),
     ),
     "an officer whom nobody attests any more": Fault(
