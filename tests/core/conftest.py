@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edumail.load import load
 from edumail.model import Province
@@ -11,6 +12,10 @@ from edumail.problems import InventoryError, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "inventories" / "lab"
+
+# A machine that does something else for a fifth of a second is no finding.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 class Inventory:

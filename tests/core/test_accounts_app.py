@@ -783,7 +783,7 @@ ALTERED = st.sampled_from(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(inventories(), st.lists(ALTERED, max_size=2)), min_size=1, max_size=4))
 def test_to_look_at_what_differs_is_as_good_as_to_look_at_everything(
     app: ModuleType, deploys: list[tuple[tuple[Any, Any, Any], list[str]]]

@@ -161,7 +161,7 @@ FOLLOWING = {id: row for id, row in requirements().items() if row.follows_from}
 BETTER: dict[Verdict, int] = {"fail": 0, "not-tested": 1, "attested": 2, "pass": 3}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), id=st.sampled_from(sorted(FOLLOWING)))
 def test_nothing_that_follows_is_better_than_its_sources_whoever_attests_it(
     province: Province, data: st.DataObject, id: str

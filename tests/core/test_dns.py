@@ -222,7 +222,7 @@ def test_a_dot_in_the_hostmasters_name_is_escaped(province: Province) -> None:
     assert soa.split()[1] == "quan\\.tri.sogddt.minhha.test."
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(units=st.integers(1, 45), seed=st.integers(0, 10**9), serial=st.integers(0, 2**32 - 1))
 def test_zones_of_any_province_are_zones(
     tmp_path_factory: pytest.TempPathFactory, units: int, seed: int, serial: int

@@ -63,7 +63,7 @@ EDITS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(EDITS, min_size=1, max_size=3))
 def test_an_inventory_says_the_same_remembered_and_read_anew(
     inventory: Path, monkeypatch: pytest.MonkeyPatch, steps: list[list[tuple[str, str, str, int]]]

@@ -84,7 +84,7 @@ def above(province: Province, unit: Unit) -> list[tuple[PolicyLevel, Policies]]:
     return [*found, (province.levels["province"], Units(province).policies(bare))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(provinces())
 def test_locks_hold_and_nothing_is_loosened_in_any_tree(province: Province) -> None:
     for unit in province.units.values():
@@ -98,7 +98,7 @@ def test_locks_hold_and_nothing_is_loosened_in_any_tree(province: Province) -> N
                 assert tighter(getattr(here, name), getattr(there, name))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(provinces())
 def test_exactly_the_attempts_against_a_mark_are_mistakes_in_any_tree(province: Province) -> None:
     """And whatever is no mistake counts."""
@@ -120,7 +120,7 @@ def test_exactly_the_attempts_against_a_mark_are_mistakes_in_any_tree(province: 
     assert len(found) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(provinces())
 def test_what_is_explained_is_what_holds_in_any_tree(province: Province) -> None:
     units = Units(province)
@@ -137,7 +137,7 @@ def mib(value: int) -> int:
     return value * 1024 * 1024
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(provinces())
 def test_what_is_explained_is_what_each_daemon_is_given_in_any_tree(province: Province) -> None:
     """The units share a domain and a host; each has one mailbox of its own and one person with a post."""

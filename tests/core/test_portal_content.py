@@ -334,7 +334,7 @@ def _any_file() -> st.SearchStrategy[bytes]:
     return st.binary(max_size=200) | st.text(max_size=100).map(lambda t: t.encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(file=st.sampled_from(FILES), content=_any_file())
 def test_no_bytes_break_the_reader(province: Province, file: str, content: bytes) -> None:
     with TemporaryDirectory() as folder:

@@ -126,7 +126,7 @@ def walk(mail: Mail, host: str, address: str) -> list[str]:
     return walk(mail, next_.name, address)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_every_host_brings_a_message_to_every_member_once_and_asks_the_same_rule(
     province: Province, data: st.DataObject

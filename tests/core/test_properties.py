@@ -67,7 +67,7 @@ def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
 
 
 @pytest.mark.parametrize(("table", "entry"), [("units", "thpt-song-que"), ("hosts", "mail-so")])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_text_in_a_field_is_refused_in_its_place_or_can_do_no_harm(
     province: Province, table: str, entry: str, data: st.DataObject
@@ -129,7 +129,7 @@ def test_no_yaml_makes_the_reader_raise(text: str) -> None:
     read_yaml("f.yml", text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     file=st.sampled_from(
         ["province.yml", "hosts.yml", "groups.yml", "units/so.yml", "people/so.csv", "group_vars/all.yml"]
@@ -145,7 +145,7 @@ def test_no_file_makes_the_loader_raise_anything_but_its_own(file: str, content:
         inventory.problems()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(units=st.integers(1, 60), seed=st.integers(-(2**40), 2**40))
 def test_any_invented_province_is_sound_and_the_same_again(units: int, seed: int) -> None:
     files = generate(units, seed)
@@ -213,7 +213,7 @@ def takes(province: Province, group: Group, rule: Rule, person: Person) -> bool:
     return unit is not None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_groups_hold_whom_their_rules_name(province: Province, data: st.DataObject) -> None:
     """Groups of groups and loops included; the loops are then named by the check."""

@@ -99,7 +99,7 @@ class Life:
         return {person.id: person.unit for person in load(self.folder, self.today).people}.get(id)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_no_address_ever_belongs_to_two_people(data: st.DataObject) -> None:
     with province() as folder:
@@ -117,7 +117,7 @@ def test_no_address_ever_belongs_to_two_people(data: st.DataObject) -> None:
                 life.today += timedelta(400)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(names=st.lists(NAMES, min_size=1, max_size=12), form=st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
 def test_namesakes_of_one_day_each_get_their_own(names: list[str], form: str) -> None:
     def rows(write: str) -> list[list[str]]:
@@ -131,7 +131,7 @@ def test_namesakes_of_one_day_each_get_their_own(names: list[str], form: str) ->
     assert prepared(LAB, as_csv(rows("NFC"))).plan.lines == plan.lines
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(name=st.text(min_size=1, max_size=120), rule=st.sampled_from(["given_initials", "full_name"]))
 def test_whatever_a_name_is_the_address_is_one_or_none(name: str, rule: str) -> None:
     import re

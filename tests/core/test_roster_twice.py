@@ -34,7 +34,7 @@ ROWS = st.lists(st.tuples(IDS, NAMES, SECTIONS, POSTS, ADDRESSES, BORN), max_siz
 OWN = staff(LAB, PRIMARY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(
     more=[
         ("", "Nguyễn Văn Bằng", "", "", "moi@suoimo.minhha.test", ""),

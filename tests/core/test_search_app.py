@@ -198,13 +198,12 @@ def test_no_query_means_anything_to_the_database(find: Callable[[str], list[str]
     find(query)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text() | st.text(alphabet='"*^:(){}+-aAđ \0'))
 def test_no_query_at_all_does(find: Callable[[str], list[str]], query: str) -> None:
     find(query)
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_a_snippet_is_the_text_and_nothing_but_marks(said: str, query: str) -> None:
     marked = edumail_search.marked(said, edumail_search.terms(query), len(said))

@@ -40,6 +40,7 @@ LEFT_OUT: Mapping[str, str] = {
 }
 TABLES: Mapping[tuple[str, str], str] = {
     ("accounts.db", "audit"): "the audits that are open",
+    ("roundcube", "session"): "who is at the webmail: those that ended go every half hour",
     ("accounts.db", "to_end"): "whom the host has yet to sign out since a password changed",
 }
 """By database: tables that are left out."""

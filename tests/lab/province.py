@@ -51,6 +51,22 @@ class LabProvince:
         """A root shell script on a host. Raises lab.text.LabError when it fails."""
         return ssh.call(host, script, stdin=stdin.encode()).decode()
 
+    @contextlib.contextmanager
+    def without_work_of(self, service: str, *hosts: str) -> Iterator[None]:
+        """What a timer has hosts do by themselves isn't due meanwhile and isn't under way; the timer itself is on."""
+        held = f"/run/systemd/system/{service}.timer.d"
+        hold = f"""mkdir -p {held}
+        printf '[Timer]\\nOnCalendar=\\nOnCalendar=yearly\\n' >{held}/held.conf
+        systemctl daemon-reload
+        timeout 60 sh -c 'while [ "$(systemctl show -P ActiveState {service})" = activating ]; do sleep 1; done'"""
+        try:
+            for host in hosts:
+                self.run(host, hold)
+            yield
+        finally:
+            for host in hosts:
+                self.run(host, f"rm -rf {held} && systemctl daemon-reload")
+
     def accounts(self, host: str, statement: str) -> str:
         """An SQL statement on the accounts of a host, as only root there can; gives the rows as Python prints them."""
         script = (

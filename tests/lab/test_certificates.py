@@ -94,13 +94,15 @@ def site(province: LabProvince, inventory: Path, tmp_path_factory: pytest.TempPa
     shutil.copytree(inventory, folder, ignore=shutil.ignore_patterns("__pycache__"))
     certificate = ssh.call(INTERNET.name, f"cat {acme.CERTIFICATE}").decode()
     province.run(HOST, f"cat >{TRUSTED} && update-ca-certificates >/dev/null 2>&1", stdin=certificate)
-    try:
-        yield Site(province, folder)
-    finally:
-        acme.stop()
-        province.run(HOST, f"rm {TRUSTED}; update-ca-certificates --fresh >/dev/null 2>&1")
-        back = deploy(inventory)
-        province.run(HOST, "rm -rf /var/lib/edumail/certificates; systemctl reset-failed edumail-certificates.service")
+    with province.without_work_of("edumail-certificates", HOST):
+        try:
+            yield Site(province, folder)
+        finally:
+            acme.stop()
+            province.run(HOST, f"rm {TRUSTED}; update-ca-certificates --fresh >/dev/null 2>&1")
+            back = deploy(inventory)
+            forget = "rm -rf /var/lib/edumail/certificates; systemctl reset-failed edumail-certificates.service"
+            province.run(HOST, forget)
         assert back.returncode == 0, back.stdout + back.stderr
 
 

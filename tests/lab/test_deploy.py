@@ -142,13 +142,12 @@ def test_a_deploy_killed_in_the_middle_is_finished_by_the_next(
 def test_two_deploys_at_once_the_second_is_told_who_works(province: LabProvince, inventory: Path) -> None:
     # Any process that holds the kernel's lock will do; its name is what the lock file says.
     lock = "/run/edumail-deploy.lock"
-    script = f"exec 9<>{lock}; flock 9; echo 'thu@may-khac, from this morning' > {lock}; exec sleep 12"
-    process = subprocess.Popen(["ssh", "-F", str(ssh.CONFIG), "mail-xa", script], stdin=subprocess.DEVNULL)
-    try:
-        time.sleep(1.5)
+    script = f"exec 9<>{lock}; flock 9; echo 'thu@may-khac, from this morning' > {lock}; echo held; exec cat"
+    command = ["ssh", "-F", str(ssh.CONFIG), "mail-xa", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
         result = deploy(inventory, "--host", "mail-xa")
-    finally:
-        process.wait()  # the lock ends by itself
     assert result.returncode == 1
     assert "thu@may-khac" in result.stdout + result.stderr, result.stdout + result.stderr
 

@@ -244,6 +244,12 @@ class TestAccounts:
     def state(self, province: LabProvince, address: str) -> str:
         return province.run(HOST, f"edumail-accounts list | grep ' {address} '").split()[0]
 
+    @pytest.fixture(autouse=True, scope="class")
+    def _by_hand(self, province: LabProvince) -> Iterator[None]:
+        """The host looks at accounts when a test says so."""
+        with province.without_work_of("edumail-accounts", HOST):
+            yield
+
     @pytest.fixture(autouse=True)
     def _known(self, province: LabProvince) -> Iterator[None]:
         """Whoever's password a test changed gets a new one from whoever asks next."""

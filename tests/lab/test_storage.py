@@ -121,7 +121,7 @@ def test_old_mail_in_trash_and_junk_goes_and_other_mail_stays(province: LabProvi
         f"cp {file} /root/kept && sed -i \"s/_days || 'd'/_days || 's'/\" {file} && doveadm reload && sleep 1",
     )
     try:
-        province.accounts("mail-xa", f"UPDATE account SET {column} = 1 WHERE address = '{OWNER}'")
+        province.accounts("mail-xa", f"UPDATE account SET {column} = 1, {other}_days = 3600 WHERE address = '{OWNER}'")
         with province.imap(OWNER) as client:
             for name in (folder, other, "INBOX"):
                 client.append(name, None, None, b"Subject: cu\r\n\r\nx\r\n")
@@ -132,7 +132,7 @@ def test_old_mail_in_trash_and_junk_goes_and_other_mail_stays(province: LabProvi
             left = {name: client.select(name)[1][0] for name in (folder, other, "INBOX")}
         assert left == {folder: b"0", other: b"1", "INBOX": b"1"}
     finally:
-        province.accounts("mail-xa", f"UPDATE account SET {column} = 7 WHERE address = '{OWNER}'")
+        province.accounts("mail-xa", f"UPDATE account SET trash_days = 7, junk_days = 7 WHERE address = '{OWNER}'")
         province.run("mail-xa", f"cp /root/kept {file} && doveadm reload && sleep 1")
         empty(province, OWNER)
 

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,23 +49,6 @@ def as_it_is(province: LabProvince) -> dict[str, dict[str, str]]:
     return found
 
 
-@contextmanager
-def without_hourly_work(province: LabProvince) -> Iterator[None]:
-    """The hosts' own look at accounts, which notes what it did, isn't due meanwhile; its timer runs, as audits ask."""
-    unit, held = "edumail-accounts", "/run/systemd/system/edumail-accounts.timer.d"
-    hold = f"""mkdir -p {held}
-    printf '[Timer]\\nOnCalendar=\\nOnCalendar=yearly\\n' >{held}/held.conf
-    systemctl daemon-reload
-    timeout 60 sh -c 'while [ "$(systemctl show -P ActiveState {unit}.service)" = activating ]; do sleep 1; done'"""
-    try:
-        for host in province.province.hosts:
-            province.run(host, hold)
-        yield
-    finally:
-        for host in province.province.hosts:
-            province.run(host, f"rm -rf {held} && systemctl daemon-reload")
-
-
 @dataclass(frozen=True)
 class Audited:
     """One audit of everything, and what hosts were before and after it."""
@@ -91,7 +72,7 @@ def audited(province: LabProvince, inventory: Path, tmp_path_factory: pytest.Tem
         wait("it is delivered", lambda to=address: to not in province.run("mail-so", "postqueue -p"))
     folder = tmp_path_factory.mktemp("audit")
     target, report = folder / "verdicts.json", folder / "report.html"
-    with without_hourly_work(province):
+    with province.without_work_of("edumail-accounts", *province.province.hosts):  # it notes what it did
         before = as_it_is(province)
         result = verify(inventory, "--outside", "kiemtra@ngoai.test", "--json", str(target), "--html", str(report))
         assert target.exists(), result.stdout + result.stderr
