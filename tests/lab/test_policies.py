@@ -221,6 +221,14 @@ def test_how_long_mail_stays_in_trash_and_junk(province: LabProvince) -> None:
         province.run(HOST, f"cp /root/kept {file} && doveadm reload && sleep 1")
 
 
+@pytest.fixture(scope="module")
+def by_hand(province: LabProvince) -> Iterator[None]:
+    """The host looks at accounts when a test says so."""
+    with province.without_work_of("edumail-accounts", HOST):
+        yield
+
+
+@pytest.mark.usefixtures("by_hand")
 class TestAccounts:
     def choose(self, province: LabProvince, address: str, password: str, code: str = "") -> bool:
         code = code or province.run(HOST, f"edumail-accounts code {address}").strip()
@@ -243,12 +251,6 @@ class TestAccounts:
 
     def state(self, province: LabProvince, address: str) -> str:
         return province.run(HOST, f"edumail-accounts list | grep ' {address} '").split()[0]
-
-    @pytest.fixture(autouse=True, scope="class")
-    def _by_hand(self, province: LabProvince) -> Iterator[None]:
-        """The host looks at accounts when a test says so."""
-        with province.without_work_of("edumail-accounts", HOST):
-            yield
 
     @pytest.fixture(autouse=True)
     def _known(self, province: LabProvince) -> Iterator[None]:
