@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from edumail.problems import Lang
 
@@ -37,7 +38,7 @@ def choose(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     global _chosen
     locale = next(filter(None, map(environment.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), "")
     _chosen = "vi" if locale.startswith("vi") else "en"
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in pairwise([*argv, ""]):
         if word == "--":
             break
         value = following if word == "--lang" else word.removeprefix("--lang=")

@@ -97,7 +97,8 @@ def test_an_inventory_that_is_not_there_is_one_message(run: Run, words: list[str
         assert text in (done.stdout if words[0] == "check" else done.stderr)
 
 
-@pytest.mark.parametrize("words", [["--lang", "xx"], ["dns", LAB, "--serial", "-1"], ["dns", LAB, "--serial", 2**32],
+@pytest.mark.parametrize("words", [[], ["--lang", "xx"],
+                                   ["dns", LAB, "--serial", "-1"], ["dns", LAB, "--serial", 2**32],
                                    ["dns", LAB, "--check", "--serial", 5],
                                    ["example", "--units", "0", "x"], ["nothing"], ["check", LAB, LAB]])  # fmt: skip
 def test_wrong_usage_is_status_2(run: Run, words: list[object]) -> None:
